@@ -1,0 +1,18 @@
+"""The two ways a command can end badly, so that every front door treats them alike."""
+
+from __future__ import annotations
+
+
+class UsageError(Exception):
+    """The request cannot be carried out as given; nothing has been written.
+
+    The message is one line: what is wrong, where, and what would be right. The command line prints it and
+    exits with code 2; Python callers of :func:`seqablate.train` catch it.
+    """
+
+
+class RunFailure(Exception):
+    """A run that had begun could not go on (a full disk, a device out of memory); what it recorded stays.
+
+    The message is one line. The command line prints it and exits with code 1.
+    """

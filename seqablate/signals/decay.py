@@ -1,0 +1,57 @@
+"""How fast a gradient fades: a straight line through log10(norm) against the lag."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+# Below this a norm says more about float32's smallest numbers than about the model.
+SMALLEST = 1e-36
+
+
+@dataclass(frozen=True, slots=True)
+class Decay:
+    """The exponential that a lag curve follows, and how well it does.
+
+    Attributes:
+        factor: multiplication per step back in time; below 1 the gradient fades, above 1 it grows.
+        half_life: steps until half is left (infinite when ``factor >= 1``).
+        error: root-mean-square distance of log10(norm) from the line, in decades; above about 0.3 the curve is
+            not an exponential and ``factor`` only its average slope.
+        lags: how many lags the line was fitted to.
+    """
+
+    factor: float
+    half_life: float
+    error: float
+    lags: int
+
+
+def fit_decay(lag_curve: np.ndarray) -> Decay | None:
+    """Fit ``norm[k] ~ a * factor**k`` by least squares on log10, lag 0 left out.
+
+    Lag 0 is left out because there the loss acts through the readout, not through time.
+
+    Args:
+        lag_curve: [K] gradient norms of one loss step by lag k = 0, 1, ...; NaN and values under 1e-36 are ignored.
+
+    Returns:
+        The fit, or None with fewer than three usable lags.
+
+    Example:
+        >>> fit = fit_decay(0.5 ** np.arange(20.0))
+        >>> round(fit.factor, 6), round(fit.half_life, 6)
+        (0.5, 1.0)
+    """
+    lags = np.arange(len(lag_curve))
+    usable = np.isfinite(lag_curve) & (lag_curve > SMALLEST) & (lags > 0)
+    if usable.sum() < 3:
+        return None
+    x, y = lags[usable], np.log10(lag_curve[usable])
+    slope, intercept = np.polyfit(x, y, 1)
+    error = float(np.sqrt(np.mean((slope * x + intercept - y) ** 2)))
+    factor = float(10.0**slope)
+    half_life = math.log(0.5) / math.log(factor) if factor < 1 else math.inf
+    return Decay(factor=factor, half_life=half_life, error=error, lags=int(usable.sum()))

@@ -1,0 +1,58 @@
+"""The one schema for everything a probe measures.
+
+Parts still to come (decoder time against encoder time, gradient per depth, Jacobian spectra) are other values of
+the same fields, so that the record, TensorBoard and ``show`` need no change for them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Signal:
+    """One curve, measured at one training step.
+
+    Args:
+        step: number of updates the parameters had seen when this was measured (0 = at initialisation).
+        quantity: ``"total"`` (dL/dh_t with all that flows back through later timesteps), ``"direct"`` (the part that
+            arrives through h_t's own output) or ``"lag"`` (the gradient of ONE loss step: Pascanu et al. 2013, eq. 5).
+        module: what was probed, e.g. ``"rnn"``.
+        layer: depth in the stack, from 0.
+        direction: ``"forward"`` or ``"reverse"``.
+        state: ``"h"``, or ``"c"`` for the cell state of an LSTM.
+        loss_step: which loss the gradient is of: ``"all"`` (the training loss) or ``"last"`` (the last loss step only).
+        axis: what ``values`` is indexed by: ``"timestep"`` (0-based) or ``"lag"`` (steps before the loss step, from 0).
+        values: float64 [T]: the batch mean of each sample's own gradient norm of its own loss. NaN where unknown.
+    """
+
+    step: int
+    quantity: str
+    module: str
+    layer: int
+    direction: str
+    state: str
+    loss_step: str
+    axis: str
+    values: np.ndarray
+
+    @property
+    def label(self) -> str:
+        """Short name of the place measured: ``h layer 0``, or ``c layer 1 reverse``."""
+        return f"{self.state} layer {self.layer}" + (" reverse" if self.direction == "reverse" else "")
+
+    def to_row(self) -> dict[str, Any]:
+        """The record's row; numbers keep 9 significant digits, so float32 values come back exactly."""
+        row = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "values"}
+        return row | {"values": [float(f"{v:.9g}") for v in self.values]}
+
+    @classmethod
+    def from_row(cls, row: dict[str, Any]) -> Signal:
+        """The inverse of :meth:`to_row`; ``null`` is NaN; fields of a newer schema are ignored."""
+        known = {f.name: row[f.name] for f in fields(cls) if f.name != "values"}
+        return cls(**known, values=np.array([np.nan if v is None else v for v in row["values"]], dtype=np.float64))
+
+
