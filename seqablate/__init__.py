@@ -1,0 +1,37 @@
+"""seqablate: sequence-model ablations with the gradient norm of every timestep.
+
+    >>> import seqablate
+    >>> run = seqablate.train(["model=lstm", "steps=500"])      # doctest: +SKIP
+    >>> run = seqablate.load_run("outputs/...")                 # doctest: +SKIP
+    >>> from seqablate import TimestepProbe                     # doctest: +SKIP
+
+Names are imported when first used, so that ``import seqablate`` costs nothing and needs no torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module, metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqablate.api import Run, load_run, train
+    from seqablate.errors import RunFailure, UsageError
+    from seqablate.probe import TimestepProbe
+
+__version__ = metadata.version("seqablate")
+__all__ = ["Run", "RunFailure", "TimestepProbe", "UsageError", "load_run", "train"]
+
+_HOMES = {
+    "Run": "seqablate.api",
+    "load_run": "seqablate.api",
+    "train": "seqablate.api",
+    "RunFailure": "seqablate.errors",
+    "UsageError": "seqablate.errors",
+    "TimestepProbe": "seqablate.probe",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seqablate' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)

@@ -1,0 +1,33 @@
+"""No clipping: the gradient norm is measured and nothing is changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seqablate.clip.base import ClipResult, gradients
+from seqablate.config.registry import variant
+
+if TYPE_CHECKING:
+    import torch
+
+
+@variant("clip", "none")
+@dataclass(kw_only=True, slots=True)
+class NoClipConfig:
+    """``clip=none`` has no settings."""
+
+    def build(self) -> NoClip:
+        """The strategy."""
+        return NoClip()
+
+
+@dataclass(frozen=True, slots=True)
+class NoClip:
+    """See :class:`seqablate.clip.base.Clip`."""
+
+    def __call__(self, parameters: list[torch.Tensor]) -> ClipResult:
+        from torch.nn.utils import get_total_norm
+
+        norm = get_total_norm(gradients(parameters))
+        return ClipResult(norm_before=norm, norm_after=norm, clipped=norm.new_zeros(()))

@@ -1,0 +1,52 @@
+"""Value clipping: every gradient entry is cut to [-clip_value, clip_value].
+
+Source: Mikolov 2012, section 3.2.2. The direction of the step changes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omegaconf import MISSING
+
+from seqablate.clip.base import ClipResult, gradients
+from seqablate.config.registry import variant
+from seqablate.config.schema import positive
+
+if TYPE_CHECKING:
+    import torch
+
+
+@variant("clip", "value")
+@dataclass(kw_only=True, slots=True)
+class ValueClipConfig:
+    """``clip_value`` > 0: the largest absolute value of an entry that passes unchanged."""
+
+    clip_value: float = MISSING
+
+    def __post_init__(self) -> None:
+        positive("clip.clip_value", self.clip_value)
+
+    def build(self) -> ValueClip:
+        """The strategy."""
+        return ValueClip(self.clip_value)
+
+
+@dataclass(frozen=True, slots=True)
+class ValueClip:
+    """See :class:`seqablate.clip.base.Clip`."""
+
+    clip_value: float
+
+    def __call__(self, parameters: list[torch.Tensor]) -> ClipResult:
+        import torch
+        from torch.nn.utils import get_total_norm
+
+        grads = gradients(parameters)
+        before = get_total_norm(grads)
+        largest = get_total_norm(grads, norm_type=float("inf"))
+        torch._foreach_clamp_min_(grads, -self.clip_value)
+        torch._foreach_clamp_max_(grads, self.clip_value)
+        clipped = (largest > self.clip_value).to(before.dtype)
+        return ClipResult(norm_before=before, norm_after=get_total_norm(grads), clipped=clipped)

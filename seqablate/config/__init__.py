@@ -1,0 +1,1 @@
+"""Config: types, composition, validation, digest, registration of variants. Imports no torch."""

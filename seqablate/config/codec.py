@@ -1,0 +1,67 @@
+"""TrainConfig <-> plain dict <-> digest: what a run folder keeps, and how it comes back.
+
+A plain dict is data. Coming back, names select installed dataclasses and nothing in the file is executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from seqablate.config.registry import GROUPS, variant_class, variant_name
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import UsageError
+
+
+def to_plain(config: TrainConfig) -> dict[str, Any]:
+    """Nested dict of strings, numbers, booleans, lists; each group's chosen variant under ``name``."""
+    plain = _plain(config)
+    for group in GROUPS:
+        plain[group] = {"name": variant_name(getattr(config, group)), **plain[group]}
+    return plain
+
+
+def from_plain(plain: dict[str, Any]) -> TrainConfig:
+    """The inverse of :func:`to_plain`, with every check that composing makes.
+
+    Raises:
+        UsageError: an unknown variant (its package is not installed), or a value that no longer fits.
+    """
+    values = dict(plain)
+    typed = OmegaConf.structured(TrainConfig)
+    try:
+        for group in GROUPS:
+            chosen = dict(values.pop(group))
+            cls = variant_class(group, chosen.pop("name"))
+            typed[group] = OmegaConf.merge(OmegaConf.structured(cls), chosen)
+        config: Any = OmegaConf.to_object(OmegaConf.merge(typed, values))
+    except KeyError as error:
+        raise UsageError(f"the config needs {error.args[0]!r}, which is not installed here or not in the file") from error
+    except OmegaConfBaseException as error:
+        raise UsageError(f"the config does not fit this version: {' '.join(str(error).split())}") from error
+    return config
+
+
+def digest(config: TrainConfig) -> str:
+    """SHA-256 (hex) of the canonical JSON of all that changes what is learned: equal digests, equal runs."""
+    plain = to_plain(config)
+    for f in fields(TrainConfig):
+        if not f.metadata.get("digest", True):
+            del plain[f.name]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, Enum):
+        return value.name
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    return value

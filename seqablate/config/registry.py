@@ -1,0 +1,52 @@
+"""Open registration of variants: a dataclass with ``build(...)`` announces itself under a config group.
+
+A new variant is one file (the dataclass) and one small YAML (its values). Nothing here knows which variants exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+GROUPS = ("model", "task", "clip", "optim", "schedule")
+T = TypeVar("T")
+_classes: dict[tuple[str, str], type] = {}
+
+
+def variant(group: str, name: str) -> Callable[[type[T]], type[T]]:
+    """Class decorator: ``model=lstm`` on the command line means the dataclass under ``@variant("model", "lstm")``.
+
+    Raises:
+        ValueError: an unknown group, or a name that is already taken.
+    """
+    if group not in GROUPS:
+        raise ValueError(f"unknown config group {group!r}: one of {', '.join(GROUPS)}")
+
+    def register(cls: type[T]) -> type[T]:
+        if (group, name) in _classes:
+            raise ValueError(f"{group}={name} is already registered by {_classes[group, name].__module__}")
+        _classes[group, name] = cls
+        return cls
+
+    return register
+
+
+def variant_class(group: str, name: str) -> type:
+    """The dataclass registered as ``group=name`` (KeyError if there is none)."""
+    return _classes[group, name]
+
+
+def variant_name(config: object) -> str:
+    """The name under which a variant's dataclass (or an instance of it) was registered."""
+    cls = config if isinstance(config, type) else type(config)
+    return next(name for (_, name), registered in _classes.items() if registered is cls)
+
+
+def variants(group: str) -> list[str]:
+    """Names registered in a group, sorted."""
+    return sorted(name for g, name in _classes if g == group)
+
+
+def registered() -> dict[tuple[str, str], type]:
+    """Every registered variant by (group, name)."""
+    return dict(_classes)

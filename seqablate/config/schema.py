@@ -1,0 +1,134 @@
+"""The typed config of a run. Values stand in ``configs/``; here are types, and checks that no single key can see.
+
+``Any`` stands where a variant is chosen (``model=lstm``): its own dataclass is the schema there.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from omegaconf import MISSING
+
+from seqablate.errors import UsageError
+
+
+class DType(Enum):
+    """Floating-point type of parameters, data and gradients."""
+
+    float32 = "float32"
+    float64 = "float64"
+
+
+@dataclass(kw_only=True, slots=True)
+class ProbeConfig:
+    """How often the gradient of every timestep is measured; 0 switches it off."""
+
+    every: int = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("probe.every", self.every, 0)
+
+
+@dataclass(kw_only=True, slots=True)
+class EvalConfig:
+    """When and on how many sequences a run is evaluated, and the seed that fixes them for all runs."""
+
+    every: int = MISSING
+    size: int = MISSING
+    seed: int = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("eval.every", self.every, 1)
+        at_least("eval.size", self.size, 1)
+        at_least("eval.seed", self.seed, 0)
+
+
+@dataclass(kw_only=True, slots=True)
+class CheckpointConfig:
+    """How often the whole state is saved; 0 means at the end (or an interruption) only."""
+
+    every: int = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("checkpoint.every", self.every, 0)
+
+
+@dataclass(kw_only=True, slots=True)
+class TrainConfig:
+    """Everything that determines a run. Fields whose metadata say ``digest: False`` do not change what is learned."""
+
+    model: Any = MISSING
+    task: Any = MISSING
+    clip: Any = MISSING
+    optim: Any = MISSING
+    schedule: Any = MISSING
+    probe: ProbeConfig = MISSING
+    eval: EvalConfig = MISSING
+    checkpoint: CheckpointConfig = MISSING
+    seed: int = MISSING
+    steps: int = MISSING
+    batch_size: int = MISSING
+    device: str = MISSING
+    threads: int = MISSING
+    dtype: DType = MISSING
+    stop_when_solved: bool = MISSING
+    name: str | None = field(default=MISSING, metadata={"digest": False})
+    output_dir: str = field(default=MISSING, metadata={"digest": False})
+    quiet: bool = field(default=MISSING, metadata={"digest": False})
+
+    def __post_init__(self) -> None:
+        at_least("seed", self.seed, 0)
+        at_least("steps", self.steps, 1)
+        at_least("batch_size", self.batch_size, 1)
+        at_least("threads", self.threads, 1)
+        _check_device(self.device)
+        _check_name(self.name)
+        if self.task.causal_only and not self.model.causal:
+            raise UsageError(
+                "model.bidirectional=true cannot be combined with next-token prediction: "
+                "it would see the token it has to predict; use model.bidirectional=false or another task"
+            )
+
+
+def at_least(key: str, value: float, minimum: float) -> None:
+    """Refuse ``value`` below ``minimum``, NaN and infinity.
+
+    Raises:
+        UsageError: naming the key, the value and the bound.
+    """
+    if not math.isfinite(value) or value < minimum:
+        raise UsageError(f"{key}={value}: must be at least {minimum}")
+
+
+def positive(key: str, value: float) -> None:
+    """Refuse zero, negative and non-finite values (UsageError)."""
+    if not math.isfinite(value) or value <= 0:
+        raise UsageError(f"{key}={value}: must be a positive finite number")
+
+
+def fraction(key: str, value: float) -> None:
+    """Refuse what is not in [0, 1) (UsageError)."""
+    if not 0 <= value < 1:
+        raise UsageError(f"{key}={value}: must be at least 0 and below 1")
+
+
+def check_betas(betas: tuple[float, float]) -> None:
+    """Refuse anything but two values in [0, 1) for Adam's ``betas`` (UsageError)."""
+    if len(betas) != 2:
+        raise UsageError(f"optim.betas={list(betas)}: must be two numbers, such as [0.9,0.999]")
+    for beta in betas:
+        fraction("optim.betas", beta)
+
+
+def _check_device(device: str) -> None:
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError(f"device={device}: must be auto, cpu, cuda or cuda:N")
+
+
+def _check_name(name: str | None) -> None:
+    if name is not None and (not name or len(name) > 100 or "/" in name or name.startswith(".") or not name.isprintable()):
+        raise UsageError(f"name={name!r}: must be a plain folder name of 1 to 100 characters, without '/' or a leading '.'")

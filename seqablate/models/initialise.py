@@ -1,0 +1,55 @@
+"""Initial values of recurrent models, each cited, each tensor from a stream of its own.
+
+A tensor's values depend on the seed and on its name only: adding a layer never shifts the others.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+
+from seqablate.streams import stream_seed
+
+
+def initialise_recurrence(rnn: torch.nn.RNNBase, seed: int, name: str, forget_bias: float | None = None) -> None:
+    """Input weights Glorot-uniform, recurrent weights orthogonal, biases zero; gate by gate.
+
+    Glorot & Bengio 2010, eq. 16; Saxe, McClelland & Ganguli 2014 (orthogonal), as usual for recurrent matrices since
+    Le, Jaitly & Hinton 2015 and Arjovsky et al. 2016. ``forget_bias`` is the whole bias of an LSTM's forget gate
+    (torch adds two: it goes into ``bias_ih``, ``bias_hh`` stays zero); Jozefowicz et al. 2015 recommend 1.
+
+    Args:
+        rnn: a one-layer, one-direction ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``; changed in place.
+        seed: the run's seed.
+        name: the recurrence's name, which selects its streams.
+        forget_bias: for an LSTM only.
+    """
+    D = rnn.hidden_size
+    with torch.no_grad():
+        for gate, block in enumerate(rnn.weight_ih_l0.split(D)):
+            torch.nn.init.xavier_uniform_(block, generator=_generator(seed, f"{name}.weight_ih", gate))
+        for gate, block in enumerate(rnn.weight_hh_l0.split(D)):
+            torch.nn.init.orthogonal_(block, generator=_generator(seed, f"{name}.weight_hh", gate))
+        rnn.bias_ih_l0.zero_()
+        rnn.bias_hh_l0.zero_()
+        if forget_bias is not None:
+            rnn.bias_ih_l0[D : 2 * D] = forget_bias  # torch's gate order: input, forget, cell, output
+
+
+def initialise_linear(linear: torch.nn.Linear, seed: int, name: str) -> None:
+    """Weights U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (torch's own range), bias zero."""
+    bound = 1 / math.sqrt(linear.in_features)
+    with torch.no_grad():
+        linear.weight.uniform_(-bound, bound, generator=_generator(seed, f"{name}.weight"))
+        linear.bias.zero_()
+
+
+def initialise_embedding(embedding: torch.nn.Embedding, seed: int, name: str) -> None:
+    """Standard normal (torch's own)."""
+    with torch.no_grad():
+        embedding.weight.normal_(generator=_generator(seed, f"{name}.weight"))
+
+
+def _generator(seed: int, name: str, *indices: int) -> torch.Generator:
+    return torch.Generator().manual_seed(stream_seed(seed, f"init.{name}", *indices))

@@ -1,0 +1,176 @@
+"""A stack of single-layer, single-direction recurrences on torch's fused kernels.
+
+Written as a list, with what stands between layers (dropout) outside of torch's module, because then the probe sees
+one case, dropout comes from the run's own generator, and each layer's output is there to be looked at.
+
+Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from seqablate.models.base import Recurrence
+from seqablate.models.initialise import initialise_embedding, initialise_linear, initialise_recurrence
+
+DIRECTIONS = ("forward", "reverse")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackShape:
+    """Sizes of a :class:`RecurrentStack`, from the model's config and the task's spec together."""
+
+    input_size: int
+    hidden_size: int
+    num_layers: int
+    output_size: int
+    bidirectional: bool
+    dropout: float
+    tokens: bool
+    every_step: bool
+
+
+class RecurrentStack(nn.Module):
+    """Embedding (for tokens), L layers of recurrences with dropout between them, and a linear readout.
+
+    See :class:`seqablate.models.base.Model` for the call.
+
+    Args:
+        shape: the sizes.
+        cell: makes one recurrence, given its input size; a one-layer ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
+        label: name of the cell, for signals.
+        seed: the run's seed, for initial values.
+        forget_bias: whole bias of an LSTM's forget gates at the start.
+    """
+
+    def __init__(
+        self, shape: StackShape, cell: Callable[[int], nn.RNNBase], label: str, seed: int, forget_bias: float | None = None
+    ) -> None:
+        super().__init__()
+        self.shape = shape
+        self.label = label
+        directions = DIRECTIONS if shape.bidirectional else DIRECTIONS[:1]
+        width = shape.hidden_size * len(directions)
+        first = shape.hidden_size if shape.tokens else shape.input_size
+        self.embedding = nn.Embedding(shape.input_size, shape.hidden_size) if shape.tokens else None
+        self.layers = nn.ModuleList(
+            nn.ModuleDict({f"{direction}_cell": cell(first if k == 0 else width) for direction in directions})
+            for k in range(shape.num_layers)
+        )
+        self.readout = nn.Linear(width, shape.output_size)
+        self.recurrences = tuple(
+            Recurrence(f"layers.{k}.{direction}_cell", k, direction)
+            for k in range(shape.num_layers)
+            for direction in directions
+        )
+        self._initialise(seed, forget_bias)
+
+    def _initialise(self, seed: int, forget_bias: float | None) -> None:
+        if self.embedding is not None:
+            initialise_embedding(self.embedding, seed, "embedding")
+        for recurrence in self.recurrences:
+            initialise_recurrence(self.get_submodule(recurrence.name), seed, recurrence.name, forget_bias)
+        initialise_linear(self.readout, seed, "readout")
+
+    def forward(
+        self,
+        x: torch.Tensor,
+        lengths: torch.Tensor | None = None,
+        state: Any = None,
+        generator: torch.Generator | None = None,
+    ) -> tuple[torch.Tensor, Any]:
+        h_TBD = x if self.embedding is None else self.embedding(x)
+        new_state = []
+        for k, layer in enumerate(self.layers):
+            if k > 0:
+                h_TBD = dropout(h_TBD, self.shape.dropout, generator)
+            outputs = []
+            for d, (name, recurrence) in enumerate(layer.items()):
+                initial = None if state is None else state[k * len(layer) + d]
+                output_TBD, final = _run(recurrence, h_TBD, lengths, initial, name == "reverse_cell")
+                outputs.append(output_TBD)
+                new_state.append(final)
+            h_TBD = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+        features = h_TBD if self.shape.every_step else self._last(h_TBD, lengths)
+        return self.readout(features), new_state
+
+    def _last(self, h_TBD: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+        """[B, D] after the last valid step: of the forward half at the end, of the reverse half at t = 0."""
+        D = self.shape.hidden_size
+        if lengths is None:
+            forward_BD = h_TBD[-1, :, :D]
+        else:
+            forward_BD = h_TBD[lengths - 1, torch.arange(h_TBD.shape[1], device=h_TBD.device), :D]
+        return torch.cat([forward_BD, h_TBD[0, :, D:]], dim=-1) if self.shape.bidirectional else forward_BD
+
+    def to_torch(self) -> nn.RNNBase:
+        """The recurrences as ONE torch module of the same shape, with copies of the weights."""
+        first: Any = self.get_submodule(self.recurrences[0].name)
+        options: dict[str, Any] = {"nonlinearity": first.nonlinearity} if isinstance(first, nn.RNN) else {}
+        module = type(first)(
+            first.input_size,
+            first.hidden_size,
+            num_layers=self.shape.num_layers,
+            bidirectional=self.shape.bidirectional,
+            dropout=self.shape.dropout,
+            **options,
+        )
+        module = module.to(first.weight_ih_l0)
+        with torch.no_grad():
+            for theirs, ours in self._pairs(module):
+                theirs.copy_(ours)
+        return module
+
+    def load_torch(self, module: nn.RNNBase) -> None:
+        """Copy the weights of a torch module of the same shape into the recurrences.
+
+        Raises:
+            ValueError: kind or shape differ.
+        """
+        expected = {name: p.shape for name, p in self.to_torch().named_parameters()}
+        given = {name: p.shape for name, p in module.named_parameters()}
+        if module.mode != self.get_submodule(self.recurrences[0].name).mode or expected != given:
+            raise ValueError(f"cannot load {module}: this stack has the shape of {self.to_torch()}")
+        with torch.no_grad():
+            for theirs, ours in self._pairs(module):
+                ours.copy_(theirs)
+
+    def _pairs(self, module: nn.RNNBase) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        pairs = []
+        for recurrence in self.recurrences:
+            ours = self.get_submodule(recurrence.name)
+            suffix = f"_l{recurrence.layer}" + ("_reverse" if recurrence.direction == "reverse" else "")
+            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
+                pairs.append((getattr(module, kind + suffix), getattr(ours, kind + "_l0")))
+        return pairs
+
+
+def dropout(x: torch.Tensor, p: float, generator: torch.Generator | None) -> torch.Tensor:
+    """Inverted dropout (Srivastava et al. 2014) with the mask drawn from ``generator``; None leaves ``x`` as it is."""
+    if p == 0 or generator is None:
+        return x
+    keep = torch.empty_like(x).bernoulli_(1 - p, generator=generator)
+    return x * keep.div_(1 - p)
+
+
+def reverse_steps(x_TB: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """Reverse each sample's valid steps, leaving its padding at the end. ``x_TB`` is [T, B, ...]; its own inverse."""
+    if lengths is None:
+        return x_TB.flip(0)
+    t_T1 = torch.arange(len(x_TB), device=x_TB.device)[:, None]
+    source_TB = torch.where(t_T1 < lengths, lengths - 1 - t_T1, t_T1)
+    return x_TB[source_TB, torch.arange(x_TB.shape[1], device=x_TB.device)]
+
+
+def _run(
+    recurrence: nn.Module, x_TBI: torch.Tensor, lengths: torch.Tensor | None, initial: Any, reverse: bool
+) -> tuple[torch.Tensor, Any]:
+    if not reverse:
+        return recurrence(x_TBI, initial)
+    output_TBD, final = recurrence(reverse_steps(x_TBI, lengths), initial)
+    return reverse_steps(output_TBD, lengths), final

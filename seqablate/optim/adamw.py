@@ -1,0 +1,38 @@
+"""Adam with decoupled weight decay (Loshchilov & Hutter 2019, algorithm 2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.schema import at_least, check_betas, positive
+
+if TYPE_CHECKING:
+    import torch
+
+
+@variant("optim", "adamw")
+@dataclass(kw_only=True, slots=True)
+class AdamWConfig:
+    """The arguments of ``torch.optim.AdamW`` of the same names."""
+
+    lr: float = MISSING
+    betas: tuple[float, float] = MISSING
+    eps: float = MISSING
+    weight_decay: float = MISSING
+
+    def __post_init__(self) -> None:
+        positive("optim.lr", self.lr)
+        check_betas(self.betas)
+        positive("optim.eps", self.eps)
+        at_least("optim.weight_decay", self.weight_decay, 0)
+
+    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimizer over ``parameters``."""
+        import torch
+
+        return torch.optim.AdamW(parameters, lr=self.lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay)

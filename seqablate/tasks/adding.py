@@ -1,0 +1,185 @@
+"""Adding problem: a sequence of random numbers, two of them marked; at the end, combine the two.
+
+Four published variants, told apart by encoding, positions and target. One example each row, T = 6, ``arjovsky``::
+
+    value   .3  .9  .1  .6  .2  .5
+    marker   0   1   0   0   1   0      target .9 + .2 = 1.1
+
+Sources: hs97 = Hochreiter & Schmidhuber 1997, task 4; pascanu = Pascanu et al. 2013, supplement; arjovsky = Arjovsky et
+al. 2016, section 5.2; tcn = Bai et al. 2018, section 5.2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.schema import at_least
+from seqablate.tasks.base import Batch, Metric, RunData, TaskSpec
+from seqablate.tasks.synthetic import SyntheticTask
+
+
+class AddingVariant(Enum):
+    """Which paper's adding problem."""
+
+    arjovsky = "arjovsky"
+    tcn = "tcn"
+    pascanu = "pascanu"
+    hs97 = "hs97"
+
+
+@variant("task", "adding")
+@dataclass(kw_only=True, slots=True)
+class AddingConfig:
+    """``length`` T (hs97 and pascanu draw each sequence's length from [T, 1.1 T]) and the ``variant``."""
+
+    causal_only: ClassVar[bool] = False
+
+    length: int = MISSING
+    variant: AddingVariant = MISSING
+
+    def __post_init__(self) -> None:
+        # hs97 marks one of the first 10 and another of the first T/2 - 1; the others need room for two positions.
+        at_least("task.length", self.length, 22 if self.variant is AddingVariant.hs97 else 10)
+
+    def build(self, data: RunData) -> SyntheticTask:
+        """The task for one run."""
+        from seqablate.tasks.objectives import Regression
+
+        sampler, metrics, tolerance = {
+            AddingVariant.arjovsky: (sample_arjovsky, SUM_METRICS, 0.1),
+            AddingVariant.tcn: (sample_tcn, SUM_METRICS, 0.1),
+            AddingVariant.pascanu: (sample_pascanu, PASCANU_METRICS, 0.2),
+            AddingVariant.hs97: (sample_hs97, HS97_METRICS, 0.04),
+        }[self.variant]
+        solved = _solved_hs97 if self.variant is AddingVariant.hs97 else _below_goal(metrics[0])
+        return SyntheticTask(
+            spec=TaskSpec(input_size=2, output_size=1),
+            metrics=metrics,
+            sampler=lambda rng, count: sampler(rng, count, self.length),
+            objective=Regression(tolerance),
+            is_solved=solved,
+            data=data,
+        )
+
+
+def sample_arjovsky(rng: np.random.Generator, count: int, length: int) -> Batch:
+    """Values U[0, 1); one mark in each half; target the sum. x [T, B, (value, marker)]."""
+    first = rng.integers(0, length // 2, count)
+    second = rng.integers(length // 2, length, count)
+    return _marked(rng.random((length, count), dtype=np.float32), first, second)
+
+
+def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
+    """As arjovsky, but the two marks are any two different positions."""
+    first = rng.integers(0, length, count)
+    second = (first + rng.integers(1, length, count)) % length
+    return _marked(rng.random((length, count), dtype=np.float32), first, second)
+
+
+def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
+    """Features (marker, value); length l from [T, 1.1 T), marks in [0, .1 l) and [.1 l, .5 l); target the mean."""
+    lengths = rng.integers(length, max(length + 1, int(1.1 * length)), count)
+    tenth = lengths // 10
+    first = (rng.random(count) * tenth).astype(np.int64)
+    second = tenth + (rng.random(count) * (lengths // 2 - tenth)).astype(np.int64)
+    summed = _marked(_values(rng, lengths), first, second)
+    return Batch(x=np.ascontiguousarray(summed.x[..., ::-1]), y=summed.y / 2, lengths=lengths)
+
+
+def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
+    """Values U[-1, 1), markers -1 at both ends; marks in the first 10 and in the first T/2 - 1; target .5 + (X1 + X2) / 4.
+
+    Where the very first pair is the one marked first, its value is 0.
+    """
+    lengths = rng.integers(length, int(1.1 * length) + 1, count)
+    first = rng.integers(0, 10, count)
+    # One of the T/2 - 1 first positions other than `first`: draw among one fewer and step over it.
+    second = (rng.random(count) * (lengths // 2 - 2)).astype(np.int64)
+    second += second >= first
+    value_TB = _values(rng, lengths, low=-1.0)
+    value_TB[0, first == 0] = 0.0
+    batch = _marked(value_TB, first, second)
+    samples = np.arange(count)
+    for end in (np.zeros(count, dtype=np.int64), lengths - 1):
+        unmarked = batch.x[end, samples, 1] == 0
+        batch.x[end[unmarked], samples[unmarked], 1] = -1.0
+    return Batch(x=batch.x, y=np.float32(0.5) + batch.y / 4, lengths=lengths)
+
+
+def _values(rng: np.random.Generator, lengths: np.ndarray, low: float = 0.0) -> np.ndarray:
+    """U[low, 1) [T, B] up to each sample's length, zero behind it."""
+    value_TB = rng.random((int(lengths.max()), len(lengths)), dtype=np.float32) * np.float32(1 - low) + np.float32(low)
+    value_TB[np.arange(len(value_TB))[:, None] >= lengths] = 0.0
+    return value_TB
+
+
+def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> Batch:
+    samples = np.arange(value_TB.shape[1])
+    x_TBI = np.stack([value_TB, np.zeros_like(value_TB)], axis=-1)
+    x_TBI[first, samples, 1] = 1.0
+    x_TBI[second, samples, 1] = 1.0
+    return Batch(x=x_TBI, y=value_TB[first, samples] + value_TB[second, samples])
+
+
+def _below_goal(metric: Metric):
+    return lambda results: results[metric.name] < metric.goal
+
+
+def _solved_hs97(results: dict[str, float]) -> bool:
+    return results["abs_error"] < 0.01 and results["wrong"] == 0.0
+
+
+# Chance: always answering the mean. With S the sum of two uniforms, Var(X1 + X2) = 1/6 and P(|S - 1| > s) = (1 - s)^2.
+SUM_METRICS = (
+    Metric(
+        name="mse",
+        chance=1 / 6,
+        goal=0.01,
+        lower_is_better=True,
+        unit="squared error",
+        source="variance of the sum of two U[0, 1); goal as in Arjovsky et al. 2016",
+    ),
+)
+PASCANU_METRICS = (
+    Metric(
+        name="wrong",
+        chance=0.36,
+        goal=0.01,
+        lower_is_better=True,
+        unit="share with squared error above .04",
+        source="P(|mean of two U[0, 1) - .5| > .2); goal as in Pascanu et al. 2013",
+    ),
+    Metric(
+        name="mse",
+        chance=1 / 24,
+        goal=None,
+        lower_is_better=True,
+        unit="squared error",
+        source="variance of the mean of two U[0, 1)",
+    ),
+)
+# In one sequence of ten the first mark falls on the first pair, whose value is 0: hence .9 and .1.
+HS97_METRICS = (
+    Metric(
+        name="abs_error",
+        chance=0.9 * (2 / 3) / 4 + 0.1 * (1 / 2) / 4,
+        goal=0.01,
+        lower_is_better=True,
+        unit="absolute error",
+        source="E|X1 + X2| / 4; goal (and no error of .04 or more) as in Hochreiter & Schmidhuber 1997",
+    ),
+    Metric(
+        name="mse",
+        chance=(0.9 * (2 / 3) + 0.1 * (1 / 3)) / 16,
+        goal=None,
+        lower_is_better=True,
+        unit="squared error",
+        source="Var(X1 + X2) / 16",
+    ),
+)

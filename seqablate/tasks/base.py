@@ -1,0 +1,126 @@
+"""What a task is: data that are a pure function of (seed, step), a loss for each sample, and a scale to judge it on.
+
+Shapes: T time, B batch, I input features, O outputs (classes or real values), V vocabulary. Time comes first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import torch
+
+# Given token ids [1, 1] and the carried state, the logits [V] of the next token and the new state.
+NextLogits = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """What a model must know of a task in order to fit it.
+
+    Args:
+        input_size: features I of a real-valued input, or the vocabulary size V of token input.
+        output_size: outputs O.
+        tokens: inputs are token ids (the model embeds them) rather than real vectors.
+        every_step: the loss is taken at every timestep; otherwise after each sample's last valid step only.
+        carries_state: the state after one training batch is where the next begins (truncated backpropagation).
+    """
+
+    input_size: int
+    output_size: int
+    tokens: bool = False
+    every_step: bool = False
+    carries_state: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """One scale on which a run is judged.
+
+    Args:
+        name: key in the results.
+        chance: what a predictor without memory of the input reaches (closed form, or a measured baseline).
+        goal: where the task counts as solved, if it has such a place.
+        lower_is_better: direction.
+        unit: for axes and tables.
+        source: where chance and goal come from.
+    """
+
+    name: str
+    chance: float
+    goal: float | None
+    lower_is_better: bool
+    unit: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Input and target of B sequences, as numpy arrays until :meth:`tensors`.
+
+    Args:
+        x: [T, B, I] real or [T, B] token ids (int64).
+        y: targets, [B] for a loss on the last step, [T, B] for a loss on every step.
+        lengths: [B] valid steps of each sample; None when all T are. Padding stands at the end and is zero.
+        reset: whether a carried state starts afresh before this batch (TaskSpec.carries_state).
+    """
+
+    x: Any
+    y: Any
+    lengths: Any = None
+    reset: bool = True
+
+    def tensors(self, device: torch.device, dtype: torch.dtype) -> Batch:
+        """The same batch on ``device``, real arrays as ``dtype``."""
+        import torch
+
+        def move(array: np.ndarray | None) -> torch.Tensor | None:
+            if array is None:
+                return None
+            tensor = torch.from_numpy(array)
+            return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+
+        return Batch(x=move(self.x), y=move(self.y), lengths=move(self.lengths), reset=self.reset)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunData:
+    """The parts of a run's config that its data depend on."""
+
+    seed: int
+    batch_size: int
+    eval_seed: int
+    eval_size: int
+
+
+class Task(Protocol):
+    """A built task. ``batch`` arguments below hold tensors; ``output`` is the model's, [B, O] or [T, B, O]."""
+
+    spec: TaskSpec
+    metrics: tuple[Metric, ...]  # the first is the headline: its chance and goal are printed and drawn
+    baselines: dict[str, float]  # further reference values on the headline's scale, by name
+
+    def train_batch(self, step: int) -> Batch:
+        """The batch of one training step: fresh data, a pure function of the run's seed and ``step``."""
+
+    def eval_batches(self, split: str) -> Iterator[Batch]:
+        """``"evaluation"`` data (fixed by their own seed) or ``"test"`` data (never used to decide anything)."""
+
+    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Loss of each sample [B], or of each step and sample [T, B]; a sample's loss is the mean of its steps."""
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        """Per-sample values [B] by name; their means over a whole split go to :meth:`summarise`."""
+
+    def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
+        """Every metric of ``metrics`` (and others worth keeping) from the mean loss and the mean scores."""
+
+    def solved(self, results: dict[str, float]) -> bool:
+        """Whether the results of :meth:`summarise` meet the criterion."""
+
+    def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
+        """Text drawn from a language model; None for every other task."""

@@ -1,0 +1,90 @@
+"""Copying memory: ten symbols, a long blank, then the ten symbols again.
+
+With blanks ``-`` and delimiter ``:``, four symbols instead of ten and length 5::
+
+    input   3 1 7 7 - - - - : - - - -
+    target  - - - - - - - - - 3 1 7 7      (T blanks to produce after the symbols, then the symbols)
+
+Source: Arjovsky et al. 2016, section 5.1 (after Hochreiter & Schmidhuber 1997).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.schema import at_least
+from seqablate.tasks.base import Batch, Metric, RunData, TaskSpec
+from seqablate.tasks.synthetic import SyntheticTask, one_hot
+
+SYMBOLS = 10  # to remember
+ALPHABET = 8  # values of a symbol: 1..8
+BLANK, DELIMITER = 0, 9
+
+
+class CopyVariant(Enum):
+    """Which paper's copying problem."""
+
+    arjovsky = "arjovsky"
+
+
+@variant("task", "copy")
+@dataclass(kw_only=True, slots=True)
+class CopyConfig:
+    """``length`` T of the wait; the whole sequence has T + 20 steps."""
+
+    causal_only: ClassVar[bool] = False
+
+    length: int = MISSING
+    variant: CopyVariant = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("task.length", self.length, 1)
+
+    def build(self, data: RunData) -> SyntheticTask:
+        """The task for one run."""
+        from seqablate.tasks.objectives import Classification
+
+        # Without memory: blanks are certain, and each of the ten symbols is one of eight.
+        memoryless = SYMBOLS * math.log(ALPHABET) / (self.length + 2 * SYMBOLS)
+        loss = Metric(
+            name="loss",
+            chance=memoryless,
+            goal=0.1 * memoryless,
+            lower_is_better=True,
+            unit="nats per step",
+            source="10 ln 8 / (T + 20), Arjovsky et al. 2016; goal: a tenth of it",
+        )
+        accuracy = Metric(
+            name="accuracy",
+            chance=1 / ALPHABET,
+            goal=None,
+            lower_is_better=False,
+            unit="share of the 10 symbols recalled",
+            source="one symbol of eight",
+        )
+        return SyntheticTask(
+            spec=TaskSpec(input_size=ALPHABET + 2, output_size=ALPHABET + 1, every_step=True),
+            metrics=(loss, accuracy),
+            sampler=lambda rng, count: sample_copy(rng, count, self.length),
+            objective=Classification(scored_steps=SYMBOLS),
+            is_solved=lambda results: results["loss"] < 0.1 * memoryless,
+            data=data,
+        )
+
+
+def sample_copy(rng: np.random.Generator, count: int, length: int) -> Batch:
+    """x one-hot [T + 20, B, 10] (blank, symbols 1..8, delimiter), y [T + 20, B] in 0..8."""
+    symbols_SB = rng.integers(1, ALPHABET + 1, (SYMBOLS, count))
+    x_TB = np.full((length + 2 * SYMBOLS, count), BLANK)
+    x_TB[:SYMBOLS] = symbols_SB
+    x_TB[SYMBOLS + length - 1] = DELIMITER
+    y_TB = np.full_like(x_TB, BLANK)
+    y_TB[-SYMBOLS:] = symbols_SB
+    return Batch(x=one_hot(x_TB, ALPHABET + 2), y=y_TB)

@@ -1,0 +1,212 @@
+"""Language modelling: predict the next character or word of a text.
+
+One example at the character level, B = 1, ``bptt`` = 5: of the text ``to be or not``, window 0 is::
+
+    input   t o _ b e
+    target  o _ b e _       (_ is a blank; window 1 begins with that blank, in the state that window 0 left)
+
+Training is truncated backpropagation through time: the text is laid out as B contiguous streams, each step takes the
+next window of every stream, and the state is carried over without a gradient. Source: Mikolov et al. 2010; windows and
+streams as in Zaremba et al. 2014.
+
+Shapes: T time (``bptt``), B batch (streams), V vocabulary, W windows.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.schema import at_least
+from seqablate.errors import UsageError
+from seqablate.tasks.base import Batch, Metric, NextLogits, RunData, TaskSpec
+from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, Corpus, Level, load_corpus
+from seqablate.tasks.ngram import bigram_loss, unigram_loss
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqablate.tasks.objectives import Classification
+
+EVAL_STREAMS = 32  # read side by side in an evaluation: fixed, so that every run predicts the same tokens
+EVAL_WINDOWS = 8  # at least so many windows a stream, so that the cold start of each weighs little
+SAMPLE_TOKENS = {Level.char: 200, Level.word: 40}
+
+
+@variant("task", "lm")
+@dataclass(kw_only=True, slots=True)
+class LmConfig:
+    """Which text, and how it is cut.
+
+    Args:
+        corpus: ``pydoc``, a file, a folder, or a dataset of the Hub (:func:`seqablate.tasks.lm_text.read_text`).
+        level: ``char`` or ``word``.
+        bptt: steps T through which the gradient flows back.
+        vocab_size: most entries of a word vocabulary.
+    """
+
+    causal_only: ClassVar[bool] = True
+
+    corpus: str = MISSING
+    level: Level = MISSING
+    bptt: int = MISSING
+    vocab_size: int = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("task.bptt", self.bptt, 1)
+        at_least("task.vocab_size", self.vocab_size, 2)
+
+    def build(self, data: RunData) -> LanguageModelling:
+        """The task for one run (UsageError if the text cannot be read or is too short)."""
+        from seqablate.tasks.objectives import Classification
+
+        corpus = load_corpus(self.corpus, self.level, self.vocab_size)
+        self._check_length(corpus, data.batch_size)
+        size = len(corpus.vocabulary)
+        streams = {"train": Streams.whole(corpus.ids["train"], data.batch_size, self.bptt)}
+        for name, split in (("evaluation", "validation"), ("test", "test")):
+            streams[name] = Streams.first(corpus.ids[split], data.eval_size, self.bptt)
+        metric, baselines = _scale(corpus, streams["evaluation"])
+        return LanguageModelling(
+            spec=TaskSpec(input_size=size, output_size=size, tokens=True, every_step=True, carries_state=True),
+            metrics=(metric,),
+            baselines=baselines,
+            corpus=corpus,
+            streams=streams,
+            objective=Classification(),
+        )
+
+    def _check_length(self, corpus: Corpus, batch_size: int) -> None:
+        window = self.bptt + 1  # inputs, and the target of the last
+        need = {"train": batch_size * self.bptt + 1, "validation": window, "test": window}
+        short = [split for split in SPLITS if len(corpus.ids[split]) < need[split]]
+        if short:
+            unit = "characters" if self.level is Level.char else "words"
+            whole = max(math.ceil(need["train"] * HELD_OUT / (HELD_OUT - 2)), HELD_OUT * window)
+            raise UsageError(
+                f"task.corpus={self.corpus}: too short: its {short[0]} part has {len(corpus.ids[short[0]])} {unit}, "
+                f"task.bptt={self.bptt} with batch_size={batch_size} needs {need[short[0]]}; "
+                f"use a text of at least {whole} {unit}, or a smaller task.bptt or batch_size"
+            )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Streams:
+    """The beginning of a text as B contiguous streams of W windows of T tokens; a short tail is left out.
+
+    Stream b reads tokens b W T to (b + 1) W T, so that no token is predicted twice.
+    """
+
+    x_BN: np.ndarray  # N = W T
+    y_BN: np.ndarray
+    bptt: int
+
+    @classmethod
+    def whole(cls, tokens: np.ndarray, count: int, bptt: int) -> Streams:
+        """``count`` streams with as many windows as there are."""
+        return cls._cut(tokens, count, (len(tokens) - 1) // (count * bptt), bptt)
+
+    @classmethod
+    def first(cls, tokens: np.ndarray, size: int, bptt: int) -> Streams:
+        """At most ``size`` windows in all."""
+        windows = min(size, (len(tokens) - 1) // bptt)
+        count = min(EVAL_STREAMS, max(1, windows // EVAL_WINDOWS))
+        return cls._cut(tokens, count, windows // count, bptt)
+
+    @classmethod
+    def _cut(cls, tokens: np.ndarray, count: int, windows: int, bptt: int) -> Streams:
+        used = count * windows * bptt
+        return cls(tokens[:used].reshape(count, -1), tokens[1 : used + 1].reshape(count, -1), bptt)
+
+    def __len__(self) -> int:
+        """Windows W of a stream."""
+        return self.x_BN.shape[1] // self.bptt
+
+    def window(self, number: int) -> Batch:
+        """Window ``number``, as x and y [T, B]; the first one starts from a fresh state."""
+        cut = slice(number * self.bptt, (number + 1) * self.bptt)
+        x_TB, y_TB = (np.ascontiguousarray(ids_BN[:, cut].T, dtype=np.int64) for ids_BN in (self.x_BN, self.y_BN))
+        return Batch(x=x_TB, y=y_TB, reset=number == 0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LanguageModelling:
+    """See :class:`seqablate.tasks.base.Task`. All runs read the same text in the same order, whatever their seed."""
+
+    spec: TaskSpec
+    metrics: tuple[Metric, ...]
+    baselines: dict[str, float]
+    corpus: Corpus
+    streams: dict[str, Streams]
+    objective: Classification
+
+    def train_batch(self, step: int) -> Batch:
+        streams = self.streams["train"]
+        return streams.window(step % len(streams))
+
+    def eval_batches(self, split: str) -> Iterator[Batch]:
+        streams = self.streams[split]
+        return (streams.window(number) for number in range(len(streams)))
+
+    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return self.objective.step_losses(output, batch)
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        return self.objective.scores(output, batch)
+
+    def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
+        return {"loss": loss, self.metrics[0].name: _in_unit(self.corpus.level, loss), **scores}
+
+    def solved(self, results: dict[str, float]) -> bool:
+        """Never: a language model has no place where it is done."""
+        return False
+
+    def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
+        """200 characters or 40 words drawn from the model, which is given a line break (or the commonest token) first."""
+        token, state, drawn = self._first_token(), None, []
+        for _ in range(SAMPLE_TOKENS[self.corpus.level]):
+            logits_V, state = next_logits(np.array([[token]]), state)
+            # The largest of logits + Gumbel noise is a draw from their softmax; NaN logits do no harm here.
+            token = int(np.argmax(logits_V + rng.gumbel(size=len(logits_V))))
+            drawn.append(token)
+        return self.corpus.decode(drawn)
+
+    def _first_token(self) -> int:
+        line_break = "\n" if self.corpus.level is Level.char else EOS
+        if line_break in self.corpus.vocabulary:
+            return self.corpus.vocabulary.index(line_break)
+        return int(np.bincount(self.corpus.ids["train"]).argmax())
+
+
+def _scale(corpus: Corpus, evaluation: Streams) -> tuple[Metric, dict[str, float]]:
+    """The headline metric and its baselines, on exactly the tokens that an evaluation predicts."""
+    train, size = corpus.ids["train"], len(corpus.vocabulary)
+    context, target = evaluation.x_BN.ravel(), evaluation.y_BN.ravel()
+    baselines = {
+        "unigram": _in_unit(corpus.level, unigram_loss(train, target, size)),
+        "bigram": _in_unit(corpus.level, bigram_loss(train, context, target, size)),
+    }
+    char = corpus.level is Level.char
+    metric = Metric(
+        name="bits_per_character" if char else "perplexity",
+        chance=baselines["unigram"],
+        goal=None,
+        lower_is_better=True,
+        unit="bits per character" if char else "perplexity per word",
+        source="unigram frequencies of the training part, on the tokens evaluated; bigram: Witten-Bell smoothing",
+    )
+    return metric, baselines
+
+
+def _in_unit(level: Level, loss: float) -> float:
+    """Nats per token as bits per character or as perplexity (infinite where it overflows)."""
+    if level is Level.char:
+        return loss / math.log(2)
+    with np.errstate(over="ignore"):
+        return float(np.exp(loss))

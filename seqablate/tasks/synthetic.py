@@ -1,0 +1,71 @@
+"""Tasks whose sequences are drawn, never stored: a sampler, an objective and a criterion put together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from seqablate.streams import stream
+from seqablate.tasks.base import Batch, Metric, NextLogits, RunData, TaskSpec
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqablate.tasks.objectives import Classification, Regression
+
+EVAL_BATCH = 250  # sequences at once: small enough for the cache, large enough to be quick
+
+Sampler = Callable[[np.random.Generator, int], Batch]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyntheticTask:
+    """See :class:`seqablate.tasks.base.Task`.
+
+    Args:
+        sampler: draws n sequences with a generator.
+        objective: loss and scores.
+        is_solved: the criterion, on the summarised results.
+        data: seeds and sizes of this run.
+    """
+
+    spec: TaskSpec
+    metrics: tuple[Metric, ...]
+    sampler: Sampler
+    objective: Regression | Classification
+    is_solved: Callable[[dict[str, float]], bool]
+    data: RunData
+    baselines: dict[str, float] = field(default_factory=dict)
+
+    def train_batch(self, step: int) -> Batch:
+        return self.sampler(stream(self.data.seed, "data", step), self.data.batch_size)
+
+    def eval_batches(self, split: str) -> Iterator[Batch]:
+        for start in range(0, self.data.eval_size, EVAL_BATCH):
+            count = min(EVAL_BATCH, self.data.eval_size - start)
+            yield self.sampler(stream(self.data.eval_seed, split, start), count)
+
+    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return self.objective.step_losses(output, batch)
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        return self.objective.scores(output, batch)
+
+    def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
+        return {"loss": loss, **scores}
+
+    def solved(self, results: dict[str, float]) -> bool:
+        return self.is_solved(results)
+
+    def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
+        return None
+
+
+def one_hot(symbols_TB: np.ndarray, size: int) -> np.ndarray:
+    """float32 [T, B, size] with a 1 at each symbol; a symbol of -1 (padding) gives zeros."""
+    x_TBI = np.zeros((*symbols_TB.shape, size), dtype=np.float32)
+    np.put_along_axis(x_TBI, np.maximum(symbols_TB, 0)[..., None], (symbols_TB >= 0)[..., None], axis=-1)
+    return x_TBI

@@ -1,0 +1,99 @@
+"""Temporal order: two (or three) special symbols among distractors; at the end, say in which order they came.
+
+With specials X, Y, distractors a-d, ``hs97`` and two symbols::
+
+    E b X c a d Y a B      class XY (of XX, XY, YX, YY)
+
+Sources: hs97 = Hochreiter & Schmidhuber 1997, tasks 6a and 6b; pascanu = Pascanu et al. 2013, supplement.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar
+
+import numpy as np
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.schema import at_least
+from seqablate.errors import UsageError
+from seqablate.tasks.base import Batch, Metric, RunData, TaskSpec
+from seqablate.tasks.synthetic import SyntheticTask, one_hot
+
+
+class TemporalOrderVariant(Enum):
+    """Which paper's encoding and positions."""
+
+    pascanu = "pascanu"
+    hs97 = "hs97"
+
+
+# Where each special symbol falls, as hundredths of the length [from, to): a percentage, to stay in integers.
+POSITIONS = {
+    (TemporalOrderVariant.pascanu, 2): ((10, 20), (50, 60)),
+    (TemporalOrderVariant.pascanu, 3): ((10, 20), (30, 40), (60, 70)),
+    (TemporalOrderVariant.hs97, 2): ((10, 20), (50, 60)),
+    (TemporalOrderVariant.hs97, 3): ((10, 20), (33, 43), (66, 76)),
+}
+SPECIALS, DISTRACTORS = 2, 4  # symbols 0, 1 are special, 2..5 distract; hs97 adds 6 = E (start) and 7 = B (end)
+
+
+@variant("task", "temporal_order")
+@dataclass(kw_only=True, slots=True)
+class TemporalOrderConfig:
+    """``length`` T (hs97: each sequence's from [T, 1.1 T]), ``variant``, and how many ``symbols`` to order."""
+
+    causal_only: ClassVar[bool] = False
+
+    length: int = MISSING
+    variant: TemporalOrderVariant = MISSING
+    symbols: int = MISSING
+
+    def __post_init__(self) -> None:
+        if self.symbols not in (2, 3):
+            raise UsageError(f"task.symbols={self.symbols}: must be 2 or 3")
+        at_least("task.length", self.length, 10)
+
+    def build(self, data: RunData) -> SyntheticTask:
+        """The task for one run."""
+        from seqablate.tasks.objectives import Classification
+
+        classes = SPECIALS**self.symbols
+        accuracy = Metric(
+            name="accuracy",
+            chance=1 / classes,
+            goal=0.99,
+            lower_is_better=False,
+            unit="share of sequences",
+            source=f"one of {classes} orders; goal (under 1 % wrong) as in Pascanu et al. 2013",
+        )
+        extra = 2 if self.variant is TemporalOrderVariant.hs97 else 0
+        return SyntheticTask(
+            spec=TaskSpec(input_size=SPECIALS + DISTRACTORS + extra, output_size=classes),
+            metrics=(accuracy,),
+            sampler=self.sample,
+            objective=Classification(),
+            is_solved=lambda results: results["accuracy"] > 0.99,
+            data=data,
+        )
+
+    def sample(self, rng: np.random.Generator, count: int) -> Batch:
+        """x one-hot [T, B, 6 or 8], y [B]: the order read as a binary number, the first symbol the highest digit."""
+        framed = self.variant is TemporalOrderVariant.hs97
+        top = int(1.1 * self.length) if framed else self.length
+        lengths = rng.integers(self.length, top + 1, count)
+        samples, steps = np.arange(count), np.arange(lengths.max())[:, None]
+        x_TB = rng.integers(SPECIALS, SPECIALS + DISTRACTORS, (len(steps), count))
+        y_B = np.zeros(count, dtype=np.int64)
+        for low, high in POSITIONS[self.variant, self.symbols]:
+            start, stop = lengths * low // 100, lengths * high // 100
+            special = rng.integers(0, SPECIALS, count)
+            x_TB[start + (rng.random(count) * (stop - start)).astype(np.int64), samples] = special
+            y_B = SPECIALS * y_B + special
+        if framed:
+            x_TB[0], x_TB[lengths - 1, samples] = SPECIALS + DISTRACTORS, SPECIALS + DISTRACTORS + 1
+        x_TB[steps >= lengths] = -1
+        size = SPECIALS + DISTRACTORS + (2 if framed else 0)
+        return Batch(x=one_hot(x_TB, size), y=y_B, lengths=lengths if framed else None)
