@@ -42,7 +42,9 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
             typed[group] = OmegaConf.merge(OmegaConf.structured(cls), chosen)
         config: Any = OmegaConf.to_object(OmegaConf.merge(typed, values))
     except KeyError as error:
-        raise UsageError(f"the config needs {error.args[0]!r}, which is not installed here or not in the file") from error
+        raise UsageError(
+            f"the config needs {error.args[0]!r}, which is not installed here or not in the file"
+        ) from error
     except OmegaConfBaseException as error:
         raise UsageError(f"the config does not fit this version: {' '.join(str(error).split())}") from error
     return config
@@ -51,10 +53,16 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
 def digest(config: TrainConfig) -> str:
     """SHA-256 (hex) of the canonical JSON of all that changes what is learned: equal digests, equal runs."""
     plain = to_plain(config)
-    for f in fields(TrainConfig):
+    _drop_undigested(config, plain)
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _drop_undigested(config: Any, plain: dict[str, Any]) -> None:
+    for f in fields(config):
         if not f.metadata.get("digest", True):
             del plain[f.name]
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+        elif is_dataclass(child := getattr(config, f.name)):
+            _drop_undigested(child, plain[f.name])
 
 
 def _plain(value: Any) -> Any:

@@ -132,7 +132,9 @@ def _unknown_key(key: str) -> str:
     known = [f.name for f in fields(TrainConfig)] + [f"{g}.{f.name}" for g, cls in sections for f in fields(cls)]
     close = [k for k in difflib.get_close_matches(key, dict.fromkeys(known), n=3, cutoff=0.5) if k != key]
     if key in known:
-        owners = sorted(n for (g, n), cls in registered().items() if g == group and rest in {f.name for f in fields(cls)})
+        owners = sorted(
+            n for (g, n), cls in registered().items() if g == group and rest in {f.name for f in fields(cls)}
+        )
         return f"the chosen {group} has no key {key}: it belongs to {group}={' or '.join(owners)}"
     hint = f"did you mean {' or '.join(close)}?" if close else "see seqablate train --help for the keys"
     return f"unknown key {key}: {hint}"

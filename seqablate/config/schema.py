@@ -48,12 +48,14 @@ class EvalConfig:
 
 @dataclass(kw_only=True, slots=True)
 class CheckpointConfig:
-    """How often the whole state is saved; 0 means at the end (or an interruption) only."""
+    """How often the whole state is saved (0: at the end or an interruption only), and how many are kept (0: all)."""
 
     every: int = MISSING
+    keep: int = field(default=MISSING, metadata={"digest": False})
 
     def __post_init__(self) -> None:
         at_least("checkpoint.every", self.every, 0)
+        at_least("checkpoint.keep", self.keep, 0)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -130,5 +132,9 @@ def _check_device(device: str) -> None:
 
 
 def _check_name(name: str | None) -> None:
-    if name is not None and (not name or len(name) > 100 or "/" in name or name.startswith(".") or not name.isprintable()):
-        raise UsageError(f"name={name!r}: must be a plain folder name of 1 to 100 characters, without '/' or a leading '.'")
+    if name is not None and (
+        not name or len(name) > 100 or "/" in name or name.startswith(".") or not name.isprintable()
+    ):
+        raise UsageError(
+            f"name={name!r}: must be a plain folder name of 1 to 100 characters, without '/' or a leading '.'"
+        )

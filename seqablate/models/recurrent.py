@@ -49,7 +49,12 @@ class RecurrentStack(nn.Module):
     """
 
     def __init__(
-        self, shape: StackShape, cell: Callable[[int], nn.RNNBase], label: str, seed: int, forget_bias: float | None = None
+        self,
+        shape: StackShape,
+        cell: Callable[[int], nn.RNNBase],
+        label: str,
+        seed: int,
+        forget_bias: float | None = None,
     ) -> None:
         super().__init__()
         self.shape = shape

@@ -28,7 +28,9 @@ class RecurrentConfig:
         at_least("model.num_layers", self.num_layers, 1)
         fraction("model.dropout", self.dropout)
         if self.dropout > 0 and self.num_layers == 1:
-            raise UsageError(f"model.dropout={self.dropout} acts between layers: it needs model.num_layers of 2 or more")
+            raise UsageError(
+                f"model.dropout={self.dropout} acts between layers: it needs model.num_layers of 2 or more"
+            )
 
     @property
     def causal(self) -> bool:

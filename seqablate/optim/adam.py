@@ -35,4 +35,6 @@ class AdamConfig:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.Adam(parameters, lr=self.lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay)
+        return torch.optim.Adam(
+            parameters, lr=self.lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay
+        )

@@ -35,4 +35,6 @@ class AdamWConfig:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.AdamW(parameters, lr=self.lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay)
+        return torch.optim.AdamW(
+            parameters, lr=self.lr, betas=tuple(self.betas), eps=self.eps, weight_decay=self.weight_decay
+        )

@@ -37,4 +37,11 @@ class RMSpropConfig:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.RMSprop(parameters, lr=self.lr, alpha=self.alpha, eps=self.eps, momentum=self.momentum, weight_decay=self.weight_decay)
+        return torch.optim.RMSprop(
+            parameters,
+            lr=self.lr,
+            alpha=self.alpha,
+            eps=self.eps,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+        )

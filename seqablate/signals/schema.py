@@ -54,5 +54,3 @@ class Signal:
         """The inverse of :meth:`to_row`; ``null`` is NaN; fields of a newer schema are ignored."""
         known = {f.name: row[f.name] for f in fields(cls) if f.name != "values"}
         return cls(**known, values=np.array([np.nan if v is None else v for v in row["values"]], dtype=np.float64))
-
-

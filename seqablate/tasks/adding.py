@@ -93,9 +93,10 @@ def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
 
 
 def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
-    """Values U[-1, 1), markers -1 at both ends; marks in the first 10 and in the first T/2 - 1; target .5 + (X1 + X2) / 4.
+    """Values U[-1, 1), markers -1 at both ends; target .5 + (X1 + X2) / 4.
 
-    Where the very first pair is the one marked first, its value is 0.
+    One mark falls in the first 10 pairs, the other in the first T/2 - 1. Where the very first pair is the one marked
+    first, its value is 0.
     """
     lengths = rng.integers(length, int(1.1 * length) + 1, count)
     first = rng.integers(0, 10, count)

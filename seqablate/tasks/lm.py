@@ -168,7 +168,10 @@ class LanguageModelling:
         return False
 
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
-        """200 characters or 40 words drawn from the model, which is given a line break (or the commonest token) first."""
+        """200 characters or 40 words drawn from the model, starting after a line break.
+
+        Where the vocabulary has no line break, the commonest token stands in for it. The first token is not returned.
+        """
         token, state, drawn = self._first_token(), None, []
         for _ in range(SAMPLE_TOKENS[self.corpus.level]):
             logits_V, state = next_logits(np.array([[token]]), state)

@@ -23,7 +23,9 @@ from seqablate.errors import UsageError
 
 HUB_ID = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w.-]+)(?::(?P<config>[\w.-]+))?")
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".zip"}
-PROBE_SECONDS = 1.5  # long enough for a slow handshake; without a network the library itself would try for 20 s and more
+# Long enough for a slow handshake. Left to itself, the library would go on trying for more than 20 s.
+PROBE_SECONDS = 1.5
+ACCEPTED = "give a text file, a folder of .txt files, pydoc, or a dataset of the Hub as owner/name or owner/name:config"
 
 
 def read_text(name: str) -> dict[str, str]:
@@ -31,8 +33,9 @@ def read_text(name: str) -> dict[str, str]:
 
     Args:
         name: ``pydoc`` (the standard library's help topics, English, about 465,000 characters; they vary with the
-            version of Python), a text file or a folder of ``.txt`` files (UTF-8; read in the order of their names), or
-            a dataset of the Hugging Face Hub as ``owner/name`` or ``owner/name:config``. What exists locally comes first.
+            version of Python), a text file or a folder of ``.txt`` files (UTF-8; read in the order of their names),
+            or a dataset of the Hugging Face Hub as ``owner/name`` or ``owner/name:config``. What exists locally goes
+            first.
 
     Raises:
         UsageError: there is no such text, or it cannot be read, is empty, or is not UTF-8; or it is on the Hub, and
@@ -40,8 +43,10 @@ def read_text(name: str) -> dict[str, str]:
     """
     if name == "pydoc":
         return {"train": _read_pydoc()}
-    path = Path(name).expanduser()
+    path = Path(os.path.expanduser(name))
     try:
+        if not name.strip():
+            raise UsageError(f"task.corpus is empty: {ACCEPTED}")
         if path.is_dir():
             texts = {"train": _read_files(name, _text_files(name, path))}
         elif path.exists():
@@ -56,8 +61,9 @@ def read_text(name: str) -> dict[str, str]:
 
 
 def _read_pydoc() -> str:
-    import datasets
     from pydoc_data.topics import topics
+
+    import datasets
 
     return str(datasets.Dataset.from_dict({"text": ["\n".join(topics[key] for key in sorted(topics))]})[0]["text"])
 
@@ -90,34 +96,36 @@ def _read_files(name: str, files: list[Path]) -> str:
             rows.extend(row["text"] for row in documents)
     except UnicodeDecodeError as error:
         # Documents come in the order of the files.
-        raise UsageError(f"task.corpus={name}: {files[len(rows)].name} is not UTF-8 text; convert it to UTF-8") from error
+        file = files[len(rows)]
+        raise UsageError(f"task.corpus={name}: {file.name} is not UTF-8 text; convert it to UTF-8") from error
     return "".join(rows)
 
 
 def _read_hub(name: str) -> dict[str, str]:
     match = HUB_ID.fullmatch(name)
     if not match or Path(name).suffix in TEXT_SUFFIXES:
-        raise UsageError(
-            f"task.corpus={name}: no such file or folder; "
-            "give a text file, a folder of .txt files, pydoc, or a dataset of the Hub as owner/name or owner/name:config"
-        )
-    probe = _Probe()
+        raise UsageError(f"task.corpus={name}: no such file or folder; {ACCEPTED}")
+    probe = _Probe()  # has its answer, as a rule, by the time datasets is imported
 
     import datasets
 
-    online = probe.reachable()
+    switched_off = datasets.config.HF_HUB_OFFLINE
+    online = not switched_off and probe.reachable()
     try:
-        with _quiet(), _offline(not online):
+        with _quiet(), _cache_only(not online):
             dataset = datasets.load_dataset(match["repo"], match["config"])
     except datasets.exceptions.DatasetNotFoundError as error:
         raise UsageError(f"task.corpus={name}: no such file or folder, nor a dataset of the Hub open to you") from error
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
-        if not online:
-            raise UsageError(
-                f"task.corpus={name}: no network ({probe.target} cannot be reached), and no copy in the local cache; "
-                "use a local file (task.corpus=my.txt) or task.corpus=pydoc, or fetch it once where there is a network"
-            ) from error
-        raise UsageError(f"task.corpus={name}: cannot be loaded from the Hub: {_first_line(error)}") from error
+        where = "{}:{}".format(*probe.address)
+        if online:
+            why = f"cannot be loaded from {where}: {_first_line(error)}"
+        else:
+            reason = "offline mode is on" if switched_off else f"no network ({where} cannot be reached)"
+            why = f"{reason}, and no copy in the local cache: fetch it once where there is a network"
+        raise UsageError(
+            f"task.corpus={name}: {why}; or use a local file (task.corpus=my.txt) or task.corpus=pydoc"
+        ) from error
     if "train" not in dataset:
         raise UsageError(f"task.corpus={name}: has no train split (it has {', '.join(dataset)})")
     return {split: _lines(name, dataset[split]) for split in ("train", "validation", "test") if split in dataset}
@@ -142,21 +150,17 @@ class _Probe:
         from huggingface_hub import constants
 
         url = urlsplit(constants.ENDPOINT)
-        host = url.hostname or ""
-        proxy = None if proxy_bypass(host) else getproxies().get(url.scheme)
+        proxy = None if proxy_bypass(url.hostname or "") else getproxies().get(url.scheme)
         if proxy:
-            url = urlsplit(proxy if "://" in proxy else f"//{proxy}")
-        self._address = (url.hostname or "", url.port or (80 if url.scheme == "http" else 443))
-        self._offline = constants.HF_HUB_OFFLINE
+            url = urlsplit(proxy if "://" in proxy else f"http://{proxy}")
+        self.address = (url.hostname or "", url.port or (80 if url.scheme == "http" else 443))
         self._deadline = time.monotonic() + PROBE_SECONDS
         self._answer: queue.SimpleQueue[bool] = queue.SimpleQueue()
-        threading.Thread(target=self._connect, daemon=True).start()
-
-    @property
-    def target(self) -> str:
-        return "HF_HUB_OFFLINE is set: the Hub" if self._offline else "{}:{}".format(*self._address)
+        if not constants.HF_HUB_OFFLINE:
+            threading.Thread(target=self._connect, daemon=True).start()
 
     def reachable(self) -> bool:
+        """Whether it answered within ``PROBE_SECONDS`` of the start."""
         try:
             return self._answer.get(timeout=max(0.0, self._deadline - time.monotonic()))
         except queue.Empty:
@@ -164,19 +168,18 @@ class _Probe:
 
     def _connect(self) -> None:
         try:
-            if not self._offline:
-                socket.create_connection(self._address, timeout=PROBE_SECONDS).close()
-            self._answer.put(not self._offline)
+            socket.create_connection(self.address, timeout=PROBE_SECONDS).close()
+            self._answer.put(True)
         except OSError:
             self._answer.put(False)
 
 
 @contextmanager
-def _offline(offline: bool) -> Iterator[None]:
-    """Let ``datasets`` look into its cache only (it would try the network again and again)."""
+def _cache_only(active: bool) -> Iterator[None]:
+    """Let ``datasets`` look into its cache and nowhere else (it would try the network again and again)."""
     from datasets import config
 
-    before, config.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE or offline
+    before, config.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE or active
     try:
         yield
     finally:

@@ -1,0 +1,92 @@
+"""The Python face of the product: train, resume and load runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqablate.config.codec import from_plain
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import UsageError
+from seqablate.record.folder import RunFolder, open_run_folder
+from seqablate.record.run import Run as RecordedRun
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqablate.train.run import Ending
+
+
+class Run(RecordedRun):
+    """A recorded run, and (with torch) the model that it trained. See :class:`seqablate.record.run.Run`."""
+
+    def load_model(self) -> torch.nn.Module:
+        """The model with the parameters of the newest whole checkpoint, on the CPU.
+
+        Nothing in the run folder is executed: the config selects installed code, the checkpoint is tensors only.
+
+        Raises:
+            UsageError: there is no whole checkpoint, or the config needs something that is not installed.
+        """
+        from seqablate.assemble import build_model, build_task, load_variants
+        from seqablate.train.checkpoint import newest_whole
+
+        load_variants()
+        config = from_plain(self.config)
+        saved, _ = newest_whole(self.path / "checkpoints", self.record.commits)
+        if saved is None:
+            raise UsageError(f"{self.path} has no whole checkpoint to load a model from")
+        model = build_model(config, build_task(config))
+        model.load_state_dict(saved["model"])
+        return model
+
+
+def train(overrides: list[str] | None = None, *, quiet: bool = True) -> Run:
+    """Train one run, as ``seqablate train`` does, and return it.
+
+    Args:
+        overrides: override words, such as ``["model=gru", "steps=500"]``.
+        quiet: print nothing.
+
+    Raises:
+        UsageError: something is wrong with the request; nothing has been written.
+        RunFailure: the run could not go on.
+
+    Example:
+        >>> run = train(["model=rnn", "steps=100"])      # doctest: +SKIP
+        >>> run.metrics["eval_mse"].dropna()             # doctest: +SKIP
+    """
+    from seqablate.assemble import read_overrides
+
+    words = list(overrides or [])
+    config = read_overrides(words)
+    ending = run_config(config, ["seqablate", "train", *words], quiet)
+    return load_run(ending.path)
+
+
+def load_run(path: str | Path) -> Run:
+    """A recorded run; needs no torch (UsageError when ``path`` is not a run folder)."""
+    open_run_folder(path)
+    return Run(path)
+
+
+def run_config(config: TrainConfig, command: list[str], quiet: bool | None = None) -> Ending:
+    """Assemble and train one config in a new run folder; ``quiet=None`` leaves that to the config."""
+    from seqablate.assemble import assemble
+    from seqablate.console import make_reporter
+    from seqablate.train.run import start_run
+
+    return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet), command)
+
+
+def resume_folder(path: str | Path) -> Ending:
+    """Resume the run in ``path`` on the device it was started on (see :func:`seqablate.train.run.resume_run`)."""
+    from seqablate.assemble import assemble, load_variants
+    from seqablate.console import make_reporter
+    from seqablate.train.run import resume_run
+
+    load_variants()
+    folder: RunFolder = open_run_folder(path)
+    config = from_plain(folder.read_config())
+    config.device = RecordedRun(path).info["device"]
+    return resume_run(folder, assemble(config), make_reporter(config.quiet))

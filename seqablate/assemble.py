@@ -1,0 +1,100 @@
+"""Config -> built objects: the one place that sees every kind of part."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from seqablate.config.compose import compose_config
+from seqablate.config.registry import GROUPS
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import UsageError
+from seqablate.tasks.base import RunData, Task
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqablate.train.parts import Parts
+
+ROOMS = {"model": "models", "task": "tasks", "clip": "clip", "optim": "optim", "schedule": "schedule"}
+
+
+def load_variants() -> None:
+    """Import every room that registers variants. Imports no torch."""
+    for group in GROUPS:
+        import_module(f"seqablate.{ROOMS[group]}")
+
+
+def read_overrides(overrides: list[str]) -> TrainConfig:
+    """Compose and check one run's config (UsageError says what is wrong). Imports no torch."""
+    load_variants()
+    return compose_config(overrides)
+
+
+def build_task(config: TrainConfig) -> Task:
+    """The task alone, for whoever wants its data or needs to know that they can be read (UsageError if not)."""
+    data = RunData(
+        seed=config.seed, batch_size=config.batch_size, eval_seed=config.eval.seed, eval_size=config.eval.size
+    )
+    task: Task = config.task.build(data)
+    return task
+
+
+def assemble(config: TrainConfig) -> Parts:
+    """Build everything a run needs; writes nothing.
+
+    Raises:
+        UsageError: a device that is not there, data that cannot be read.
+    """
+    import torch
+
+    from seqablate.train.parts import Parts
+
+    device = find_device(config.device)
+    task = build_task(config)
+    dtype = getattr(torch, config.dtype.value)
+    model = build_model(config, task).to(device=device, dtype=dtype)
+    optimizer = config.optim.build(model.parameters())
+    for group in optimizer.param_groups:
+        group["initial_lr"] = group["lr"]  # what the schedule multiplies
+    return Parts(
+        config=config,
+        task=task,
+        model=model,
+        clip=config.clip.build(),
+        optimizer=optimizer,
+        schedule=config.schedule,
+        device=device,
+        dtype=dtype,
+    )
+
+
+def build_model(config: TrainConfig, task: Task) -> Any:
+    """The model with its initial parameters, on the CPU in float32."""
+    import torch
+
+    spec = task.spec
+    # torch's modules draw from the global generator before our own values replace theirs: leave it as it was.
+    with torch.random.fork_rng(devices=[]):
+        return config.model.build(
+            seed=config.seed,
+            input_size=spec.input_size,
+            output_size=spec.output_size,
+            tokens=spec.tokens,
+            every_step=spec.every_step,
+        )
+
+
+def find_device(name: str) -> torch.device:
+    """``auto`` is the first CUDA device where there is one, else the CPU (UsageError for one that is not there)."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda:0" if count else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise UsageError(
+            f"device={name}: this machine has {count or 'no'} CUDA device(s) that torch can use; try device=cpu"
+        )
+    return device

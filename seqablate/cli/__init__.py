@@ -1,0 +1,64 @@
+"""The command line: one thin file per subcommand, imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module, metadata
+
+COMMANDS = {
+    "train": "train a model, or with -m a sweep of them",
+    "resume": "go on with a run that was interrupted, killed or failed",
+    "show": "compare runs: a table, lag curves and profiles",
+    "tensorboard": "open TensorBoard on runs (this machine only)",
+    "completion": "print the shell code that completes commands and overrides",
+}
+USAGE = """seqablate: sequence-model ablations with the gradient norm of every timestep
+
+usage: seqablate COMMAND [ARGUMENTS]
+
+{commands}
+
+  seqablate COMMAND --help   more on a command; for train: every key and its value
+  seqablate --version
+
+examples:
+  seqablate train model=lstm clip=norm
+  seqablate train -m model=rnn,lstm,gru clip=none,norm 'seed=range(3)'
+  seqablate show outputs/*
+"""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run a subcommand; returns the exit code (0 well, 1 a run went wrong, 2 a bad request, 128 + n a signal)."""
+    words = sys.argv[1:] if argv is None else argv
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(USAGE.format(commands="\n".join(f"  {name:12} {text}" for name, text in COMMANDS.items())), end="")
+        return 0 if words else 2
+    if words[0] == "--version":
+        print(f"seqablate {metadata.version('seqablate')}")
+        return 0
+    if words[0] not in COMMANDS:
+        return _complain(f"no command {words[0]!r}: choose from {', '.join(COMMANDS)}", 2)
+    return _run(words[0], words[1:])
+
+
+def _run(command: str, arguments: list[str]) -> int:
+    from seqablate.errors import RunFailure, UsageError
+
+    try:
+        code: int = import_module(f"seqablate.cli.{command}").main(arguments)
+        return code
+    except UsageError as error:
+        return _complain(str(error), 2)
+    except RunFailure as error:
+        return _complain(str(error), 1)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output (`| head`) has gone: nothing left to say
+        return 0
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"seqablate: {message}", file=sys.stderr)
+    return code

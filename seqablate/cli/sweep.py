@@ -1,0 +1,105 @@
+"""A sweep: one folder, one run folder for each arm, Hydra's launcher in between, and a table at the end."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from seqablate.config.codec import to_plain
+from seqablate.config.compose import CONFIG_NAME, config_folder, to_train_config
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import RunFailure, UsageError
+from seqablate.record.folder import create_folder
+
+# Hydra writes nothing of its own but multirun.yaml, which says what was asked for.
+QUIET = ["hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
+
+
+def run_sweep(configs: list[TrainConfig], overrides: list[str]) -> int:
+    """Train every config; 0 when all are done, 1 when one failed or diverged, 128 + n when a signal ended it."""
+    first = configs[0]
+    folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
+    print(f"sweep of {len(configs)} runs in {folder}", flush=True)
+    code = _launch(folder, overrides)
+    return code or _report(folder, configs)
+
+
+def _launch(folder: Path, overrides: list[str]) -> int:
+    import hydra
+
+    main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=CONFIG_NAME)(run_arm)
+    places = [f"hydra.sweep.dir={folder.resolve()}", "hydra.sweep.subdir=."]
+    with _arguments(["seqablate train", "--multirun", *overrides, *QUIET, *places]):
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0) if isinstance(stop.code, int | None) else 1
+    return 0
+
+
+def run_arm(composed: Any) -> None:
+    """One run of the sweep, in whatever process Hydra's launcher chose. What goes wrong is said, never raised."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from seqablate.api import run_config
+    from seqablate.assemble import load_variants
+
+    load_variants()
+    job = HydraConfig.get()
+    config = to_train_config(composed)
+    config.output_dir = job.sweep.dir
+    config.name = arm_name(job.job.num, config)
+    words = list(job.overrides.task)
+    print(f"[{job.job.num}] {' '.join(words)}", flush=True)
+    try:
+        ending = run_config(config, ["seqablate", "train", *words])
+    except (UsageError, RunFailure) as error:
+        print(f"[{job.job.num}] FAILED: {error}", file=sys.stderr, flush=True)
+    except Exception:
+        print(f"[{job.job.num}] FAILED:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+    else:
+        if ending.signum is not None:
+            raise SystemExit(128 + ending.signum)
+
+
+def arm_name(number: int, config: TrainConfig) -> str:
+    """``007-adding-lstm-norm-s3``: short, sorted as started, unique by its number."""
+    plain = to_plain(config)
+    return "-".join([f"{number:03d}", *(plain[g]["name"] for g in ("task", "model", "clip")), f"s{config.seed}"])
+
+
+def _report(folder: Path, configs: list[TrainConfig]) -> int:
+    from rich.console import Console
+
+    from seqablate.compare.show import render_table
+    from seqablate.record.run import open_run
+
+    names = [arm_name(number, config) for number, config in enumerate(configs)]
+    runs = [open_run(folder / name) for name in names if (folder / name / "run.json").is_file()]
+    console = Console()
+    if runs:
+        console.print(render_table(runs))
+    bad = [f"{run.name} ({run.status}: {run.info.get('message')})" for run in runs if run.status != "done"]
+    bad += [f"{name} (did not begin)" for name in names if not (folder / name / "run.json").is_file()]
+    for line in bad:
+        print(f"not done: {line}", file=sys.stderr)
+    console.print(f"{len(names) - len(bad)} of {len(names)} runs done in {folder}", highlight=False, soft_wrap=True)
+    console.print(f"next: seqablate show {os.path.relpath(folder)}", highlight=False, soft_wrap=True)
+    return 1 if bad else 0
+
+
+@contextmanager
+def _arguments(argv: list[str]) -> Iterator[None]:
+    """Hydra reads its words from sys.argv."""
+    before = sys.argv
+    sys.argv = argv
+    try:
+        yield
+    finally:
+        sys.argv = before

@@ -1,0 +1,106 @@
+"""``seqablate train [-m] [overrides]``: one run, or a sweep on Hydra's launchers.
+
+Hydra composes, explains (``--help``, ``--cfg``, ``--info``) and launches. Checking, run folders and exit codes are
+ours: every run of a sweep is checked before the first begins, and one that fails leaves the others alone.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+from seqablate.assemble import build_task, load_variants
+from seqablate.cli.sweep import run_sweep
+from seqablate.config.codec import to_plain
+from seqablate.config.compose import CONFIG_NAME, compose_config, config_folder, expand_sweep, install_schemas
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqablate.train.run import Ending
+
+# Options of Hydra that make sense here: the value says how many words they take.
+OPTIONS = {"--help": 0, "-h": 0, "--hydra-help": 0, "--info": 1, "-i": 1, "--cfg": 1, "-c": 1, "--package": 1, "-p": 1}
+OPTIONS |= {"--resolve": 0, "--shell-completion": 0, "-sc": 0, "--multirun": 0, "-m": 0}
+SWEEP = ("--multirun", "-m")
+
+
+def main(argv: list[str]) -> int:
+    load_variants()
+    install_schemas()
+    options, overrides = split_words(argv)
+    explaining = [word for word in options if word not in SWEEP]
+    if "-sc" in options or "--shell-completion" in options:
+        return call_hydra(argv)  # the words are not complete yet: nothing to check
+    if len(options) > len(explaining):
+        arms = expand_sweep(overrides)
+        configs = [compose_arm(arm) for arm in arms]
+        if explaining:
+            return call_hydra(argv)
+        check_data(configs)
+        return run_sweep(configs, overrides)
+    config = compose_config(overrides)
+    if explaining:
+        return call_hydra(argv)
+    from seqablate.api import run_config
+
+    return exit_code(run_config(config, ["seqablate", "train", *argv]))
+
+
+def split_words(argv: list[str]) -> tuple[list[str], list[str]]:
+    """Options (without their values) and override words (UsageError for an option that is not for here)."""
+    options: list[str] = []
+    overrides: list[str] = []
+    skip = 0
+    for word in argv:
+        name, _, value = word.partition("=")
+        if skip:
+            skip -= 1
+        elif word.startswith("-") and name in OPTIONS:
+            options.append(name)
+            # --info may stand alone; --cfg and --package need their word
+            skip = OPTIONS[name] if not value and name not in ("--info", "-i") else 0
+        elif word.startswith("-"):
+            raise UsageError(f"unknown option {word}: overrides are written key=value; options: {', '.join(OPTIONS)}")
+        else:
+            overrides.append(word)
+    return options, overrides
+
+
+def compose_arm(arm: list[str]) -> TrainConfig:
+    """One run of a sweep (UsageError names the arm)."""
+    try:
+        return compose_config(arm)
+    except UsageError as error:
+        raise UsageError(f"in the sweep's run [{' '.join(arm)}]: {error}; nothing was started") from error
+
+
+def check_data(configs: list[TrainConfig]) -> None:
+    """Read each different task's data once, so that a missing corpus is refused before the first run begins."""
+    seen: set[str] = set()
+    for config in configs:
+        key = json.dumps([to_plain(config)["task"], config.batch_size, config.eval.size])
+        if key not in seen:
+            seen.add(key)
+            build_task(config)
+
+
+def exit_code(ending: Ending) -> int:
+    """0 when the run is done, 128 + n when signal n stopped it, 1 otherwise."""
+    if ending.signum is not None:
+        return 128 + ending.signum
+    return 0 if ending.status == "done" else 1
+
+
+def call_hydra(argv: list[str]) -> int:
+    """Let Hydra answer ``--help``, ``--cfg``, ``--info`` or a completion query."""
+    import hydra
+
+    @hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=CONFIG_NAME)
+    def nothing(config: Any) -> None:
+        """Only reached if an option that explains were not to end by itself."""
+
+    sys.argv = ["seqablate train", *argv]
+    nothing()
+    return 0

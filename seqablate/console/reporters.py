@@ -1,0 +1,236 @@
+"""The three ways of watching a run. See :class:`seqablate.train.run.Reporter` for the calls they receive."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from seqablate.config.codec import to_plain
+from seqablate.console.words import against, decay_words, duration, number, outcome, percent, sparkline
+from seqablate.train.parts import Parts
+from seqablate.train.run import Reporter
+from seqablate.train.state import TrainState
+
+REFRESH = 0.25  # seconds between pictures
+
+
+def make_reporter(quiet: bool) -> Reporter:
+    """Nothing when quiet, live on a terminal, plain lines elsewhere."""
+    if quiet:
+        return SilentReporter()
+    console = Console()
+    return LiveReporter(console) if console.is_terminal else PlainReporter(console)
+
+
+class SilentReporter:
+    """Shows nothing but warnings, which go to standard error."""
+
+    def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
+        pass
+
+    def row(self, row: dict[str, Any]) -> None:
+        pass
+
+    def warn(self, message: str) -> None:
+        Console(stderr=True).print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+
+    def end(self, path: Path, info: dict[str, Any]) -> None:
+        pass
+
+
+class Watch:
+    """The latest numbers of a run, and how fast it goes."""
+
+    def __init__(self, parts: Parts, state: TrainState) -> None:
+        self.parts = parts
+        self.metric = parts.task.metrics[0]
+        self.first_step = self.step = state.step
+        self.clipped = state.progress.clipped
+        self.started = time.perf_counter()
+        self.train: dict[str, Any] = {}
+        self.eval: dict[str, Any] = state.progress.last or {}
+        self.profiles: dict[str, np.ndarray] = {}
+
+    def row(self, row: dict[str, Any]) -> None:
+        if row["kind"] == "train":
+            self.train, self.step = row, row["step"] + 1
+            self.clipped += row["clipped"]
+        elif row["kind"] == "eval":
+            self.eval = row
+        elif row["kind"] == "signal" and row["quantity"] == "total":
+            place = (
+                f"{row['state']}{row['layer'] if row['layer'] else ''}{'←' if row['direction'] == 'reverse' else ''}"
+            )
+            self.profiles[place] = np.array(row["values"], dtype=float)
+
+    @property
+    def rate(self) -> float:
+        """Training steps per second since this process began, evaluations included."""
+        return (self.step - self.first_step) / max(time.perf_counter() - self.started, 1e-9)
+
+    @property
+    def remaining(self) -> str:
+        """Time left if the run uses its whole budget."""
+        return duration((self.parts.config.steps - self.step) / self.rate) if self.rate > 0 else "–"
+
+    @property
+    def result(self) -> str:
+        value = self.eval.get("metrics", {}).get(self.metric.name)
+        metric = {"name": self.metric.name, "chance": self.metric.chance, "goal": self.metric.goal}
+        return against(metric, value)
+
+
+class PlainReporter:
+    """One line an evaluation, for logs and pipes."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.watch: Watch | None = None
+
+    def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
+        self.watch = Watch(parts, state)
+        self._line(headline(parts))
+        for line in scale_lines(parts):
+            self._line(f"  {line}")
+
+    def row(self, row: dict[str, Any]) -> None:
+        if self.watch is None:
+            return
+        self.watch.row(row)
+        if row["kind"] == "eval":
+            train, config = self.watch.train, self.watch.parts.config
+            self._line(
+                f"  step {row['step']:>{len(str(config.steps))}}/{config.steps}  {self.watch.result}  "
+                f"train loss {number(train.get('loss'))}  gradient norm {number(train.get('grad_norm'))}  "
+                f"clipped {percent(self.watch.clipped / row['step'] if row['step'] else None)}  "
+                f"{self.watch.rate:.0f} steps/s"
+            )
+        elif row["kind"] == "text":
+            self._line(f"  sample: {' '.join(row['text'].split())[:150]}")
+
+    def warn(self, message: str) -> None:
+        self._line(f"  warning: {message}")
+
+    def end(self, path: Path, info: dict[str, Any]) -> None:
+        for line in summary_lines(path, info):
+            self._line(line)
+
+    def _line(self, text: str) -> None:
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveReporter:
+    """A picture that follows the run, and a panel at its end."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self.watch: Watch | None = None
+        self.live: Live | None = None
+        self.drawn = 0.0
+        self.text: str | None = None
+
+    def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
+        self.watch = Watch(parts, state)
+        self.console.print(Text(headline(parts), style="bold"))
+        for line in scale_lines(parts):
+            self.console.print(Text(f"  {line}", style="dim"))
+        self.live = Live(console=self.console, auto_refresh=False, transient=True)
+        self.live.start()
+
+    def row(self, row: dict[str, Any]) -> None:
+        if self.watch is None or self.live is None:
+            return
+        self.watch.row(row)
+        if row["kind"] == "text":
+            self.text = " ".join(row["text"].split())[:160]
+        if time.perf_counter() - self.drawn > REFRESH:
+            self.live.update(Group(*self._picture(self.watch)), refresh=True)
+            self.drawn = time.perf_counter()
+
+    def warn(self, message: str) -> None:
+        self.console.print(f"[yellow]warning:[/] {escape(message)}")
+
+    def end(self, path: Path, info: dict[str, Any]) -> None:
+        if self.live is not None:
+            self.live.stop()
+        first, *rest = summary_lines(path, info)
+        colour = "green" if info["status"] == "done" and info.get("solved_at") is not None else "yellow"
+        if info["status"] in ("failed", "diverged"):
+            colour = "red"
+        body = Text("\n".join(line.strip() for line in rest))
+        self.console.print(
+            Panel(body, title=Text(first, style=f"bold {colour}"), title_align="left", border_style=colour)
+        )
+
+    def _picture(self, watch: Watch) -> Iterator[Any]:
+        steps = watch.parts.config.steps
+        bar = Table.grid(padding=(0, 1))
+        share = watch.step / steps
+        bar.add_row(
+            f"  step {watch.step}/{steps}",
+            ProgressBar(total=steps, completed=watch.step, width=30),
+            f"{100 * share:.0f} %  {watch.rate:.0f} steps/s  at most {watch.remaining} left",
+        )
+        yield bar
+        yield Text(
+            f"  train loss {number(watch.train.get('loss'))}   gradient norm {number(watch.train.get('grad_norm'))}   "
+            f"clipped {percent(watch.clipped / watch.step if watch.step else None)}"
+        )
+        yield Text(f"  {watch.result}", style="cyan")
+        for place, values in watch.profiles.items():
+            known = values[np.isfinite(values) & (values > 0)]
+            span = f"{number(known.min())} … {number(known.max())}" if len(known) else "all zero"
+            yield Text(f"  ‖dL/d{place}‖ t=0 {sparkline(values)} t={len(values) - 1}  {span}")
+        if self.text:
+            yield Text(f"  sample: {self.text}", style="dim")
+
+
+def headline(parts: Parts) -> str:
+    """What is being trained, with the settings that matter, in one line."""
+    plain = to_plain(parts.config)
+    pieces = []
+    for group in ("model", "task", "clip", "optim"):
+        values = dict(plain[group])
+        name = values.pop("name")
+        shown = [f"{k}={v}" for k, v in values.items() if v not in (False, 0, 0.0, None) and k not in ("betas", "eps")]
+        pieces.append(f"{name} ({', '.join(shown)})" if shown else name)
+    return f"{' · '.join(pieces)} · seed={parts.config.seed} · {parts.parameter_count:,} parameters · {parts.device}"
+
+
+def scale_lines(parts: Parts) -> Iterator[str]:
+    """The task's chance level, its criterion and other baselines, with their source."""
+    for metric in parts.task.metrics:
+        goal = f", solved at {number(metric.goal)}" if metric.goal is not None else ""
+        yield f"{metric.name} ({metric.unit}): chance {number(metric.chance)}{goal}; {metric.source}"
+    for name, value in parts.task.baselines.items():
+        yield f"{name}: {number(value)}"
+
+
+def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
+    """The result, what the gradient did, where everything is, and what to type next."""
+    yield outcome(info)
+    metric, test = info["metric"], info.get("test")
+    if test:
+        yield f"  on test data that decided nothing: {metric['name']} {number(test['metrics'][metric['name']])}"
+    for fit in info.get("decay") or []:
+        yield f"  {decay_words(fit)}"
+    if info.get("clipped_share") is not None:
+        clipped = f"{percent(info['clipped_share'])} of {info['step']} steps clipped"
+        yield f"  {clipped}; {duration(info['seconds']['total'])} in all"
+    yield f"  run folder: {path}"
+    if info["status"] in ("interrupted", "failed"):
+        yield f"  go on:      seqablate resume {path}"
+    else:
+        yield f"  curves:     seqablate show {path}"
+        yield f"  browser:    seqablate tensorboard {path.parent}"

@@ -1,0 +1,93 @@
+"""Results in words and small pictures; pure functions of the run's numbers."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+BLOCKS = "▁▂▃▄▅▆▇█"
+EXPONENTIAL = 0.3  # decades: a fit with a larger error is not an exponential
+
+
+def number(value: float | None) -> str:
+    """Three significant digits, plain where that is short: ``0.167``, ``3.7e-23``, ``1250``."""
+    if value is None or math.isnan(value):
+        return "–"
+    if value == 0 or 1e-3 <= abs(value) < 1e4:
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return f"{value:.1e}"
+
+
+def percent(share: float | None) -> str:
+    """``12 %``, with a decimal below 10 %."""
+    if share is None:
+        return "–"
+    return f"{100 * share:.0f} %" if share == 0 or share >= 0.0995 else f"{100 * share:.1f} %"
+
+
+def duration(seconds: float) -> str:
+    """``7.2 s``, ``3 min 05 s``, ``2 h 10 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def sparkline(values: np.ndarray, width: int = 40) -> str:
+    """log10 of a profile as ``width`` blocks (the mean of log10 in each); a space where nothing is known."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        log = np.log10(values)
+    log[~np.isfinite(log)] = np.nan
+    cells = [chunk[~np.isnan(chunk)] for chunk in np.array_split(log, min(width, len(log)))]
+    means = [float(chunk.mean()) if len(chunk) else math.nan for chunk in cells]
+    known = [m for m in means if not math.isnan(m)]
+    if not known:
+        return " " * len(means)
+    low, span = min(known), max(max(known) - min(known), 1e-9)
+    return "".join(" " if math.isnan(m) else BLOCKS[int((m - low) / span * (len(BLOCKS) - 1) + 0.5)] for m in means)
+
+
+def against(metric: dict[str, Any], value: float | None) -> str:
+    """``mse 0.0087 (chance 0.167, goal 0.01)``."""
+    reference = f"chance {number(metric['chance'])}"
+    if metric["goal"] is not None:
+        reference += f", goal {number(metric['goal'])}"
+    return f"{metric['name']} {number(value)} ({reference})"
+
+
+def decay_words(fit: dict[str, Any]) -> str:
+    """What a lag curve's fit means, in a sentence."""
+    what = f"d loss / d {fit['state']}" + (f" (layer {fit['layer']})" if fit["layer"] else "")
+    if fit["error"] > EXPONENTIAL:
+        return (
+            f"{what} changes by a factor {fit['factor']:.3f} a step on average, but not exponentially "
+            f"(the line misses by {fit['error']:.1f} decades): look at the curve"
+        )
+    span = f"over {fit['lags']} steps back: x {number(fit['factor'] ** fit['lags'])}"
+    if fit["factor"] >= 1.001:
+        return f"{what} grows by a factor {fit['factor']:.3f} for every step back in time; {span}"
+    if fit["factor"] > 0.999:
+        return f"{what} neither fades nor grows: a factor {fit['factor']:.4f} a step; {span}"
+    return (
+        f"{what} fades by a factor {fit['factor']:.3f} for every step back in time: "
+        f"half is left after {number(fit['half_life'])} steps; {span}"
+    )
+
+
+def outcome(info: dict[str, Any]) -> str:
+    """The result in one line."""
+    metric = info["metric"]
+    final = (info["final"] or {}).get(metric["name"])
+    if info["status"] == "diverged":
+        return f"diverged: {info['message']}; the last good checkpoint stays"
+    if info["status"] == "failed":
+        return f"failed: {info['message']}"
+    if info["status"] == "interrupted":
+        return f"interrupted at step {info['step']}; {against(metric, final)}"
+    if info["solved_at"] is not None:
+        return f"solved at step {info['solved_at']}: {against(metric, final)}"
+    if metric["goal"] is None:
+        return f"done after {info['step']} steps: {against(metric, final)}"
+    return f"not solved within {info['step']} steps: {against(metric, final)}"

@@ -1,0 +1,190 @@
+"""torch's own kernels, one layer at a time, with zero channels that bring out what flows back through time.
+
+Shapes: T time, B batch, N packed steps, I input, D hidden, P projected (D without ``proj_size``), G gates, S directions,
+C zero channels of one direction (P; a GRU 2*D). ``*`` stands for T, B, or for N when packed.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import dropout
+
+from seqablate.engine.call import KernelCall, Padding, Weights
+from seqablate.engine.totals import Memory, Order, cell_total, gru_total, hidden_total
+
+Kernel = Callable[..., tuple[Tensor, ...]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gradients:
+    """dL/d(state) of one layer and direction in one backward pass, by state: ``"h"``, and ``"c"`` of an LSTM.
+
+    Each is [T, B, P], or [T, B, D] for c; what stands at a padded step means nothing.
+    """
+
+    total: dict[str, Tensor]
+    direct: dict[str, Tensor]
+
+
+Receive = Callable[[int, list[Gradients]], None]
+
+
+def run(kernel: Kernel, call: KernelCall, receive: Receive, *, cell_states: bool = True) -> tuple[Tensor, ...]:
+    """Make a kernel call so that every backward pass through it reports the gradient of every timestep.
+
+    Args:
+        kernel: ``torch._VF.lstm`` or one of its siblings.
+        call: what it is called with.
+        receive: called with a layer's number and its :class:`Gradients`, one per direction, whenever a backward pass
+            has come through that layer.
+        cell_states: whether an LSTM's c is wanted as well.
+
+    Returns:
+        What the kernel returns (output, h_n and, for an LSTM, c_n), equal to an unprobed call's up to rounding.
+
+    Raises:
+        RuntimeError: in the backward pass, when an output that is needed again was modified in place.
+    """
+    padding = None if call.batch_sizes is None else Padding.of(call.batch_sizes, call.x.device)
+    x, finals = call.x, []
+    for number in range(len(call.layers)):
+        if number and call.dropout and call.train:
+            x = dropout(x, call.dropout)
+        x, *final = _Layer(call, number, padding, receive, cell_states).run(kernel, x)
+        finals.append(final)
+    output = x.transpose(0, 1) if call.batch_first else x
+    return output, *(torch.cat(states) if len(states) > 1 else states[0] for states in zip(*finals, strict=True))
+
+
+class _Layer:
+    """One layer of one call: makes it, gathers what a backward pass brings to its results, works out the totals."""
+
+    def __init__(
+        self, call: KernelCall, number: int, padding: Padding | None, receive: Receive, cell_states: bool
+    ) -> None:
+        self.cell, self.number, self.weights = call.cell, number, call.layers[number]
+        self.batch_sizes, self.train, self.initial = call.batch_sizes, call.train, call.initial(number)
+        self.padding, self.receive = padding, receive
+        self.cell_states = cell_states and call.cell == "lstm"
+        self.arrived: dict[str, Tensor] = {}
+
+    def run(self, kernel: Kernel, x: Tensor) -> tuple[Tensor, ...]:
+        """Output [*, S*P], h_n [S, B, P] and, for an LSTM, c_n [S, B, D]."""
+        biases = [(w.b_ih, w.b_hh) for w in self.weights]
+        # Sums and copies: an optimizer may step the parameters in place before the backward pass is through.
+        self.biases = [None if b is None or b_hh is None else (b + b_hh).detach() for b, b_hh in biases]
+        self.u_n = [w.w_hh.detach().chunk(3)[2].clone() if self.cell == "gru" else None for w in self.weights]
+        anchor = torch.zeros((), device=x.device, requires_grad=True)
+        joined, *w_joined = _Join.apply(self, anchor, x, *self._channels(), *(w.w_ih for w in self.weights))
+        flat = [p for w, w_ih in zip(self.weights, w_joined, strict=True) for p in (w_ih, *w[1:]) if p is not None]
+        hx = self.initial if self.cell == "lstm" else self.initial[0]
+        options = (flat, biases[0][0] is not None, 1, 0.0, self.train, len(self.weights) == 2)
+        with warnings.catch_warnings():
+            # The joined weights are new tensors; cuDNN lays them out for this one call.
+            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+            if self.batch_sizes is None:
+                results = kernel(joined, hx, *options, False)
+            else:
+                results = kernel(joined, self.batch_sizes, hx, *options)
+        for name, result in zip(("output", "h", "c"), results, strict=False):
+            self._listen(name, result)
+        self.output, self.version = results[0].detach(), results[0]._version
+        return results
+
+    def _channels(self) -> list[Tensor]:
+        """The zero channels' input weights of each direction, [G*D, S*C]; zero for the other direction's channels."""
+        own = [_gru_channels(w) if self.cell == "gru" else w.w_hh.detach() for w in self.weights]
+        if len(own) == 1:
+            return own
+        none = torch.zeros_like(own[0])
+        return [torch.cat([own[0], none], dim=1), torch.cat([none, own[1]], dim=1)]
+
+    def _listen(self, name: str, result: Tensor) -> None:
+        """Keep the gradient that arrives at a result, as it is once every hook of the caller's has seen it."""
+        node, number = result.grad_fn, result.output_nr
+
+        def keep(gradients: tuple[Tensor | None, ...]) -> None:
+            gradient = gradients[number]
+            if gradient is not None:
+                self.arrived[name] = gradient.detach()
+
+        assert node is not None
+        node.register_prehook(keep)
+
+    @torch.no_grad()
+    def finish(self, flow: Tensor, joined: Tensor, w_joined: tuple[Tensor, ...]) -> None:
+        """Report the totals: the kernel's backward pass is through, ``flow`` [*, S*C] is the channels' gradient."""
+        arrived, self.arrived = self.arrived, {}
+        if self.output._version != self.version and (self.cell_states or self.cell == "gru"):
+            raise RuntimeError(
+                f"cannot work out the gradients of layer {self.number}: the output of its nn.{self.cell.upper()} was "
+                "modified in place after the call; use the out-of-place operation inside TimestepProbe"
+            )
+        parts = len(self.weights)
+        direct = arrived["output"] if "output" in arrived else torch.zeros_like(self.output)
+        flow_s, direct_s, h_s = (self._padded(part).chunk(parts, -1) for part in (flow, direct, self.output))
+        x = self._padded(joined[..., : -flow.shape[-1]])
+        reports = []
+        for s, w in enumerate(self.weights):
+            order = Order.of(len(x), reverse=s == 1, lengths_B=None if self.padding is None else self.padding.lengths_B)
+            w_x, w_h = w_joined[s][:, : x.shape[-1]], w.w_hh.detach()
+            initial = tuple(state[s].detach() for state in self.initial)
+            w_hr = None if w.w_hr is None else w.w_hr.detach()
+            memory = Memory(order, x, h_s[s], initial, w_x, w_h, self.biases[s], w_hr, self.u_n[s])
+            finals = {name: arrived[name][s] for name in ("h", "c") if name in arrived}
+            reports.append(self._totals(direct_s[s], flow_s[s], finals, memory))
+        self.receive(self.number, reports)
+
+    def _padded(self, data: Tensor) -> Tensor:
+        return data if self.padding is None else self.padding.pad(data)
+
+    def _totals(self, direct: Tensor, flow: Tensor, finals: dict[str, Tensor], memory: Memory) -> Gradients:
+        """The gradients of one direction; ``finals`` holds what reached the returned h_n and c_n."""
+        if "h" in finals:
+            direct = direct.clone()
+            direct[memory.order.last] += finals["h"]
+        total = gru_total(direct, flow, memory) if self.cell == "gru" else hidden_total(direct, flow, memory.order)
+        if not self.cell_states:
+            return Gradients({"h": total}, {"h": direct})
+        total_c, direct_c = cell_total(total, direct, finals.get("c"), memory)
+        return Gradients({"h": total, "c": total_c}, {"h": direct, "c": direct_c})
+
+
+class _Join(torch.autograd.Function):
+    """``[x, 0]`` and ``[W_ih, channels]`` of every direction; the backward pass hands the channels' gradient over.
+
+    It is a function of the input and the weights at once, so that whatever of them a backward pass is asked for, it
+    comes through here; the anchor makes sure of it when neither requires a gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, layer: _Layer, anchor: Tensor, x: Tensor, *weights: Tensor) -> tuple[Tensor, ...]:
+        channels, w_ih = weights[: len(weights) // 2], weights[len(weights) // 2 :]
+        inputs, added = x.shape[-1], channels[0].shape[-1]
+        joined = x.new_empty(*x.shape[:-1], inputs + added)
+        joined[..., :inputs] = x
+        joined[..., inputs:] = 0
+        w_joined = tuple(torch.cat(pair, dim=1) for pair in zip(w_ih, channels, strict=True))
+        ctx.layer, ctx.inputs = layer, inputs
+        ctx.save_for_backward(joined, *w_joined)
+        return joined, *w_joined
+
+    @staticmethod
+    def backward(ctx: Any, d_joined: Tensor, *d_weights: Tensor) -> tuple[Tensor | None, ...]:
+        joined, *w_joined = ctx.saved_tensors
+        ctx.layer.finish(d_joined[..., ctx.inputs :].detach(), joined.detach(), tuple(w.detach() for w in w_joined))
+        d_x = d_joined[..., : ctx.inputs] if ctx.needs_input_grad[2] else None
+        return None, None, d_x, *(None for _ in d_weights), *(d_weight[:, : ctx.inputs] for d_weight in d_weights)
+
+
+def _gru_channels(w: Weights) -> Tensor:
+    """``[[U_r, 0], [U_z, 0], [0, I]]``: U_n acts behind the reset gate, so its part is brought out before U_n."""
+    u_r, u_z, u_n = w.w_hh.detach().chunk(3)
+    identity = torch.eye(len(u_n), dtype=u_n.dtype, device=u_n.device)
+    return torch.cat([torch.cat([u_r, u_z, torch.zeros_like(u_n)]), torch.cat([identity.new_zeros(2 * len(u_n), len(u_n)), identity])], 1)

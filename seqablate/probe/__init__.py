@@ -1,0 +1,5 @@
+"""Measuring a model while it trains: the gradient of every timestep."""
+
+from seqablate.probe.timestep import TimestepProbe
+
+__all__ = ["TimestepProbe"]

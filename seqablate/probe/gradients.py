@@ -1,0 +1,196 @@
+"""What a probe recorded: one entry per call of a module, and all calls of a module together.
+
+Shapes: T time, B batch, D hidden (or projected), L layers, S directions.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from seqablate.engine.call import Padding
+from seqablate.engine.fused import Gradients
+
+Kind = Literal["total", "direct"]
+
+
+class CallGradients:
+    """The gradients of one forward call of a recurrence; several backward passes through it add up, as ``.grad`` does.
+
+    Args:
+        module: name of the module, for messages.
+        layers: how many layers report.
+        vectors: keep the gradients themselves.
+        padding: where the samples of a packed batch end, in the order of ``sort``.
+        unsorted: [B] where each sample of the caller's batch stands in the packed one, or None when they agree.
+    """
+
+    def __init__(
+        self, module: str, layers: int, vectors: bool, padding: Padding | None, unsorted: Tensor | None
+    ) -> None:
+        self._module, self._keep_vectors = module, vectors
+        self._padding, self._unsorted = padding, unsorted
+        self._layers: list[list[Gradients] | None] = [None] * layers
+        self._norms: dict[Kind, dict[str, Tensor]] = {}
+        self._open = True
+
+    @property
+    def total(self) -> dict[str, Tensor]:
+        """State -> float64 norms [L, S, T, B] of dL/d(state), with all that flows back through later timesteps.
+
+        NaN where a sample has ended. ``"h"``, and ``"c"`` for an LSTM.
+
+        Raises:
+            RuntimeError: no backward pass came through this call.
+        """
+        return self._norms_of("total")
+
+    @property
+    def direct(self) -> dict[str, Tensor]:
+        """As :attr:`total`, but only what arrives within the timestep: from the loss, the layer above, or a final state.
+
+        For c: what arrives at c_t through its own h_t's direct part, and through a returned c_n.
+        """
+        return self._norms_of("direct")
+
+    @property
+    def vectors(self) -> dict[str, list[list[Tensor]]]:
+        """State -> ``[layer][direction]`` -> dL/d(state) itself [T, B, D], zero where a sample has ended.
+
+        Raises:
+            RuntimeError: the probe was not asked for vectors, or no backward pass came through this call.
+        """
+        return self._vectors_of("total")
+
+    @property
+    def direct_vectors(self) -> dict[str, list[list[Tensor]]]:
+        """As :attr:`vectors`, for the direct part."""
+        return self._vectors_of("direct")
+
+    def add(self, layer: int, found: list[Gradients]) -> None:
+        """Take in what one backward pass brought to one layer; ignored once the probe's block is left."""
+        if not self._open:
+            return
+        before = self._layers[layer]
+        self._layers[layer] = found if before is None else [_sum(a, b) for a, b in zip(before, found, strict=True)]
+        self._norms.clear()
+
+    def close(self) -> None:
+        """Take the last norms and, unless vectors were asked for, let the gradients themselves go."""
+        if self._open and None not in self._layers:
+            self._norms_of("total"), self._norms_of("direct")
+            if not self._keep_vectors:
+                self._layers = []
+        self._open = False
+
+    def _reached(self) -> list[list[Gradients]]:
+        reached = [found for found in self._layers if found is not None]
+        if len(reached) < len(self._layers):
+            raise RuntimeError(
+                f"no gradient has reached this call of {self._module!r}: call backward() inside the TimestepProbe block"
+            )
+        return reached
+
+    def _norms_of(self, kind: Kind) -> dict[str, Tensor]:
+        if kind not in self._norms:
+            layers = [[getattr(found, kind) for found in directions] for directions in self._reached()]
+            self._norms[kind] = {
+                state: torch.stack([torch.stack([self._norm(found[state]) for found in layer]) for layer in layers])
+                for state in layers[0][0]
+            }
+        return self._norms[kind]
+
+    def _norm(self, gradient_TBD: Tensor) -> Tensor:
+        """Norms [T, B], summed in float64: the square of a float32 below 1e-23 is 0 in float32."""
+        norms_TB = torch.linalg.vector_norm(gradient_TBD, dim=-1, dtype=torch.float64)
+        if self._padding is not None:
+            norms_TB.masked_fill_(~self._padding.valid_TB, torch.nan)
+        return self._in_batch_order(norms_TB)
+
+    def _vectors_of(self, kind: Kind) -> dict[str, list[list[Tensor]]]:
+        if not self._keep_vectors:
+            raise RuntimeError("the gradients themselves were not kept: use TimestepProbe(model, vectors=True)")
+        layers = [[getattr(found, kind) for found in directions] for directions in self._reached()]
+        return {state: [[self._clean(found[state]) for found in layer] for layer in layers] for state in layers[0][0]}
+
+    def _clean(self, gradient_TBD: Tensor) -> Tensor:
+        if self._padding is None:
+            return gradient_TBD
+        return self._in_batch_order(gradient_TBD.masked_fill(~self._padding.valid_TB[:, :, None], 0))
+
+    def _in_batch_order(self, values_TB: Tensor) -> Tensor:
+        return values_TB if self._unsorted is None else values_TB.index_select(1, self._unsorted)
+
+
+class ModuleGradients:
+    """All recorded calls of one module.
+
+    Attributes:
+        calls: one :class:`CallGradients` per forward call, in order.
+    """
+
+    def __init__(self, module: str) -> None:
+        self._module = module
+        self.calls: list[CallGradients] = []
+
+    @property
+    def total(self) -> dict[str, Tensor]:
+        """State -> float64 norms [L, S, T, B] of the total gradient, the calls joined along time.
+
+        Raises:
+            RuntimeError: nothing was recorded, or a call was not reached by a backward pass.
+            ValueError: the calls' batch sizes differ.
+        """
+        return self._joined([call.total for call in self._called()])
+
+    @property
+    def direct(self) -> dict[str, Tensor]:
+        """As :attr:`total`, for what arrives within the timestep (see :attr:`CallGradients.direct`)."""
+        return self._joined([call.direct for call in self._called()])
+
+    @property
+    def vectors(self) -> dict[str, list[list[Tensor]]]:
+        """State -> ``[layer][direction]`` -> the gradients themselves [T, B, D], the calls joined along time."""
+        return self._joined_vectors([call.vectors for call in self._called()])
+
+    @property
+    def direct_vectors(self) -> dict[str, list[list[Tensor]]]:
+        """As :attr:`vectors`, for the direct part."""
+        return self._joined_vectors([call.direct_vectors for call in self._called()])
+
+    def _called(self) -> list[CallGradients]:
+        if not self.calls:
+            raise RuntimeError(
+                f"no call of {self._module!r} was recorded: run the model, with gradients enabled, inside the block"
+            )
+        return self.calls
+
+    def _joined(self, calls: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        self._check_batches([norms["h"].shape[3] for norms in calls])
+        return {state: torch.cat([norms[state] for norms in calls], dim=2) for state in calls[0]}
+
+    def _joined_vectors(self, calls: list[dict[str, list[list[Tensor]]]]) -> dict[str, list[list[Tensor]]]:
+        self._check_batches([found["h"][0][0].shape[1] for found in calls])
+        return {
+            state: [
+                [torch.cat([found[state][layer][s] for found in calls]) for s in range(len(directions))]
+                for layer, directions in enumerate(layers)
+            ]
+            for state, layers in calls[0].items()
+        }
+
+    def _check_batches(self, sizes: list[int]) -> None:
+        if len(set(sizes)) > 1:
+            raise ValueError(
+                f"{self._module!r} was called with batches of {sorted(set(sizes))} samples, which cannot be joined "
+                "along time: take the calls one by one from .calls"
+            )
+
+
+def _sum(a: Gradients, b: Gradients) -> Gradients:
+    return Gradients(
+        {state: a.total[state] + b.total[state] for state in a.total},
+        {state: a.direct[state] + b.direct[state] for state in a.direct},
+    )

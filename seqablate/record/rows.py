@@ -1,0 +1,51 @@
+"""One row of the record as a line of strict JSON, and back.
+
+JSON has no NaN and no infinity: NaN is written as null, infinities as "inf" and "-inf".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+VERSION = 1
+_INFINITIES = {"inf": math.inf, "-inf": -math.inf}
+
+
+def encode(row: dict[str, Any]) -> bytes:
+    """The line, with its newline."""
+    try:
+        text = json.dumps(row, allow_nan=False, separators=(",", ":"))
+    except ValueError:
+        text = json.dumps(strict(row), allow_nan=False, separators=(",", ":"))
+    return text.encode() + b"\n"
+
+
+def decode(line: bytes) -> dict[str, Any] | None:
+    """The row; None for a line that was torn when its writer was killed."""
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return loose(row) if isinstance(row, dict) and "kind" in row else None
+
+
+def strict(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
+    if isinstance(value, dict):
+        return {key: strict(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [strict(part) for part in value]
+    return value
+
+
+def loose(value: Any) -> Any:
+    if isinstance(value, str):
+        return _INFINITIES.get(value, value)
+    if isinstance(value, dict):
+        return {key: loose(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [loose(part) for part in value]
+    return value

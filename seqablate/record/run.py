@@ -1,0 +1,70 @@
+"""A recorded run as data: config, status, metrics and signals, without torch."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqablate.record.folder import open_run_folder
+from seqablate.record.reader import Record, read_record
+from seqablate.record.summary import read_info
+from seqablate.record.views import signals_table
+from seqablate.signals import Signal
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Run:
+    """A run folder, read lazily.
+
+    Attributes:
+        path: the folder.
+        name: its name.
+        info: run.json.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.name = self.path.name
+        self.info = read_info(self.path)
+
+    @property
+    def status(self) -> str:
+        return self.info["status"]
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        return open_run_folder(self.path).read_config()
+
+    @cached_property
+    def record(self) -> Record:
+        return read_record(self.path)
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Indexed by step: what training measured at every step, and ``eval_...`` where it was evaluated."""
+        import pandas as pd
+
+        train = pd.DataFrame(self.record.train).drop(columns="kind", errors="ignore")
+        rows = [
+            {"step": r["step"], "eval_loss": r["loss"], **{f"eval_{k}": v for k, v in r["metrics"].items() if k != "loss"}}
+            for r in self.record.evals
+        ]
+        frames = [frame.set_index("step") for frame in (train, pd.DataFrame(rows)) if len(frame)]
+        return pd.concat(frames, axis=1).sort_index() if frames else pd.DataFrame()
+
+    @cached_property
+    def signals(self) -> pd.DataFrame:
+        """Tidy: step, quantity, module, layer, direction, state, loss_step, axis, index, value."""
+        return signals_table(self.record.signals).to_pandas()
+
+    def last_signals(self, quantity: str) -> list[Signal]:
+        found = [signal for signal in self.record.signals if signal.quantity == quantity]
+        return [signal for signal in found if signal.step == found[-1].step]
+
+
+def open_run(path: str | Path) -> Run:
+    open_run_folder(path)
+    return Run(path)

@@ -1,0 +1,178 @@
+"""The loop: evaluate, save, step. Everything measured at step s is about the parameters after s updates.
+
+Order within a step: evaluation (if due), then a checkpoint (if due), then the update. So a checkpoint at step s
+holds everything measured up to s, and a resumed run begins with update s + 1.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import torch
+
+from seqablate.signals import Signal, fit_decay
+from seqablate.train.evaluate import Results, evaluate, sample_text
+from seqablate.train.interrupt import Interruption
+from seqablate.train.measure import final_profile, lag_signals, make_probe, profile_signals
+from seqablate.train.parts import Parts
+from seqablate.train.state import TrainState
+from seqablate.train.step import COLUMNS, train_step
+
+# Steps whose measurements are still on the device: (step, lr, values of COLUMNS).
+Pending = list[tuple[int, float, torch.Tensor]]
+
+FETCH_EVERY = 10  # steps between waits for the device; divergence is noticed then, at the step where it happened
+
+
+class Journal(Protocol):
+    """Where a run's rows go: the record, its views and whoever watches."""
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        """Record rows, in order."""
+
+    def progress(self, state: TrainState) -> None:
+        """An evaluation is over: the summary may be brought up to date."""
+
+    def commit(self, state: TrainState) -> None:
+        """Save the whole state, then record that it is safe."""
+
+
+class Diverged(Exception):
+    """The loss or the gradient norm is no longer finite; ``step`` says where."""
+
+    def __init__(self, step: int, what: str) -> None:
+        super().__init__(f"{what} is not finite at step {step}")
+        self.step = step
+
+
+def run_loop(parts: Parts, state: TrainState, journal: Journal, interruption: Interruption) -> str:
+    """Train until the budget is spent, the task solved, or an interruption.
+
+    Args:
+        parts: the run.
+        state: where to begin; updated in place.
+        journal: receives every row and every commit.
+        interruption: asked after each step.
+
+    Returns:
+        ``"done"`` or ``"interrupted"``.
+
+    Raises:
+        Diverged: the last committed checkpoint stays as it is.
+        RunFailure: what the journal could not write.
+    """
+    config = parts.config
+    pending: Pending = []
+    resumed_at = state.step if state.progress.last else None  # what was due there has been measured already
+    while not state.progress.finished:
+        step = state.step
+        fresh = step != resumed_at
+        at_end = step >= config.steps
+        evaluation_due = fresh and (at_end or step % config.eval.every == 0)
+        if evaluation_due or step % FETCH_EVERY == 0:
+            _fetch(pending, state, journal)
+        if evaluation_due:
+            _evaluate(parts, state, journal)
+        if at_end or (config.stop_when_solved and state.progress.solved_at is not None):
+            _finish(parts, state, journal)
+        elif interruption.signum is not None:
+            _save(pending, state, journal)
+            return "interrupted"
+        else:
+            if fresh and step > 0 and config.checkpoint.every and step % config.checkpoint.every == 0:
+                _save(pending, state, journal)
+            _train(parts, state, journal, pending)
+    return "done"
+
+
+def _save(pending: Pending, state: TrainState, journal: Journal) -> None:
+    _fetch(pending, state, journal)
+    journal.commit(state)
+
+
+def _train(parts: Parts, state: TrainState, journal: Journal, pending: Pending) -> None:
+    step = state.step
+    with _timed(state, "train"):
+        probe = make_probe(parts, step)
+        outcome = train_step(parts, step, state.carried, probe, measure_update=step % FETCH_EVERY == 0)
+        lr = parts.optimizer.param_groups[0]["lr"]
+        pending.append((step, lr, outcome.measured))
+        if parts.config.probe.every and step % parts.config.probe.every == 0:
+            journal.rows(_rows(profile_signals(parts, probe, step, outcome.lengths)))
+    state.carried = outcome.carried
+    state.step += 1
+
+
+def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
+    """Bring the measurements of the last steps over from the device, record them, and look for divergence."""
+    if not pending:
+        return
+    table = torch.stack([measured for _, _, measured in pending]).double().cpu().tolist()
+    rows = []
+    for (step, lr, _), values in zip(pending, table, strict=True):
+        row = {"kind": "train", "step": step, **dict(zip(COLUMNS, values, strict=True)), "lr": lr}
+        row["clipped"] = int(row["clipped"])
+        state.progress.clipped += row["clipped"]
+        rows.append(row)
+        if not math.isfinite(row["loss"]) or not math.isfinite(row["grad_norm"]):
+            journal.rows(rows)
+            raise Diverged(step, "the loss" if not math.isfinite(row["loss"]) else "the gradient norm")
+    pending.clear()
+    journal.rows(rows)
+
+
+def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
+    with _timed(state, "eval"):
+        results = evaluate(parts, "evaluation")
+        signals = lag_signals(parts, state.step)
+        text = sample_text(parts, state.step)
+    if not math.isfinite(results.loss):
+        raise Diverged(state.step, "the evaluation loss")
+    _note_progress(parts, state, results, signals)
+    rows = [state.progress.last, *_rows(signals)]
+    if text is not None:
+        rows.append({"kind": "text", "step": state.step, "text": text})
+    journal.rows(rows)
+    journal.progress(state)
+
+
+def _note_progress(parts: Parts, state: TrainState, results: Results, signals: list[Signal]) -> None:
+    progress, headline = state.progress, parts.task.metrics[0]
+    progress.last = {"kind": "eval", "step": state.step, **asdict(results)}
+    value = results.metrics[headline.name]
+    better = progress.best is None or (value < progress.best["value"]) == headline.lower_is_better
+    if better:
+        progress.best = {"step": state.step, "value": value}
+    if results.solved and progress.solved_at is None:
+        progress.solved_at = state.step
+    progress.decay = []
+    for signal in signals:
+        if fit := fit_decay(signal.values):
+            place = {"layer": signal.layer, "direction": signal.direction, "state": signal.state}
+            progress.decay.append(place | asdict(fit))
+
+
+def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
+    """The last profile, the test on data that decided nothing, and the checkpoint that ends the run."""
+    with _timed(state, "eval"):
+        signals = final_profile(parts, state.step, state.carried)
+        state.progress.test = asdict(evaluate(parts, "test"))
+    journal.rows([*_rows(signals), {"kind": "test", "step": state.step, **state.progress.test}])
+    state.progress.finished = True
+    journal.commit(state)
+
+
+def _rows(signals: list[Signal]) -> list[dict[str, Any]]:
+    return [{"kind": "signal", **signal.to_row()} for signal in signals]
+
+
+@contextmanager
+def _timed(state: TrainState, what: str) -> Iterator[None]:
+    start = time.perf_counter()
+    yield
+    state.progress.seconds[what] += time.perf_counter() - start

@@ -1,0 +1,37 @@
+"""What a run is made of, once everything has been built. Filled by ``assemble.py``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from seqablate.clip.base import Clip
+from seqablate.config.schema import TrainConfig
+from seqablate.schedule.base import Schedule
+from seqablate.tasks.base import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """The config and the objects built from it; nothing here is a setting of its own."""
+
+    config: TrainConfig
+    task: Task
+    model: Any  # torch.nn.Module that is also a seqablate.models.base.Model
+    clip: Clip
+    optimizer: torch.optim.Optimizer
+    schedule: Schedule
+    device: torch.device
+    dtype: torch.dtype
+
+    @property
+    def parameters(self) -> list[torch.nn.Parameter]:
+        """Trainable parameters, in the model's order."""
+        return [p for p in self.model.parameters() if p.requires_grad]
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers are trained."""
+        return sum(p.numel() for p in self.parameters)

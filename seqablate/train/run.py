@@ -1,0 +1,233 @@
+"""A run from its folder to its end: started or resumed, with every way of ending recorded."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from seqablate.config.codec import digest, to_plain
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import RunFailure, UsageError
+from seqablate.record.folder import RunFolder, create_run_folder
+from seqablate.record.reader import read_record
+from seqablate.record.summary import read_info, write_info
+from seqablate.record.tensorboard import rebuild_events
+from seqablate.record.views import write_signals
+from seqablate.record.writer import RecordWriter
+from seqablate.train.checkpoint import newest_whole, prune, save_checkpoint
+from seqablate.train.interrupt import Interruption
+from seqablate.train.loop import Diverged, run_loop
+from seqablate.train.parts import Parts
+from seqablate.train.state import TrainState
+
+
+class Reporter(Protocol):
+    """Whoever watches a run. Calls come in this order: begin, then rows and warnings, then end."""
+
+    def begin(self, path: Path, parts: Parts, state: TrainState) -> None: ...
+
+    def row(self, row: dict[str, Any]) -> None: ...
+
+    def warn(self, message: str) -> None: ...
+
+    def end(self, path: Path, info: dict[str, Any]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a run ended: its folder, its status, and the signal that interrupted it, if one did."""
+
+    path: Path
+    status: str
+    signum: int | None = None
+
+
+def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
+    """Make a new run folder and train in it.
+
+    Raises:
+        UsageError: the output folder cannot be written.
+        RunFailure: the run could not go on; its folder says ``failed`` and why.
+    """
+    config = parts.config
+    folder = create_run_folder(Path(config.output_dir), config.name or default_name(config))
+    folder.write_config(to_plain(config))
+    info = _first_info(folder.name, parts, command)
+    with RecordWriter(folder.record) as writer:
+        writer.append({"kind": "header", "version": 1, "name": folder.name, "digest": info["digest"]})
+        return _Session(folder, parts, info, writer, reporter).work(TrainState())
+
+
+def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
+    """Go on from the newest whole checkpoint of an unfinished run, or from the start where there is none.
+
+    Raises:
+        UsageError: the run is finished, has diverged, or another process is writing it.
+        RunFailure: as :func:`start_run`.
+    """
+    with RecordWriter(folder.record) as writer:  # holds the lock: from here on nobody else writes
+        info = read_info(folder.path)
+        if info["status"] in ("done", "diverged"):
+            raise UsageError(f"{folder.path} is {info['status']} at step {info['step']}: there is nothing to resume")
+        saved, damaged = newest_whole(folder.checkpoints, read_record(folder.path).commits)
+        state = TrainState() if saved is None else TrainState.from_dict(saved, parts)
+        writer.append({"kind": "resume", "step": state.step})
+        session = _Session(folder, parts, info, writer, reporter)
+        for name in damaged:
+            session.warn(f"{name} is damaged; going on from step {state.step}")
+        return session.work(state)
+
+
+def default_name(config: TrainConfig) -> str:
+    """Date, time, task, model, clip and seed: ``20261122-093000-adding-lstm-norm-s0``."""
+    plain = to_plain(config)
+    parts = [plain[group]["name"] for group in ("task", "model", "clip")]
+    return "-".join([datetime.now().strftime("%Y%m%d-%H%M%S"), *parts, f"s{config.seed}"])
+
+
+class _Session:
+    """One process's work on a run: the journal of the loop, and the summary that goes with it."""
+
+    def __init__(
+        self, folder: RunFolder, parts: Parts, info: dict[str, Any], writer: RecordWriter, reporter: Reporter
+    ) -> None:
+        self.folder = folder
+        self.parts = parts
+        self.info = info
+        self.writer = writer
+        self.reporter = reporter
+        self.view = rebuild_events(folder.path)
+        self.started = time.perf_counter()
+
+    def rows(self, rows: list[dict[str, Any]]) -> None:
+        self.writer.append_many(rows)
+        for row in rows:
+            self.view.add(row)
+            self.reporter.row(row)
+
+    def progress(self, state: TrainState) -> None:
+        self._account(state)
+        self._summarise(state, "running")
+        self.view.flush()
+
+    def commit(self, state: TrainState) -> None:
+        self._account(state)
+        name, sha256 = save_checkpoint(self.folder.checkpoints, state.step, state.to_dict(self.parts))
+        self.writer.commit(state.step, name, sha256)
+        prune(self.folder.checkpoints, self.parts.config.checkpoint.keep)
+
+    def warn(self, message: str) -> None:
+        self.reporter.warn(message)
+
+    def work(self, state: TrainState) -> Ending:
+        """Train to an end of some kind and record it."""
+        self._summarise(state, "running")
+        self.reporter.begin(self.folder.path, self.parts, state)
+        try:
+            with Interruption() as interruption, _threads(self.parts.config.threads):
+                status, message = run_loop(self.parts, state, self, interruption), None
+        except Diverged as error:
+            status, message = "diverged", str(error)
+        except BaseException as error:
+            self._fail(state, error)
+            raise
+        self._close(state, status, message)
+        return Ending(self.folder.path, status, interruption.signum if status == "interrupted" else None)
+
+    def _close(self, state: TrainState, status: str, message: str | None) -> None:
+        self._account(state)
+        self.writer.append({"kind": "end", "step": state.step, "status": status})
+        self.writer.sync()
+        record = read_record(self.folder.path)
+        write_signals(self.folder.path, record)
+        self._summarise(state, status, message)
+        self.view.finish(record)
+        self.reporter.end(self.folder.path, self.info)
+
+    def _fail(self, state: TrainState, error: BaseException) -> None:
+        """Say in run.json that and why the run failed, if the disk still lets us; what is recorded stays."""
+        message = " ".join(str(error).split()) or type(error).__name__
+        try:
+            self._summarise(state, "failed", message)
+        except RunFailure:
+            return
+        finally:
+            self.reporter.end(self.folder.path, self.info | {"status": "failed", "message": message})
+
+    def _account(self, state: TrainState) -> None:
+        now = time.perf_counter()
+        state.progress.seconds["total"] += now - self.started
+        self.started = now
+
+    def _summarise(self, state: TrainState, status: str, message: str | None = None) -> None:
+        progress = asdict(state.progress)
+        last = progress.pop("last")
+        clipped = progress.pop("clipped")
+        del progress["finished"]
+        self.info |= progress | {
+            "status": status,
+            "step": state.step,
+            "final": last and {"loss": last["loss"], **last["metrics"]},
+            "clipped_share": clipped / state.step if state.step else None,
+            "ended": None if status == "running" else _now(),
+            "message": message,
+        }
+        write_info(self.folder.path, self.info)
+
+
+def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
+    config, headline = parts.config, parts.task.metrics[0]
+    return {
+        "version": 1,
+        "name": name,
+        "status": "running",
+        "digest": digest(config),
+        "seed": config.seed,
+        "command": command,
+        "git_commit": _git_commit(),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: metadata.version(package) for package in ("seqablate", "torch", "numpy")},
+        },
+        "device": str(parts.device),
+        "threads": config.threads,
+        "dtype": config.dtype.value,
+        "started": _now(),
+        "parameters": parts.parameter_count,
+        "metric": asdict(headline),
+        "baselines": parts.task.baselines,
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit checked out where the command was given, so that one's own code can be found again."""
+    try:
+        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """CPU threads of this run; what the process had is put back."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,67 @@
+"""What changes while a run goes on, and nothing else: all of it goes into a checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from seqablate.train.parts import Parts
+
+
+@dataclass(slots=True, kw_only=True)
+class Progress:
+    """Plain numbers: they are summarised in run.json as well.
+
+    Attributes:
+        clipped: how many steps were clipped.
+        solved_at: the step of the first evaluation that met the criterion.
+        best: ``{"step", "value"}`` of the headline metric's best evaluation.
+        last: the last evaluation's row.
+        decay: fits of the last evaluation's lag curves.
+        test: results on test data, once the run is finished.
+        finished: whether everything has been measured.
+        seconds: wall time spent training, evaluating and in all, over every process that worked on the run.
+    """
+
+    clipped: int = 0
+    solved_at: int | None = None
+    best: dict[str, Any] | None = None
+    last: dict[str, Any] | None = None
+    decay: list[dict[str, Any]] = field(default_factory=list)
+    test: dict[str, Any] | None = None
+    finished: bool = False
+    seconds: dict[str, float] = field(default_factory=lambda: {"total": 0.0, "train": 0.0, "eval": 0.0})
+
+
+@dataclass(slots=True, kw_only=True)
+class TrainState:
+    """The step, the carried recurrent state and the progress; parameters and optimizer live in the parts."""
+
+    step: int = 0
+    carried: Any = None
+    progress: Progress = field(default_factory=Progress)
+
+    def to_dict(self, parts: Parts) -> dict[str, Any]:
+        """For a checkpoint: tensors and plain values only, so that it loads with ``weights_only=True``."""
+        return {
+            "model": parts.model.state_dict(),
+            "optimizer": parts.optimizer.state_dict(),
+            "carried": self.carried,
+            "progress": asdict(self.progress),
+        }
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any], parts: Parts) -> TrainState:
+        """Load a checkpoint into the parts and return the state to go on from."""
+        parts.model.load_state_dict(saved["model"])
+        parts.optimizer.load_state_dict(saved["optimizer"])
+        carried = _to_device(saved["carried"], parts)
+        return cls(step=saved["step"], carried=carried, progress=Progress(**saved["progress"]))
+
+
+def _to_device(state: Any, parts: Parts) -> Any:
+    if state is None:
+        return None
+    if isinstance(state, list | tuple):
+        return type(state)(_to_device(part, parts) for part in state)
+    return state.to(parts.device)

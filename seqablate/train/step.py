@@ -1,0 +1,95 @@
+"""One training step, as pieces: forward, backward, clip, update. Shapes: T time, B batch."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from seqablate.streams import stream_seed
+from seqablate.tasks.base import Batch, Task
+from seqablate.train.parts import Parts
+
+# Columns of a step's measurements, in the order in which they are stacked.
+COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio")
+
+
+@dataclass(frozen=True, slots=True)
+class StepOutcome:
+    """What a step leaves behind.
+
+    Args:
+        measured: the values of COLUMNS, one tensor on the device (nothing has waited for it).
+        carried: the state the next step starts from, or None.
+        lengths: [B] valid steps of the batch's samples, or None when all are.
+    """
+
+    measured: torch.Tensor
+    carried: Any
+    lengths: np.ndarray | None
+
+
+def sample_losses(step_losses: torch.Tensor) -> torch.Tensor:
+    """Each sample's own loss [B]: what the task gives, or its mean over the steps of [T, B]."""
+    return step_losses if step_losses.dim() == 1 else step_losses.mean(0)
+
+
+def forward(
+    model: Any, task: Task, batch: Batch, state: Any, generator: torch.Generator | None
+) -> tuple[torch.Tensor, torch.Tensor, Any]:
+    """Output, losses by sample (and step), and the state to carry on with (None unless the task carries one)."""
+    start = state if task.spec.carries_state and not batch.reset else None
+    output, new_state = model(batch.x, batch.lengths, start, generator)
+    return output, task.step_losses(output, batch), detach(new_state) if task.spec.carries_state else None
+
+
+def detach(state: Any) -> Any:
+    """The same nested state, cut from its graph: truncated backpropagation ends here."""
+    if isinstance(state, torch.Tensor):
+        return state.detach()
+    return type(state)(detach(part) for part in state)
+
+
+def train_step(
+    parts: Parts, step: int, carried: Any, probe: AbstractContextManager[Any], measure_update: bool
+) -> StepOutcome:
+    """Update the parameters once.
+
+    Args:
+        parts: the run.
+        step: number of updates made so far; selects the batch, the dropout masks and the learning rate.
+        carried: state from the step before, or None.
+        probe: entered around forward and backward (a TimestepProbe, or nullcontext).
+        measure_update: also measure ||update|| / ||parameters|| (costs a copy of the parameters); NaN otherwise.
+    """
+    arrays = parts.task.train_batch(step)
+    batch = arrays.tensors(parts.device, parts.dtype)
+    factor = parts.schedule.factor(step, parts.config.steps)
+    for group in parts.optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
+    parts.optimizer.zero_grad(set_to_none=True)
+    with probe:
+        _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
+        loss = sample_losses(losses).mean()
+        loss.backward()
+    parameters = parts.parameters
+    clip = parts.clip(parameters)
+    before = [p.detach().clone() for p in parameters] if measure_update else None
+    parts.optimizer.step()
+    ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
+    measured = torch.stack([loss.detach(), clip.norm_before, clip.norm_after, clip.clipped, ratio])
+    return StepOutcome(measured, carried, arrays.lengths)
+
+
+def dropout_generator(parts: Parts, step: int) -> torch.Generator:
+    """Where the dropout masks of one step come from: the same whenever this step is made again."""
+    return torch.Generator(parts.device).manual_seed(stream_seed(parts.config.seed, "dropout", step))
+
+
+@torch.no_grad()
+def _update_ratio(before: list[torch.Tensor], after: list[torch.nn.Parameter]) -> torch.Tensor:
+    change = torch.nn.utils.get_total_norm(torch._foreach_sub(list(after), before))
+    return change / torch.nn.utils.get_total_norm(before)

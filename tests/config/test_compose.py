@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+
+from seqablate.config.codec import digest, from_plain, to_plain
+from seqablate.config.compose import compose_config, expand_sweep
+from seqablate.config.registry import GROUPS, registered, variant, variants
+from seqablate.errors import UsageError
+
+# What a user may type wrong, and what the one line must name: the place, and what would be right.
+MISTAKES = [
+    (["model=foo"], ["model=foo", "gru, lstm, rnn"]),
+    (["model=lstn"], ["did you mean model=lstm"]),
+    (["mdl=lstm"], ["mdl", "did you mean model"]),
+    (["model.hidden_sze=3"], ["model.hidden_sze", "did you mean model.hidden_size"]),
+    (["clip=none", "clip.max_norm=3"], ["clip.max_norm", "clip=norm"]),
+    (["+foo=1"], ["unknown key foo"]),
+    (["++model.x=3"], ["unknown key model.x"]),
+    (["steps=abc"], ["steps=abc", "Integer"]),
+    (["steps=1.5"], ["steps=1.5", "Integer"]),
+    (["steps=0"], ["steps=0", "at least 1"]),
+    (["seed=-1"], ["seed=-1", "at least 0"]),
+    (["task.variant=zzz"], ["task.variant=zzz", "arjovsky, tcn, pascanu, hs97"]),
+    (["dtype=float16"], ["dtype=float16", "float32, float64"]),
+    (["clip.max_norm=-1"], ["clip.max_norm=-1", "positive"]),
+    (["clip.max_norm=0"], ["clip.max_norm=0", "positive"]),
+    (["clip=value", "clip.clip_value=0"], ["clip.clip_value=0", "positive"]),
+    (["optim.lr=0"], ["optim.lr=0", "positive"]),
+    (["optim.lr=nan"], ["optim.lr=nan", "positive"]),
+    (["optim.lr=inf"], ["optim.lr=inf", "finite"]),
+    (["optim.betas=[0.9]"], ["optim.betas", "two numbers"]),
+    (["optim.betas=[0.9,1.0]"], ["optim.betas=1.0", "below 1"]),
+    (["optim=momentum", "optim.momentum=0", "optim.nesterov=true"], ["optim.nesterov", "optim.momentum"]),
+    (["task.length=3"], ["task.length=3", "at least 10"]),
+    (["task.variant=hs97", "task.length=20"], ["task.length=20", "at least 22"]),
+    (["task=temporal_order", "task.symbols=4"], ["task.symbols=4", "2 or 3"]),
+    (["model.dropout=1"], ["model.dropout=1", "below 1"]),
+    (["model.dropout=0.1"], ["model.dropout=0.1", "num_layers"]),
+    (["model.forget_bias=nan"], ["model.forget_bias"]),
+    (["task=lm", "model.bidirectional=true"], ["model.bidirectional=true", "next-token"]),
+    (["schedule=cosine", "schedule.final_factor=2"], ["schedule.final_factor=2"]),
+    (["schedule=step", "schedule.step_size=0"], ["schedule.step_size=0"]),
+    (["probe.every=-1"], ["probe.every=-1"]),
+    (["eval.every=0"], ["eval.every=0", "at least 1"]),
+    (["device=gpu"], ["device=gpu", "auto, cpu, cuda"]),
+    (["name=a/b"], ["name='a/b'", "folder name"]),
+    (["seed=1,2"], ["seed=1,2", "-m"]),
+    (["seed=range(3)"], ["seed=range(3)", "-m"]),
+    (["optim.lr"], ["optim.lr", "key=value"]),
+    (["a b=3"], ["a b=3", "key=value"]),
+    (["~clip"], ["clip", "leave out"]),
+    (["model=null"], ["needs a name"]),
+    (["quiet=maybe"], ["quiet=maybe", "bool"]),
+]
+
+
+@pytest.mark.parametrize(("overrides", "named"), MISTAKES, ids=lambda v: " ".join(v))
+def test_a_mistake_gets_one_line_that_names_it(overrides, named):
+    with pytest.raises(UsageError) as caught:
+        compose_config(overrides)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert all(part in message for part in named), message
+
+
+@pytest.mark.parametrize(("group", "name"), sorted(registered()))
+def test_every_registered_variant_can_be_chosen_and_comes_back_from_a_run_folder(group, name):
+    config = compose_config([f"{group}={name}"])
+    plain = to_plain(config)
+    assert plain[group]["name"] == name
+    assert from_plain(plain) == config
+
+
+def test_the_groups_hold_what_the_readme_promises():
+    assert variants("model") == ["gru", "lstm", "rnn"]
+    assert variants("task") == ["adding", "copy", "lm", "temporal_order"]
+    assert variants("clip") == ["none", "norm", "value"]
+    assert variants("optim") == ["adagrad", "adam", "adamw", "momentum", "rmsprop", "sgd"]
+    assert variants("schedule") == ["constant", "cosine", "step"]
+
+
+def test_the_digest_sees_what_changes_learning_and_nothing_else():
+    base = digest(compose_config([]))
+    for same in (["name=x"], ["quiet=true"], ["output_dir=elsewhere"], ["checkpoint.keep=5"], ["model=lstm"]):
+        assert digest(compose_config(same)) == base, same
+    for other in (
+        ["seed=1"],
+        ["optim.lr=0.02"],
+        ["model=gru"],
+        ["clip.max_norm=2"],
+        ["eval.seed=1"],
+        ["dtype=float64"],
+    ):
+        assert digest(compose_config(other)) != base, other
+
+
+def test_a_config_from_a_folder_is_checked_and_never_trusted():
+    plain = to_plain(compose_config([]))
+    with pytest.raises(UsageError, match="not installed"):
+        from_plain(plain | {"model": plain["model"] | {"name": "os.system"}})
+    with pytest.raises(UsageError, match=r"clip\.max_norm"):
+        from_plain(plain | {"clip": {"name": "norm", "max_norm": -1.0}})
+    with pytest.raises(UsageError, match="does not fit"):
+        from_plain(plain | {"steps": "many"})
+
+
+def test_a_sweep_is_expanded_as_hydra_does_it():
+    arms = expand_sweep(["model=rnn,lstm", "seed=range(2)", "optim.betas=[0.9,0.99]"])
+    assert arms == [
+        ["model=rnn", "seed=0", "optim.betas=[0.9,0.99]"],
+        ["model=rnn", "seed=1", "optim.betas=[0.9,0.99]"],
+        ["model=lstm", "seed=0", "optim.betas=[0.9,0.99]"],
+        ["model=lstm", "seed=1", "optim.betas=[0.9,0.99]"],
+    ]
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="already registered"):
+        variant("model", "lstm")(type("Other", (), {}))
+    with pytest.raises(ValueError, match="unknown config group"):
+        variant("modle", "x")
+    assert all(group in GROUPS for group, _ in registered())

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from seqablate.assemble import build_model, build_task
+from seqablate.config.compose import compose_config
+from seqablate.models.recurrent import dropout, reverse_steps
+
+
+def build(*overrides: str):
+    config = compose_config(list(overrides))
+    return build_model(config, build_task(config))
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+def test_recurrent_weights_are_orthogonal_gate_by_gate_and_input_weights_glorot(name):
+    cell = build(f"model={name}", "task=copy", "model.hidden_size=64").layers[0]["forward_cell"]
+    for block in cell.weight_hh_l0.split(64):
+        torch.testing.assert_close(block @ block.T, torch.eye(64), rtol=0, atol=1e-5)
+    bound = (6 / (10 + 64)) ** 0.5
+    for block in cell.weight_ih_l0.split(64):
+        assert 0.95 * bound < block.abs().max() <= bound
+    assert not cell.bias_hh_l0.any()
+
+
+def test_the_forget_bias_is_the_forget_gates_whole_bias_and_nothing_elses():
+    cell = build("model=lstm", "model.forget_bias=2.5", "model.hidden_size=8").layers[0]["forward_cell"]
+    total = (cell.bias_ih_l0 + cell.bias_hh_l0).split(8)  # torch: input, forget, cell, output
+    assert torch.equal(total[1], torch.full((8,), 2.5))
+    assert not torch.cat([total[0], total[2], total[3]]).any()
+    # At h = c = 0 and x = 0 the forget gate is sigmoid(2.5): one step from c = 1 keeps that much.
+    lstm = torch.nn.LSTM(2, 8)
+    lstm.load_state_dict(cell.state_dict())
+    _, (_, c) = lstm(torch.zeros(1, 1, 2), (torch.zeros(1, 1, 8), torch.ones(1, 1, 8)))
+    torch.testing.assert_close(c, torch.full((1, 1, 8), 2.5).sigmoid())
+
+
+def test_adding_a_layer_or_changing_the_cell_does_not_shift_the_readout():
+    one, three, gru = build(), build("model.num_layers=3"), build("model=gru")
+    assert torch.equal(one.readout.weight, three.readout.weight)
+    assert torch.equal(one.readout.weight, gru.readout.weight)
+
+
+def test_dropout_between_layers_comes_from_the_given_generator_only():
+    model = build("model.num_layers=2", "model.dropout=0.5", "task=copy")
+    x = torch.randn(6, 3, 10, generator=torch.Generator().manual_seed(0))
+
+    def run(seed: int | None) -> torch.Tensor:
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        return model(x, generator=generator)[0]
+
+    torch.manual_seed(1)
+    first = run(5)
+    torch.manual_seed(2)
+    assert torch.equal(first, run(5))
+    assert not torch.equal(first, run(6))
+    assert torch.equal(run(None), run(None))
+
+
+def test_dropout_keeps_the_expected_value_and_the_share():
+    x = torch.ones(200, 500)
+    dropped = dropout(x, 0.3, torch.Generator().manual_seed(0))
+    assert dropped.unique().tolist() == [0.0, pytest.approx(1 / 0.7)]
+    assert dropped.mean().item() == pytest.approx(1.0, abs=5 * (0.3 / 0.7 / 1e5) ** 0.5)
+
+
+def test_reversing_valid_steps_equals_a_loop_and_undoes_itself():
+    x = torch.arange(5 * 3.0).view(5, 3)
+    lengths = torch.tensor([5, 2, 3])
+    reversed_x = reverse_steps(x, lengths)
+    for sample, length in enumerate(lengths.tolist()):
+        expected = list(reversed(x[:length, sample].tolist())) + x[length:, sample].tolist()
+        assert reversed_x[:, sample].tolist() == expected
+    assert torch.equal(reverse_steps(reversed_x, lengths), x)
+    assert torch.equal(reverse_steps(x, None), x.flip(0))

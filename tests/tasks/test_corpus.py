@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqablate.tasks.corpus import EOS, UNK, Corpus, Level, load_corpus
+
+TEXT = "The cat sat. Don't\nmove, the cat said!\n" * 30
+
+
+def corpus_of(tmp_path: Path, text: str, level: Level, vocab_size: int = 10_000) -> Corpus:
+    path = tmp_path / "text.txt"
+    path.write_text(text, encoding="utf-8")
+    return load_corpus(str(path), level, vocab_size)
+
+
+def test_a_plain_text_is_cut_into_contiguous_90_5_5_percent(tmp_path):
+    text = "".join(chr(97 + i * i % 23) for i in range(1007))
+    corpus = corpus_of(tmp_path, text, Level.char)
+    train, validation, test = (corpus.decode(corpus.ids[split]) for split in ("train", "validation", "test"))
+    assert train + validation + test == text
+    assert (len(train), len(validation), len(test)) == (907, 50, 50)
+
+
+def test_character_vocabulary_is_unk_and_the_sorted_characters_of_the_training_part(tmp_path):
+    corpus = corpus_of(tmp_path, "bca\n" * 90 + "zz zz " * 6, Level.char)
+    assert corpus.vocabulary == (UNK, "\n", "a", "b", "c")
+    assert set(corpus.ids["test"]) == {0}
+    assert corpus.decode(corpus.ids["test"][:2]) == UNK * 2
+
+
+def test_characters_beyond_the_basic_plane_are_one_token_each(tmp_path):
+    corpus = corpus_of(tmp_path, "a🙂é" * 40, Level.char)
+    assert corpus.vocabulary == (UNK, "a", "é", "🙂")
+    assert corpus.ids["train"][:4].tolist() == [1, 3, 2, 1]
+
+
+def test_words_are_split_at_punctuation_and_line_breaks_become_eos(tmp_path):
+    corpus = corpus_of(tmp_path, TEXT, Level.word)
+    words = [corpus.vocabulary[i] for i in corpus.ids["train"][:13]]
+    assert words == ["The", "cat", "sat", ".", "Don't", EOS, "move", ",", "the", "cat", "said", "!", EOS]
+
+
+def test_word_ids_equal_a_dictionary_loop(tmp_path):
+    rng = np.random.default_rng(0)
+    words = [f"w{number}" for number in rng.geometric(0.08, 2000)]
+    corpus = corpus_of(tmp_path, " ".join(words), Level.word, vocab_size=40)
+    counts = Counter(words[:1800])
+    kept = [word for word, count in counts.most_common() if count >= 2][:39]  # ties: in order of appearance
+    assert corpus.vocabulary == (UNK, *kept)
+    expected = [1 + kept.index(word) if word in kept else 0 for word in words]
+    assert np.concatenate([corpus.ids[s] for s in ("train", "validation", "test")]).tolist() == expected
+
+
+def test_words_seen_once_in_training_are_unknown(tmp_path):
+    corpus = corpus_of(tmp_path, "once " + "often " * 100, Level.word)
+    assert corpus.vocabulary == (UNK, "often")
+    assert corpus.ids["train"][:2].tolist() == [0, 1]
+
+
+def test_unk_written_in_the_text_is_the_unknown_token(tmp_path):
+    corpus = corpus_of(tmp_path, "a <unk> b " * 50, Level.word)
+    assert corpus.vocabulary == (UNK, "a", "b")
+    assert corpus.ids["train"][:3].tolist() == [1, 0, 2]
+
+
+def test_decoded_words_are_the_text_with_blanks_around_every_token(tmp_path):
+    corpus = corpus_of(tmp_path, TEXT, Level.word)
+    decoded = corpus.decode(corpus.ids["train"][:13])
+    assert decoded == "The cat sat . Don't\nmove , the cat said !\n"
+    assert re.sub(r" (?=[.,!])", "", decoded) == TEXT[: len("The cat sat. Don't\nmove, the cat said!\n")]
+
+
+@pytest.mark.parametrize("level", list(Level))
+def test_sha256_is_that_of_the_file(tmp_path, level):
+    corpus = corpus_of(tmp_path, TEXT + "é🙂", level)
+    assert corpus.sha256 == hashlib.sha256((tmp_path / "text.txt").read_bytes()).hexdigest()
+
+
+def test_five_million_characters_are_encoded_in_about_a_second(tmp_path):
+    path = tmp_path / "large.txt"
+    path.write_text(TEXT * 4300)
+    # In a process of its own, so that importing is not timed and nothing else is loaded.
+    code = (
+        "import sys, time, datasets, torch\n"
+        "from seqablate.tasks.corpus import Level, load_corpus\n"
+        "load_corpus('pydoc', Level.char, 1)\n"
+        "for level in Level:\n"
+        "    start = time.process_time()\n"
+        "    load_corpus(sys.argv[1], level, 10_000)\n"
+        "    print(time.process_time() - start)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
+    seconds = [float(line) for line in done.stdout.split()]
+    assert len(seconds) == 2
+    assert max(seconds) < 4, seconds  # measured: under 1; the bound leaves room for a slow, shared machine

@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import numpy as np
+
+from seqablate.streams import stream, stream_seed
+
+
+def test_a_stream_depends_on_its_key_and_on_nothing_drawn_before():
+    first = stream(3, "data", 17).random(4)
+    np.random.default_rng(0).random(100)
+    stream(3, "data", 16).random(1000)
+    assert np.array_equal(first, stream(3, "data", 17).random(4))
+
+
+def test_seed_name_and_index_each_make_another_stream():
+    keys = [(0, "data", 0), (1, "data", 0), (0, "init", 0), (0, "data", 1)]
+    draws = {tuple(stream(*key).integers(0, 2**62, 4)) for key in keys}
+    seeds = {stream_seed(*key) for key in keys}
+    assert len(draws) == len(seeds) == len(keys)
+
+
+def test_streams_of_consecutive_steps_are_uncorrelated():
+    draws = np.stack([stream(0, "data", step).standard_normal(2000) for step in range(40)])
+    correlation = np.corrcoef(draws)
+    largest = np.abs(correlation - np.eye(40)).max()
+    assert largest < 5 / np.sqrt(2000)  # 780 pairs: five standard errors
+
+
+def test_a_stream_seed_fits_a_torch_generator():
+    assert all(0 <= stream_seed(seed, "dropout") < 2**63 for seed in range(200))

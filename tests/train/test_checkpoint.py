@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import hashlib
+import pickle
+import resource
+import signal
+
+import pytest
+import torch
+
+from seqablate.errors import RunFailure
+from seqablate.train.checkpoint import VERSION, load_checkpoint, newest_whole, prune, save_checkpoint
+
+
+def commit(folder, step: int) -> dict:
+    name, sha256 = save_checkpoint(folder, step, {"model": {"w": torch.full((50,), float(step))}})
+    return {"step": step, "checkpoint": name, "sha256": sha256}
+
+
+def test_what_is_saved_comes_back_and_the_hash_is_the_files(tmp_path):
+    row = commit(tmp_path, 500)
+    path = tmp_path / row["checkpoint"]
+    assert path.name == "step_00000500.pt"
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+    saved = load_checkpoint(path, row["sha256"])
+    assert (saved["step"], saved["version"]) == (500, VERSION)
+    assert torch.equal(saved["model"]["w"], torch.full((50,), 500.0))
+
+
+@pytest.mark.parametrize("damage", ["truncated", "bit flipped", "empty", "missing"])
+def test_a_damaged_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
+    commits = [commit(tmp_path, 10), commit(tmp_path, 20)]
+    newest = tmp_path / commits[1]["checkpoint"]
+    data = bytearray(newest.read_bytes())
+    if damage == "missing":
+        newest.unlink()
+    else:
+        data[len(data) // 2] ^= 1
+        newest.write_bytes({"truncated": bytes(data[: len(data) // 2]), "bit flipped": bytes(data), "empty": b""}[damage])
+    state, damaged = newest_whole(tmp_path, commits)
+    assert state["step"] == 10
+    assert damaged == ([] if damage == "missing" else [newest.name])
+
+
+def test_without_a_whole_checkpoint_there_is_none(tmp_path):
+    assert newest_whole(tmp_path, []) == (None, [])
+
+
+def test_loading_executes_nothing(tmp_path):
+    class Payload:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "executed"), "w"))
+
+    path = tmp_path / "step_00000001.pt"
+    torch.save({"version": VERSION, "step": Payload()}, path)
+    assert load_checkpoint(path) is None
+    path.write_bytes(pickle.dumps(Payload(), protocol=2))
+    assert load_checkpoint(path) is None
+    assert not (tmp_path / "executed").exists()
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_half_written_one(tmp_path):
+    row = commit(tmp_path, 10)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))  # a real write fails with EFBIG
+    try:
+        with pytest.raises(RunFailure, match=r"cannot write the checkpoint .*step_00000020\.pt"):
+            save_checkpoint(tmp_path, 20, {"model": {"w": torch.zeros(5000)}})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [p.name for p in tmp_path.iterdir()] == [row["checkpoint"]]
+    assert load_checkpoint(tmp_path / row["checkpoint"], row["sha256"])["step"] == 10
+
+
+def test_pruning_keeps_the_newest_and_clears_what_a_killed_process_left(tmp_path):
+    for step in (10, 20, 30):
+        commit(tmp_path, step)
+    (tmp_path / ".step_00000040.pt.123").write_bytes(b"half")
+    prune(tmp_path, keep=0)
+    assert len(list(tmp_path.iterdir())) == 3
+    prune(tmp_path, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step_00000020.pt", "step_00000030.pt"]

@@ -1,0 +1,204 @@
+"""Whole small runs, in this process: what is recorded, and that it is what a plain loop would measure."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import seqablate
+from seqablate.assemble import assemble, build_model, build_task, read_overrides
+from seqablate.record.reader import read_record
+
+SMALL = [
+    "task.length=12", "model.hidden_size=8", "batch_size=4", "steps=25", "eval.every=10", "eval.size=30",
+    "checkpoint.every=10", "device=cpu", "probe.every=5",
+]  # fmt: skip
+
+
+def train(*overrides: str) -> seqablate.Run:
+    return seqablate.train([*SMALL, *overrides])
+
+
+def signals(run: seqablate.Run, **where) -> list[np.ndarray]:
+    chosen = run.signals
+    for name, value in where.items():
+        chosen = chosen[chosen[name] == value]
+    return chosen.sort_values("index")["value"].to_numpy()
+
+
+def test_every_step_is_recorded_once_and_evaluations_where_due():
+    record = read_record(train().path)
+    assert [row["step"] for row in record.train] == list(range(25))
+    assert [row["step"] for row in record.evals] == [0, 10, 20, 25]
+    assert [row["step"] for row in record.commits] == [10, 20, 25]
+    profiles = {signal.step for signal in record.signals if signal.quantity == "total"}
+    assert profiles == {0, 5, 10, 15, 20, 25}
+    assert {signal.step for signal in record.signals if signal.quantity == "lag"} == {0, 10, 20, 25}
+
+
+def test_the_first_steps_equal_a_plain_torch_loop():
+    run = train("dtype=float64", "probe.every=0", "clip=norm", "clip.max_norm=0.05", "steps=8", "eval.every=8")
+    config = read_overrides([*SMALL, "dtype=float64"])
+    task = build_task(config)
+    start = build_model(config, task).double()
+    lstm, readout = start.to_torch(), start.readout
+    parameters = [*lstm.parameters(), *readout.parameters()]
+    optimizer = torch.optim.Adam(parameters, lr=0.01)
+    for step in range(8):
+        batch = task.train_batch(step)
+        output = readout(lstm(torch.from_numpy(batch.x).double())[0][-1])[:, 0]
+        loss = ((output - torch.from_numpy(batch.y).double()) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        norm = math.sqrt(sum(float((p.grad**2).sum()) for p in parameters))
+        for p in parameters:
+            p.grad *= min(1.0, 0.05 / norm)
+        row = read_record(run.path).train[step]
+        assert row["loss"] == pytest.approx(loss.item(), rel=1e-9)
+        assert row["grad_norm"] == pytest.approx(norm, rel=1e-9)
+        assert row["grad_norm_clipped"] == pytest.approx(min(norm, 0.05), rel=1e-9)
+        assert row["clipped"] == (norm > 0.05)
+        before = [p.detach().clone() for p in parameters]
+        optimizer.step()
+        if row["update_ratio"] is not None and not math.isnan(row["update_ratio"]):
+            change = math.sqrt(sum(float(((p - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True)))
+            size = math.sqrt(sum(float((q**2).sum()) for q in before))
+            assert row["update_ratio"] == pytest.approx(change / size, rel=1e-9)
+    trained = run.load_model().double()
+    for ours, theirs in zip(trained.to_torch().parameters(), lstm.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def per_sample_norms(model: nn.Module, x: torch.Tensor, losses) -> tuple[np.ndarray, np.ndarray]:
+    """‖d loss_b / d h_t‖ and the same of c, [T, B], by a plain loop of cells: losses(hs) gives each sample's loss."""
+    fused = model.layers[0]["forward_cell"]
+    cell = nn.LSTMCell(fused.input_size, fused.hidden_size).double()
+    cell.load_state_dict({name.removesuffix("_l0"): p for name, p in fused.state_dict().items()})
+    h = c = torch.zeros(x.shape[1], fused.hidden_size, dtype=torch.float64)
+    hs, cs = [], []
+    for x_t in x:
+        h, c = cell(x_t, (h, c))
+        h.retain_grad()
+        c.retain_grad()
+        hs.append(h)
+        cs.append(c)
+    losses(hs).sum().backward()
+    norm = [[state.grad.norm(dim=-1).numpy() for state in states] for states in (hs, cs)]
+    return np.array(norm[0]), np.array(norm[1])
+
+
+def test_recorded_profiles_and_lag_curves_equal_a_plain_loop_of_cells():
+    run = train("dtype=float64", "steps=1")
+    parts = assemble(read_overrides([*SMALL, "dtype=float64", "steps=1"]))
+    readout = parts.model.readout
+
+    batch = parts.task.train_batch(0)
+    y = torch.from_numpy(batch.y).double()
+    h, c = per_sample_norms(parts.model, torch.from_numpy(batch.x).double(), lambda hs: (readout(hs[-1])[:, 0] - y) ** 2)
+    np.testing.assert_allclose(signals(run, step=0, quantity="total", state="h"), h.mean(1), rtol=1e-7)
+    np.testing.assert_allclose(signals(run, step=0, quantity="total", state="c"), c.mean(1), rtol=1e-7)
+    direct = signals(run, step=0, quantity="direct", state="h")
+    assert direct[-1] == pytest.approx(h.mean(1)[-1])
+    assert not direct[:-1].any()
+
+    evaluation = next(parts.task.eval_batches("evaluation"))
+    y = torch.from_numpy(evaluation.y).double()
+    h, _ = per_sample_norms(parts.model, torch.from_numpy(evaluation.x).double(), lambda hs: (readout(hs[-1])[:, 0] - y) ** 2)
+    np.testing.assert_allclose(signals(run, step=0, quantity="lag", state="h"), h.mean(1)[::-1], rtol=1e-7)
+
+
+def test_the_lag_curve_of_a_task_with_many_losses_is_that_of_one_of_them():
+    words = ["task=copy", "task.length=5", "dtype=float64", "steps=1"]
+    run = train(*words)
+    parts = assemble(read_overrides([*SMALL, *words]))
+    evaluation = next(parts.task.eval_batches("evaluation"))
+    y = torch.from_numpy(evaluation.y)
+
+    def last_loss(hs):
+        return nn.functional.cross_entropy(parts.model.readout(hs[-1]), y[-1], reduction="none")
+
+    h, _ = per_sample_norms(parts.model, torch.from_numpy(evaluation.x).double(), last_loss)
+    lag = signals(run, step=0, quantity="lag", state="h")
+    np.testing.assert_allclose(lag, h.mean(1)[::-1], rtol=1e-7)
+    assert signals(run, step=0, quantity="total", state="h")[0] > lag[-1]  # the profile holds nearer losses as well
+
+
+def test_padded_steps_are_left_out_and_reverse_recurrences_stand_in_real_time():
+    run = train("task.variant=hs97", "task.length=30", "model.bidirectional=true", "steps=1", "eval.size=200")
+    forward = signals(run, step=0, quantity="total", state="h", direction="forward")
+    reverse = signals(run, step=0, quantity="total", state="h", direction="reverse")
+    lengths = build_task(read_overrides([*SMALL, "task.variant=hs97", "task.length=30"])).train_batch(0).lengths
+    assert len(forward) == len(reverse) == lengths.max()
+    assert np.isfinite(forward).all()
+    # The loss reads the forward half at each sample's end and the reverse half at t = 0.
+    assert forward.argmax() >= lengths.min() - 1
+    assert reverse.argmax() == 0
+    lag = signals(run, step=0, quantity="lag", state="h", direction="forward")
+    assert lag.argmax() <= 1
+    assert np.isfinite(lag).all()
+
+
+def test_the_batch_size_does_not_move_a_profile():
+    curves = [signals(train("steps=1", f"batch_size={B}"), step=0, quantity="total", state="h") for B in (16, 512)]
+    assert np.abs(np.log10(curves[0] / curves[1])).max() < 0.3  # 1/32 would be 1.5 decades
+
+
+def test_a_solved_run_stops_and_is_confirmed_on_test_data():
+    run = train("task=copy", "task.length=1", "steps=600", "eval.every=100", "model.hidden_size=48", "batch_size=32",
+                "optim.lr=0.02", "probe.every=0", "eval.size=100")  # fmt: skip
+    assert run.status == "done"
+    assert run.info["solved_at"] == run.info["step"] < 600
+    assert run.info["test"]["solved"]
+    assert run.info["test"]["metrics"]["loss"] != run.info["final"]["loss"]
+
+
+def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint():
+    run = train("model=rnn", "model.nonlinearity=relu", "optim=sgd", "optim.lr=1e6", "clip=none", "checkpoint.every=1")
+    assert run.status == "diverged"
+    rows = read_record(run.path).train
+    assert not math.isfinite(rows[-1]["loss"]) or not math.isfinite(rows[-1]["grad_norm"])
+    assert all(math.isfinite(row["loss"]) for row in rows[:-1])
+    assert str(rows[-1]["step"]) in run.info["message"]
+    with pytest.raises(seqablate.UsageError, match="diverged"):
+        seqablate.api.resume_folder(run.path)
+
+
+def test_training_leaves_the_callers_torch_alone():
+    torch.manual_seed(3)
+    before = torch.random.get_rng_state()
+    threads = torch.get_num_threads()
+    train("threads=2", "model.num_layers=2", "model.dropout=0.5")
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.get_num_threads() == threads
+
+
+@pytest.mark.parametrize("more", [(), ("model=gru", "model.num_layers=2", "model.dropout=0.3", "optim=adagrad"),
+                                  ("task=lm", "task.bptt=8", "model=rnn", "schedule=cosine")])  # fmt: skip
+def test_the_same_config_gives_the_same_weights_bit_for_bit(more):
+    first, second = (train(*more).load_model().state_dict() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_evaluating_more_often_or_saving_more_often_changes_no_weight():
+    reference = train().load_model().state_dict()
+    other = train("eval.every=3", "checkpoint.every=2", "eval.size=11").load_model().state_dict()
+    assert all(torch.equal(reference[name], other[name]) for name in reference)
+
+
+def test_probing_changes_weights_by_rounding_at_most():
+    reference = train("dtype=float64", "probe.every=0").load_model().state_dict()
+    probed = train("dtype=float64", "probe.every=1").load_model().state_dict()
+    for name, value in reference.items():
+        torch.testing.assert_close(probed[name], value, rtol=1e-6, atol=1e-7)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
+def test_the_schedule_sets_the_rate_of_every_step(schedule):
+    words = [f"schedule={schedule}", "schedule.warmup_steps=5"]
+    config = read_overrides([*SMALL, *words])
+    for row in read_record(train(*words).path).train:
+        assert row["lr"] == pytest.approx(0.01 * config.schedule.factor(row["step"], 25))
