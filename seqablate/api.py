@@ -14,7 +14,7 @@ from seqablate.record.run import Run as RecordedRun
 if TYPE_CHECKING:
     import torch
 
-    from seqablate.train.run import Ending
+    from seqablate.training.run import Ending
 
 
 class Run(RecordedRun):
@@ -29,7 +29,7 @@ class Run(RecordedRun):
             UsageError: there is no whole checkpoint, or the config needs something that is not installed.
         """
         from seqablate.assemble import build_model, build_task, load_variants
-        from seqablate.train.checkpoint import newest_whole
+        from seqablate.training.checkpoint import newest_whole
 
         load_variants()
         config = from_plain(self.config)
@@ -74,16 +74,16 @@ def run_config(config: TrainConfig, command: list[str], quiet: bool | None = Non
     """Assemble and train one config in a new run folder; ``quiet=None`` leaves that to the config."""
     from seqablate.assemble import assemble
     from seqablate.console import make_reporter
-    from seqablate.train.run import start_run
+    from seqablate.training.run import start_run
 
     return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet), command)
 
 
 def resume_folder(path: str | Path) -> Ending:
-    """Resume the run in ``path`` on the device it was started on (see :func:`seqablate.train.run.resume_run`)."""
+    """Resume the run in ``path`` on the device it was started on (see :func:`seqablate.training.run.resume_run`)."""
     from seqablate.assemble import assemble, load_variants
     from seqablate.console import make_reporter
-    from seqablate.train.run import resume_run
+    from seqablate.training.run import resume_run
 
     load_variants()
     folder: RunFolder = open_run_folder(path)

@@ -14,7 +14,7 @@ from seqablate.tasks.base import RunData, Task
 if TYPE_CHECKING:
     import torch
 
-    from seqablate.train.parts import Parts
+    from seqablate.training.parts import Parts
 
 ROOMS = {"model": "models", "task": "tasks", "clip": "clip", "optim": "optim", "schedule": "schedule"}
 
@@ -48,7 +48,7 @@ def assemble(config: TrainConfig) -> Parts:
     """
     import torch
 
-    from seqablate.train.parts import Parts
+    from seqablate.training.parts import Parts
 
     device = find_device(config.device)
     task = build_task(config)

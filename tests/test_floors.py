@@ -15,7 +15,7 @@ FLOORS = [
     ("config", "signals", "figures"),
     ("record", "engine"),
     ("tasks", "models", "clip", "optim", "schedule", "probe"),
-    ("train", "compare"),
+    ("training", "compare"),
     ("assemble", "console"),
     ("api",),
     ("cli",),

@@ -18,7 +18,7 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 
 if TYPE_CHECKING:
-    from seqablate.train.run import Ending
+    from seqablate.training.run import Ending
 
 # Options of Hydra that make sense here: the value says how many words they take.
 OPTIONS = {"--help": 0, "-h": 0, "--hydra-help": 0, "--info": 1, "-i": 1, "--cfg": 1, "-c": 1, "--package": 1, "-p": 1}

@@ -1,4 +1,4 @@
-"""The three ways of watching a run. See :class:`seqablate.train.run.Reporter` for the calls they receive."""
+"""The three ways of watching a run. See :class:`seqablate.training.run.Reporter` for the calls they receive."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from rich.text import Text
 
 from seqablate.config.codec import to_plain
 from seqablate.console.words import against, decay_words, duration, number, outcome, percent, sparkline
-from seqablate.train.parts import Parts
-from seqablate.train.run import Reporter
-from seqablate.train.state import TrainState
+from seqablate.training.parts import Parts
+from seqablate.training.run import Reporter
+from seqablate.training.state import TrainState
 
 REFRESH = 0.25  # seconds between pictures
 

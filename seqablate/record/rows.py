@@ -1,6 +1,6 @@
 """One row of the record as a line of strict JSON, and back.
 
-JSON has no NaN and no infinity: NaN is written as null, infinities as "inf" and "-inf".
+JSON has no NaN and no infinity: they are written as the strings "nan", "inf" and "-inf".
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 VERSION = 1
-_INFINITIES = {"inf": math.inf, "-inf": -math.inf}
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 
 
 def encode(row: dict[str, Any]) -> bytes:
@@ -28,12 +28,15 @@ def decode(line: bytes) -> dict[str, Any] | None:
         row = json.loads(line)
     except ValueError:
         return None
-    return loose(row) if isinstance(row, dict) and "kind" in row else None
+    if not isinstance(row, dict) or "kind" not in row:
+        return None
+    return row if row["kind"] == "text" else loose(row)  # a model may well write "inf"
 
 
 def strict(value: Any) -> Any:
+    """The same value with every non-finite number as its string."""
     if isinstance(value, float) and not math.isfinite(value):
-        return None if math.isnan(value) else ("inf" if value > 0 else "-inf")
+        return str(value)
     if isinstance(value, dict):
         return {key: strict(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
@@ -42,8 +45,9 @@ def strict(value: Any) -> Any:
 
 
 def loose(value: Any) -> Any:
+    """The inverse of :func:`strict`."""
     if isinstance(value, str):
-        return _INFINITIES.get(value, value)
+        return NON_FINITE.get(value, value)
     if isinstance(value, dict):
         return {key: loose(part) for key, part in value.items()}
     if isinstance(value, list):

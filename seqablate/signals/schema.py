@@ -51,6 +51,6 @@ class Signal:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> Signal:
-        """The inverse of :meth:`to_row`; ``null`` is NaN; fields of a newer schema are ignored."""
+        """The inverse of :meth:`to_row`; fields of a newer schema are ignored."""
         known = {f.name: row[f.name] for f in fields(cls) if f.name != "values"}
-        return cls(**known, values=np.array([np.nan if v is None else v for v in row["values"]], dtype=np.float64))
+        return cls(**known, values=np.array(row["values"], dtype=np.float64))

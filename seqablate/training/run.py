@@ -24,11 +24,11 @@ from seqablate.record.summary import read_info, write_info
 from seqablate.record.tensorboard import rebuild_events
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
-from seqablate.train.checkpoint import newest_whole, prune, save_checkpoint
-from seqablate.train.interrupt import Interruption
-from seqablate.train.loop import Diverged, run_loop
-from seqablate.train.parts import Parts
-from seqablate.train.state import TrainState
+from seqablate.training.checkpoint import newest_whole, prune, save_checkpoint
+from seqablate.training.interrupt import Interruption
+from seqablate.training.loop import Diverged, run_loop
+from seqablate.training.parts import Parts
+from seqablate.training.state import TrainState
 
 
 class Reporter(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from seqablate.train.parts import Parts
+from seqablate.training.parts import Parts
 
 
 @dataclass(slots=True, kw_only=True)

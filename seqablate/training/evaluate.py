@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from seqablate.streams import stream
-from seqablate.train.parts import Parts
-from seqablate.train.step import forward, sample_losses
+from seqablate.training.parts import Parts
+from seqablate.training.step import forward, sample_losses
 
 
 @dataclass(frozen=True, slots=True)

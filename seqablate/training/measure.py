@@ -15,8 +15,8 @@ from seqablate.models.base import Recurrence
 from seqablate.probe import TimestepProbe
 from seqablate.signals import Signal
 from seqablate.tasks.base import Batch
-from seqablate.train.parts import Parts
-from seqablate.train.step import dropout_generator, forward, sample_losses
+from seqablate.training.parts import Parts
+from seqablate.training.step import dropout_generator, forward, sample_losses
 
 LAG_SAMPLES = 64  # sequences behind a lag curve
 

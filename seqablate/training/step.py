@@ -11,7 +11,7 @@ import torch
 
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
-from seqablate.train.parts import Parts
+from seqablate.training.parts import Parts
 
 # Columns of a step's measurements, in the order in which they are stacked.
 COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio")

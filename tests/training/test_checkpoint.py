@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqablate.errors import RunFailure
-from seqablate.train.checkpoint import VERSION, load_checkpoint, newest_whole, prune, save_checkpoint
+from seqablate.training.checkpoint import VERSION, load_checkpoint, newest_whole, prune, save_checkpoint
 
 
 def commit(folder, step: int) -> dict:

@@ -16,12 +16,12 @@ from typing import Any, Protocol
 import torch
 
 from seqablate.signals import Signal, fit_decay
-from seqablate.train.evaluate import Results, evaluate, sample_text
-from seqablate.train.interrupt import Interruption
-from seqablate.train.measure import final_profile, lag_signals, make_probe, profile_signals
-from seqablate.train.parts import Parts
-from seqablate.train.state import TrainState
-from seqablate.train.step import COLUMNS, train_step
+from seqablate.training.evaluate import Results, evaluate, sample_text
+from seqablate.training.interrupt import Interruption
+from seqablate.training.measure import final_profile, lag_signals, make_probe, profile_signals
+from seqablate.training.parts import Parts
+from seqablate.training.state import TrainState
+from seqablate.training.step import COLUMNS, train_step
 
 # Steps whose measurements are still on the device: (step, lr, values of COLUMNS).
 Pending = list[tuple[int, float, torch.Tensor]]

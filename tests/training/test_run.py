@@ -20,7 +20,8 @@ SMALL = [
 
 
 def train(*overrides: str) -> seqablate.Run:
-    return seqablate.train([*SMALL, *overrides])
+    small = SMALL[1:] if "task=lm" in overrides else SMALL
+    return seqablate.train([*small, *overrides])
 
 
 def signals(run: seqablate.Run, **where) -> list[np.ndarray]:
@@ -65,7 +66,7 @@ def test_the_first_steps_equal_a_plain_torch_loop():
         before = [p.detach().clone() for p in parameters]
         optimizer.step()
         if row["update_ratio"] is not None and not math.isnan(row["update_ratio"]):
-            change = math.sqrt(sum(float(((p - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True)))
+            change = math.sqrt(sum(float(((p.detach() - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True)))
             size = math.sqrt(sum(float((q**2).sum()) for q in before))
             assert row["update_ratio"] == pytest.approx(change / size, rel=1e-9)
     trained = run.load_model().double()
@@ -148,12 +149,12 @@ def test_the_batch_size_does_not_move_a_profile():
 
 
 def test_a_solved_run_stops_and_is_confirmed_on_test_data():
-    run = train("task=copy", "task.length=1", "steps=600", "eval.every=100", "model.hidden_size=48", "batch_size=32",
-                "optim.lr=0.02", "probe.every=0", "eval.size=100")  # fmt: skip
+    run = train("task=temporal_order", "steps=900", "eval.every=100", "model.hidden_size=24", "batch_size=32",
+                "probe.every=0", "eval.size=300")  # fmt: skip
     assert run.status == "done"
-    assert run.info["solved_at"] == run.info["step"] < 600
+    assert run.info["solved_at"] == run.info["step"] < 900
     assert run.info["test"]["solved"]
-    assert run.info["test"]["metrics"]["loss"] != run.info["final"]["loss"]
+    assert run.info["test"]["loss"] != run.info["final"]["loss"]
 
 
 def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint():
