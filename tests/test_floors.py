@@ -19,6 +19,7 @@ FLOORS = [
     ("assemble", "console"),
     ("api",),
     ("cli",),
+    ("__main__",),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TORCHLESS = ("errors", "streams", "config", "signals", "figures", "record", "compare", "cli", "api", "assemble")

@@ -1,0 +1,184 @@
+"""Real processes killed with SIGKILL, stopped with signals, or out of disk: nothing is lost, nothing is doubled."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import seqablate
+from seqablate.record.reader import read_record
+
+# A process that kills itself in the middle of the n-th call of an os function: half of a write, a rename not made.
+DYING = """
+import os, signal, sys
+name, count = sys.argv[1], int(sys.argv[2])
+real, calls = getattr(os, name), 0
+def dying(*args, **kwargs):
+    global calls
+    calls += 1
+    if calls == count:
+        if name == "write":
+            real(args[0], bytes(args[1])[: len(args[1]) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*args, **kwargs)
+setattr(os, name, dying)
+from seqablate.cli import main
+sys.exit(main(sys.argv[3:]))
+"""
+WORDS = [
+    "task.length=10", "model.hidden_size=8", "model.num_layers=2", "model.dropout=0.2", "batch_size=4", "steps=150",
+    "eval.every=20", "eval.size=20", "checkpoint.every=15", "probe.every=10", "device=cpu", "stop_when_solved=false",
+    "schedule=cosine", "optim=momentum",
+]  # fmt: skip
+
+
+def start(*arguments: str) -> subprocess.Popen:
+    command = [sys.executable, "-m", "seqablate", *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def die_at(function: str, count: int, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-c", DYING, function, str(count), *arguments], capture_output=True, timeout=120)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+
+def resume(path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "seqablate", "resume", str(path)], capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+
+
+def assert_equals_the_unbroken_run(path: Path, unbroken: Path, steps: int = 150) -> None:
+    broken_run, whole_run = seqablate.load_run(path), seqablate.load_run(unbroken)
+    assert broken_run.status == "done"
+    ours, theirs = broken_run.load_model().state_dict(), whole_run.load_model().state_dict()
+    assert all(ours[name].equal(theirs[name]) for name in theirs)
+    record, reference = read_record(path), read_record(unbroken)
+    assert [row["step"] for row in record.train] == list(range(steps))
+    for kind in ("train", "eval", "signal", "commit", "test"):
+        mine = [{k: v for k, v in row.items() if k != "sha256"} for row in record.kind(kind)]
+        assert mine == [{k: v for k, v in row.items() if k != "sha256"} for row in reference.kind(kind)], kind
+    for name in ("clipped_share", "best", "final", "test", "solved_at", "decay"):
+        assert broken_run.info[name] == whole_run.info[name], name
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("unbroken")
+    return seqablate.train([*WORDS, f"output_dir={folder}"]).path
+
+
+# Moments inside record writes (write), on the way to the disk (fsync) and just before a file takes its name (replace).
+MOMENTS = [("write", 2), ("write", 9), ("write", 40), ("fsync", 3), ("fsync", 12), ("replace", 2), ("replace", 9)]
+
+
+@pytest.mark.parametrize(("function", "count"), [("write", 30), ("replace", 5)])
+def test_a_run_killed_inside_a_write_ends_as_the_unbroken_one(function, count, unbroken, tmp_path):
+    die_at(function, count, "train", *WORDS, "name=run", f"output_dir={tmp_path}")
+    assert seqablate.load_run(tmp_path / "run").status == "killed"
+    resume(tmp_path / "run")
+    assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_twenty_kills_inside_writes_and_at_random_moments_and_during_resumes(unbroken, tmp_path):
+    for function, count in MOMENTS:
+        path = tmp_path / f"{function}-{count}"
+        die_at(function, count, "train", *WORDS, f"name={path.name}", f"output_dir={tmp_path}")
+        if (path / "run.json").exists():
+            resume(path)
+            assert_equals_the_unbroken_run(path, unbroken)
+    chance = random.Random(0)
+    path = tmp_path / "often"
+    die_at("write", 25, "train", *WORDS, "name=often", f"output_dir={tmp_path}")
+    for function, count in [("write", 3), ("fsync", 2), ("replace", 2), ("write", 11), ("replace", 4)]:
+        die_at(function, count, "resume", str(path))  # killed during a resume, each time further on
+    for _ in range(8):
+        process = start("resume", str(path))
+        time.sleep(2.0 + chance.random())  # importing torch takes about this long
+        process.kill()
+        process.wait(timeout=30)
+        process.stdout.close()
+    if seqablate.load_run(path).status != "done":
+        resume(path)
+    assert_equals_the_unbroken_run(path, unbroken)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_finishes_the_step_saves_and_can_be_resumed(number, code, tmp_path):
+    words = [w for w in WORDS if not w.startswith("steps=")] + ["steps=100000", "schedule=constant"]
+    process = start("train", *words, "name=run", f"output_dir={tmp_path}")
+    path, deadline = tmp_path / "run", time.time() + 60
+    while time.time() < deadline and not (path / "record.jsonl").exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == code, output
+    assert "seqablate resume" in output
+    info = json.loads((path / "run.json").read_text())
+    assert info["status"] == "interrupted"
+    steps = [row["step"] for row in read_record(path).train]
+    assert steps == list(range(info["step"]))
+    assert read_record(path).commits[-1]["step"] == info["step"]
+
+
+def test_two_processes_never_write_one_run(tmp_path):
+    words = [w for w in WORDS if not w.startswith("steps=")] + ["steps=100000"]
+    process = start("train", *words, "name=run", f"output_dir={tmp_path}")
+    deadline = time.time() + 60
+    while time.time() < deadline and not (tmp_path / "run" / "run.json").exists():
+        time.sleep(0.05)
+    try:
+        assert seqablate.load_run(tmp_path / "run").status == "running"
+        second = subprocess.run(
+            [sys.executable, "-m", "seqablate", "resume", str(tmp_path / "run")], capture_output=True, text=True, timeout=60
+        )
+        assert second.returncode == 2
+        assert "another process" in second.stderr
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+    assert seqablate.load_run(tmp_path / "run").status == "killed"
+
+
+def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_recorded(tmp_path):
+    limit = 60_000  # bytes a file may have: the record reaches them in the middle of the run
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({limit}, {limit})); "
+        "from seqablate.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = [w for w in WORDS if not w.startswith("steps=")] + ["steps=3000", "name=run", f"output_dir={tmp_path}"]
+    done = subprocess.run([sys.executable, "-c", code, "train", *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "cannot write" in done.stderr
+    record = read_record(tmp_path / "run")
+    steps = [row["step"] for row in record.train]
+    assert len(steps) > 50
+    assert steps == list(range(len(steps)))
+    assert seqablate.load_run(tmp_path / "run").status == "failed"
+    assert os.path.getsize(tmp_path / "run" / "record.jsonl") <= limit
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(unbroken, tmp_path):
+    die_at("replace", 9, "train", *WORDS, "name=run", f"output_dir={tmp_path}")
+    commits = read_record(tmp_path / "run").commits
+    newest = tmp_path / "run" / "checkpoints" / commits[-1]["checkpoint"]
+    newest.write_bytes(newest.read_bytes()[:-100])
+    done = subprocess.run(
+        [sys.executable, "-m", "seqablate", "resume", str(tmp_path / "run")], capture_output=True, text=True, timeout=60
+    )
+    assert f"{newest.name} is damaged" in done.stdout
+    assert f"step {commits[-2]['step']}" in done.stdout
+    assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
