@@ -1,0 +1,1 @@
+"""Comparing recorded runs. Reads run folders only; imports no torch."""

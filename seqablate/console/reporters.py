@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqablate.config.codec import to_plain
-from seqablate.console.words import against, decay_words, duration, number, outcome, percent, sparkline
+from seqablate.signals.words import against, decay_words, duration, number, outcome, percent, sparkline
 from seqablate.training.parts import Parts
 from seqablate.training.run import Reporter
 from seqablate.training.state import TrainState

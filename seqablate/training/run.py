@@ -63,6 +63,7 @@ def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
     folder = create_run_folder(Path(config.output_dir), config.name or default_name(config))
     folder.write_config(to_plain(config))
     info = _first_info(folder.name, parts, command)
+    write_info(folder.path, info)
     with RecordWriter(folder.record) as writer:
         writer.append({"kind": "header", "version": 1, "name": folder.name, "digest": info["digest"]})
         return _Session(folder, parts, info, writer, reporter).work(TrainState())
@@ -203,6 +204,7 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "threads": config.threads,
         "dtype": config.dtype.value,
         "started": _now(),
+        "step": 0,
         "parameters": parts.parameter_count,
         "metric": asdict(headline),
         "baselines": parts.task.baselines,

@@ -1,0 +1,83 @@
+"""``seqablate show RUN...``: a table, pictures on the terminal, and the same pictures as files."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from seqablate.compare.curves import Overlay, overlay
+from seqablate.compare.find import find_runs
+from seqablate.compare.table import render_table, rows
+from seqablate.errors import RunFailure
+from seqablate.record.run import Run
+
+QUANTITIES = {"lag": "lag", "profile": "total"}
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="seqablate show",
+        description="Compare recorded runs: a table of what differs and what came of it, then their lag curves and "
+        "profiles overlaid, on the terminal and as PNG and SVG. More than 8 curves are averaged over seeds.",
+    )
+    parser.add_argument("paths", nargs="+", metavar="RUN", help="a run folder, or a folder that holds runs (a sweep, outputs)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where the pictures go (default: the folder shown)")
+    parser.add_argument("--json", action="store_true", help="print the table as JSON and draw nothing")
+    arguments = parser.parse_args(argv)
+    runs, complaints = find_runs(arguments.paths)
+    for line in complaints:
+        print(f"seqablate: {line}", file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(rows(runs), indent=1))
+        return 0
+    show(runs, arguments.out or _home(runs, arguments.paths))
+    return 0
+
+
+def show(runs: Sequence[Run], out: Path) -> None:
+    """Print the table and the curves, and save the curves in ``out``."""
+    from rich.console import Console
+
+    from seqablate.figures.terminal import plot_log_curves
+
+    console = Console()
+    console.print(render_table(runs))
+    for name, quantity in QUANTITIES.items():
+        drawn = overlay(runs, quantity)
+        if drawn is None:
+            continue
+        words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
+        print()
+        print(plot_log_curves(drawn.curves, **words, width=console.width, colour=console.is_terminal))
+        for path in _save(drawn, out / f"show-{name}{_suffix(runs)}"):
+            print(f"saved {path}")
+
+
+def _save(drawn: Overlay, stem: Path) -> list[Path]:
+    from seqablate.figures.curves import draw_log_curves, save
+
+    figure = draw_log_curves(drawn.curves, title=drawn.title, xlabel=drawn.xlabel, ylabel=drawn.ylabel)
+    try:
+        stem.parent.mkdir(parents=True, exist_ok=True)
+        return [save(figure, stem.with_name(stem.name + suffix)) for suffix in (".png", ".svg")]
+    except OSError as error:
+        raise RunFailure(f"cannot save a picture in {stem.parent}: {error.strerror}") from error
+
+
+def _home(runs: Sequence[Run], paths: Sequence[str]) -> Path:
+    """The one folder named, else the runs' common parent."""
+    if len(paths) == 1:
+        return Path(paths[0])
+    return Path(os.path.commonpath([run.path.resolve().parent for run in runs]))
+
+
+def _suffix(runs: Sequence[Run]) -> str:
+    """Tells pictures of different sets of runs apart, so that none replaces another's."""
+    if len(runs) == 1:
+        return ""
+    return "-" + hashlib.sha256("\n".join(sorted(str(run.path.resolve()) for run in runs)).encode()).hexdigest()[:6]

@@ -1,0 +1,34 @@
+"""From the paths on a command line to runs, damaged ones named and passed over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from seqablate.errors import UsageError
+from seqablate.record.run import Run
+
+
+def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
+    """Open every run in ``paths``: run folders, or folders that hold them at any depth (a sweep, ``outputs``).
+
+    Returns:
+        The runs, each once, in the order of their folders; and a line for every folder that could not be read.
+
+    Raises:
+        UsageError: a path does not exist, or there is no readable run in any of them.
+    """
+    runs: dict[Path, Run] = {}
+    complaints = []
+    for path in map(Path, paths):
+        if not path.is_dir():
+            raise UsageError(f"{path}: no such folder")
+        folders = [path] if (path / "record.jsonl").is_file() else sorted(p.parent for p in path.rglob("record.jsonl"))
+        for folder in folders:
+            try:
+                runs.setdefault(folder.resolve(), Run(folder))
+            except UsageError as error:
+                complaints.append(str(error))
+    if not runs:
+        raise UsageError("; ".join(complaints) or f"no run in {', '.join(map(str, paths))}: a run folder has a record.jsonl")
+    return list(runs.values()), complaints

@@ -1,0 +1,105 @@
+"""The protocol buffers of TensorBoard's stock plugins, made without torch or TensorFlow."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import Any
+
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.compat.proto.tensor_pb2 import TensorProto
+from tensorboard.compat.proto.tensor_shape_pb2 import TensorShapeProto
+from tensorboard.compat.proto.types_pb2 import DT_STRING
+from tensorboard.plugins.custom_scalar import layout_pb2
+from tensorboard.plugins.custom_scalar import metadata as custom_scalars
+from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
+from tensorboard.plugins.hparams import metadata as hparams
+from tensorboard.plugins.text import metadata as text
+
+
+def scalar_value(tag: str, value: float) -> Summary.Value:
+    """A point of a scalar chart."""
+    return Summary.Value(tag=tag, simple_value=value)
+
+
+def text_value(tag: str, content: str) -> Summary.Value:
+    """A text, shown as it is (as a Markdown code block)."""
+    metadata = text.create_summary_metadata(display_name="", description="")
+    block = "".join(f"    {line}\n" for line in content.splitlines())
+    tensor = _strings([block.encode()], TensorShapeProto(dim=[TensorShapeProto.Dim(size=1)]))
+    return Summary.Value(tag=tag, metadata=metadata, tensor=tensor)
+
+
+def heatmap_value(tag: str, png: bytes) -> Summary.Value:
+    """A picture from the bytes of a PNG file (whose header holds its size)."""
+    width, height = struct.unpack(">II", png[16:24])
+    return Summary.Value(
+        tag=tag, image=Summary.Image(height=height, width=width, colorspace=4, encoded_image_string=png)
+    )
+
+
+def layout_value(charts: dict[str, list[str]]) -> Summary.Value:
+    """The Custom scalars page: one chart for each title, with the tags it shows."""
+    category = layout_pb2.Category(title="seqablate")
+    for title, tags in charts.items():
+        chart = layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{t}$" for t in tags]))
+        category.chart.append(chart)
+    content = layout_pb2.Layout(category=[category]).SerializeToString()
+    return Summary.Value(
+        tag=custom_scalars.CONFIG_SUMMARY_TAG,
+        metadata=custom_scalars.create_summary_metadata(),
+        tensor=_strings([content], TensorShapeProto()),
+    )
+
+
+def hparam_values(run_dir: Path, info: dict[str, Any], metric_tags: list[str]) -> list[Summary.Value]:
+    """The HParams page's row: every config value, and the metrics to compare runs by."""
+    from seqablate.record.folder import RunFolder
+
+    values = _flat(RunFolder(run_dir).read_config())
+    infos = [
+        api_pb2.HParamInfo(
+            name=name, type=api_pb2.DATA_TYPE_FLOAT64 if isinstance(value, float) else api_pb2.DATA_TYPE_STRING
+        )
+        for name, value in values.items()
+    ]
+    metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metric_tags]
+    start = plugin_data_pb2.SessionStartInfo(group_name=info["name"])
+    for name, value in values.items():
+        if isinstance(value, float):
+            start.hparams[name].number_value = value
+        else:
+            start.hparams[name].string_value = value
+    status = api_pb2.STATUS_SUCCESS if info["status"] == "done" else api_pb2.STATUS_FAILURE
+    version = hparams.PLUGIN_DATA_VERSION
+    contents = {
+        hparams.EXPERIMENT_TAG: {"experiment": api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics)},
+        hparams.SESSION_START_INFO_TAG: {"session_start_info": start},
+        hparams.SESSION_END_INFO_TAG: {"session_end_info": plugin_data_pb2.SessionEndInfo(status=status)},
+    }
+    return [
+        Summary.Value(
+            tag=tag,
+            metadata=hparams.create_summary_metadata(plugin_data_pb2.HParamsPluginData(version=version, **content)),
+            tensor=hparams.NULL_TENSOR,
+        )
+        for tag, content in contents.items()
+    ]
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, float | str]:
+    """Dotted keys; floats as numbers, everything else as text (TensorBoard mixes up booleans and integers)."""
+    flat: dict[str, float | str] = {}
+    for key, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        elif key == "name" and prefix:
+            flat[prefix.rstrip(".")] = str(value)
+        else:
+            flat[prefix + key] = value if isinstance(value, float) else str(value)
+    return flat
+
+
+def _strings(content: list[bytes], shape: TensorShapeProto) -> TensorProto:
+    return TensorProto(dtype=DT_STRING, tensor_shape=shape, string_val=content)
+
