@@ -27,7 +27,13 @@ SHAPES = {  # T, B, D, steps
 def process_seconds(model: str, shape: tuple[int, int, int, int], every: int, folder: str) -> float:
     T, B, D, steps = shape
     words = [f"model={model}", f"task.length={T}", f"batch_size={B}", f"model.hidden_size={D}", f"steps={steps}"]
-    words += [f"eval.every={steps}", "eval.size=64", "checkpoint.every=0", f"probe.every={every}", f"output_dir={folder}"]
+    words += [
+        f"eval.every={steps}",
+        "eval.size=64",
+        "checkpoint.every=0",
+        f"probe.every={every}",
+        f"output_dir={folder}",
+    ]
     start = time.process_time()
     seqablate.train([*words, "device=cpu"])
     return time.process_time() - start

@@ -27,7 +27,14 @@ def train_one(job: tuple[str, float, int, str, list[str]]) -> dict[str, Any]:
 
     model, lr, seed, folder, more = job
     run = seqablate.train(
-        [f"model={model}", f"optim.lr={lr}", f"seed={seed}", f"name={model}-lr{lr}-s{seed}", f"output_dir={folder}", *more]
+        [
+            f"model={model}",
+            f"optim.lr={lr}",
+            f"seed={seed}",
+            f"name={model}-lr{lr}-s{seed}",
+            f"output_dir={folder}",
+            *more,
+        ]
     )
     test = run.info["test"]
     goal = run.info["metric"]["goal"]

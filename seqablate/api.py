@@ -60,7 +60,7 @@ def train(overrides: list[str] | None = None, *, quiet: bool = True) -> Run:
 
     words = list(overrides or [])
     config = read_overrides(words)
-    ending = run_config(config, ["seqablate", "train", *words], quiet)
+    ending = run_config(config, ["seqablate", "train", *words], quiet=quiet)
     return load_run(ending.path)
 
 
@@ -70,13 +70,13 @@ def load_run(path: str | Path) -> Run:
     return Run(path)
 
 
-def run_config(config: TrainConfig, command: list[str], quiet: bool | None = None) -> Ending:
+def run_config(config: TrainConfig, command: list[str], *, quiet: bool | None = None, brief: bool = False) -> Ending:
     """Assemble and train one config in a new run folder; ``quiet=None`` leaves that to the config."""
     from seqablate.assemble import assemble
     from seqablate.console import make_reporter
     from seqablate.training.run import start_run
 
-    return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet), command)
+    return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet, brief), command)
 
 
 def resume_folder(path: str | Path) -> Ending:

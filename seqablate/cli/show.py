@@ -9,13 +9,19 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqablate.compare.curves import Overlay, overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
 from seqablate.errors import RunFailure
+from seqablate.record.rows import strict
 from seqablate.record.run import Run
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PIPE_WIDTH = 200  # where there is no terminal: a row a line
 QUANTITIES = {"lag": "lag", "profile": "total"}
 
 
@@ -25,7 +31,9 @@ def main(argv: list[str]) -> int:
         description="Compare recorded runs: a table of what differs and what came of it, then their lag curves and "
         "profiles overlaid, on the terminal and as PNG and SVG. More than 8 curves are averaged over seeds.",
     )
-    parser.add_argument("paths", nargs="+", metavar="RUN", help="a run folder, or a folder that holds runs (a sweep, outputs)")
+    parser.add_argument(
+        "paths", nargs="+", metavar="RUN", help="a run folder, or a folder that holds runs (a sweep, outputs)"
+    )
     parser.add_argument("--out", type=Path, metavar="DIR", help="where the pictures go (default: the folder shown)")
     parser.add_argument("--json", action="store_true", help="print the table as JSON and draw nothing")
     arguments = parser.parse_args(argv)
@@ -33,7 +41,7 @@ def main(argv: list[str]) -> int:
     for line in complaints:
         print(f"seqablate: {line}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(rows(runs), indent=1))
+        print(json.dumps(strict(rows(runs)), indent=1, allow_nan=False))
         return 0
     show(runs, arguments.out or _home(runs, arguments.paths))
     return 0
@@ -41,21 +49,33 @@ def main(argv: list[str]) -> int:
 
 def show(runs: Sequence[Run], out: Path) -> None:
     """Print the table and the curves, and save the curves in ``out``."""
-    from rich.console import Console
-
     from seqablate.figures.terminal import plot_log_curves
 
-    console = Console()
-    console.print(render_table(runs))
+    console = make_console()
+    console.print(render_table(runs, console.width))
     for name, quantity in QUANTITIES.items():
         drawn = overlay(runs, quantity)
         if drawn is None:
             continue
-        words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
-        print()
-        print(plot_log_curves(drawn.curves, **words, width=console.width, colour=console.is_terminal))
+        text = plot_log_curves(
+            drawn.curves,
+            title=drawn.title,
+            xlabel=drawn.xlabel,
+            ylabel=drawn.ylabel,
+            width=min(console.width, 120),
+            colour=console.is_terminal,
+        )
+        print(f"\n{text}")
         for path in _save(drawn, out / f"show-{name}{_suffix(runs)}"):
             print(f"saved {path}")
+
+
+def make_console() -> Console:
+    """The terminal at its own width; a file or a pipe at one that folds no row."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _save(drawn: Overlay, stem: Path) -> list[Path]:

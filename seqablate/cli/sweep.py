@@ -58,7 +58,7 @@ def run_arm(composed: Any) -> None:
     words = list(job.overrides.task)
     print(f"[{job.job.num}] {' '.join(words)}", flush=True)
     try:
-        ending = run_config(config, ["seqablate", "train", *words])
+        ending = run_config(config, ["seqablate", "train", *words], brief=True)
     except (UsageError, RunFailure) as error:
         print(f"[{job.job.num}] FAILED: {error}", file=sys.stderr, flush=True)
     except Exception:
@@ -75,16 +75,15 @@ def arm_name(number: int, config: TrainConfig) -> str:
 
 
 def _report(folder: Path, configs: list[TrainConfig]) -> int:
-    from rich.console import Console
-
-    from seqablate.compare.show import render_table
-    from seqablate.record.run import open_run
+    from seqablate.cli.show import make_console
+    from seqablate.compare.table import render_table
+    from seqablate.record.run import Run
 
     names = [arm_name(number, config) for number, config in enumerate(configs)]
-    runs = [open_run(folder / name) for name in names if (folder / name / "run.json").is_file()]
-    console = Console()
+    runs = [Run(folder / name) for name in names if (folder / name / "run.json").is_file()]
+    console = make_console()
     if runs:
-        console.print(render_table(runs))
+        console.print(render_table(runs, console.width))
     bad = [f"{run.name} ({run.status}: {run.info.get('message')})" for run in runs if run.status != "done"]
     bad += [f"{name} (did not begin)" for name in names if not (folder / name / "run.json").is_file()]
     for line in bad:

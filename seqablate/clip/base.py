@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -21,10 +22,10 @@ class ClipResult:
 class Clip(Protocol):
     """A clipping strategy, built once per run."""
 
-    def __call__(self, parameters: list[torch.Tensor]) -> ClipResult:
+    def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         """Clip the ``.grad`` of ``parameters`` in place. Called after ``backward()``, before the optimizer."""
 
 
-def gradients(parameters: list[torch.Tensor]) -> list[torch.Tensor]:
+def gradients(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The gradients that exist, in the order of ``parameters``."""
     return [p.grad for p in parameters if p.grad is not None]

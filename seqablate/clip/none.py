@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,7 +27,7 @@ class NoClipConfig:
 class NoClip:
     """See :class:`seqablate.clip.base.Clip`."""
 
-    def __call__(self, parameters: list[torch.Tensor]) -> ClipResult:
+    def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         from torch.nn.utils import get_total_norm
 
         norm = get_total_norm(gradients(parameters))

@@ -5,6 +5,7 @@ Source: Pascanu, Mikolov & Bengio 2013, algorithm 1. The direction of the step i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class NormClip:
 
     max_norm: float
 
-    def __call__(self, parameters: list[torch.Tensor]) -> ClipResult:
+    def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         import torch
         from torch.nn.utils import get_total_norm
 

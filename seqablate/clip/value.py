@@ -5,6 +5,7 @@ Source: Mikolov 2012, section 3.2.2. The direction of the step changes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,7 +40,7 @@ class ValueClip:
 
     clip_value: float
 
-    def __call__(self, parameters: list[torch.Tensor]) -> ClipResult:
+    def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         import torch
         from torch.nn.utils import get_total_norm
 

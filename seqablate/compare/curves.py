@@ -26,33 +26,33 @@ class Overlay:
 
 
 WORDS = {
-    "lag": ("Lag curve: one loss step's gradient, k steps back", "lag k (timesteps before the loss)", "‖dJ(t)/dh(t−k)‖"),
-    "total": ("Profile: the training loss's gradient at every timestep", "timestep t", "‖dL/dh(t)‖"),
+    "lag": ("Lag curve: the gradient of one loss step, dJ(t)/d{s}(t−k)", "lag k (timesteps before the loss)"),
+    "total": ("Profile: the gradient of the training loss, dL/d{s}(t)", "timestep t"),
 }
+NORM = "gradient norm (mean of per-sample norms)"
 
 
-def overlay(runs: Sequence[Run], quantity: str, state: str | None = None) -> Overlay | None:
-    """The last curves of every run; None when no run has one.
+def overlay(runs: Sequence[Run], quantity: str) -> Overlay | None:
+    """The last ``"lag"`` or ``"total"`` curves of every run; None when no run has one.
 
-    Args:
-        runs: the runs.
-        quantity: ``"lag"`` or ``"total"``.
-        state: ``"h"`` or ``"c"``; None takes both for a single run, else h only (every cell has it).
+    A single run shows all its states, layers and directions; several runs show h, which every cell has.
     """
-    labels = _labels(runs)
+    alone = len(runs) == 1
     measured: dict[str, list[np.ndarray]] = {}
-    for run, label in zip(runs, labels, strict=True):
+    states = set()
+    for run, label in zip(runs, _labels(runs), strict=True):
         for signal in run.last_signals(quantity):
-            if len(runs) == 1 or signal.state == (state or "h"):
-                measured.setdefault(_name(label, signal, alone=len(runs) == 1), []).append(signal.values)
+            if alone or signal.state == "h":
+                states.add(signal.state)
+                measured.setdefault(_name(label, signal, alone), []).append(signal.values)
     if not measured:
         return None
-    title, xlabel, ylabel = WORDS[quantity]
-    averaged = any(len(values) > 1 for values in measured.values())
-    if averaged:
-        title += " (geometric mean over seeds)"
+    title, xlabel = WORDS[quantity]
+    title = title.format(s="h" if states == {"h"} else "s")
+    if any(len(values) > 1 for values in measured.values()):
+        title += ", geometric mean over seeds"
     curves = [Curve(label, geometric_mean(values)) for label, values in measured.items()]
-    return Overlay(curves, title, xlabel, f"{ylabel}, mean of per-sample norms")
+    return Overlay(curves, title, xlabel, NORM)
 
 
 def geometric_mean(curves: Sequence[np.ndarray]) -> np.ndarray:
@@ -73,7 +73,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
     """What tells the runs apart: differing config values, and the seed unless that makes too many curves."""
     keys = differing_keys(runs)
     flats = [flat_config(run.config) for run in runs]
-    bare = [" ".join(f"{key}={flat[key]}" for key in keys) for flat in flats]
+    bare = [" ".join(f"{key}={flat[key]}" for key in keys if key in flat) for flat in flats]
     seeded = [f"{label} seed={run.info['seed']}".strip() for label, run in zip(bare, runs, strict=True)]
     if len(runs) > MOST_CURVES:
         return [label or f"{runs[0].config['model']['name']}, all seeds" for label in bare]
@@ -84,6 +84,6 @@ def _labels(runs: Sequence[Run]) -> list[str]:
 
 def _name(label: str, signal: Signal, alone: bool) -> str:
     if alone:
-        return signal.label
-    place = "" if signal.layer == 0 and signal.direction == "forward" else f" {signal.label}"
+        return f"s = {signal.label}"
+    place = "" if signal.layer == 0 and signal.direction == "forward" else f", {signal.label}"
     return label + place

@@ -26,9 +26,20 @@ def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
         folders = [path] if (path / "record.jsonl").is_file() else sorted(p.parent for p in path.rglob("record.jsonl"))
         for folder in folders:
             try:
-                runs.setdefault(folder.resolve(), Run(folder))
+                runs.setdefault(folder.resolve(), _whole(Run(folder)))
             except UsageError as error:
                 complaints.append(str(error))
     if not runs:
-        raise UsageError("; ".join(complaints) or f"no run in {', '.join(map(str, paths))}: a run folder has a record.jsonl")
+        raise UsageError(
+            "; ".join(complaints) or f"no run in {', '.join(map(str, paths))}: a run folder has a record.jsonl"
+        )
     return list(runs.values()), complaints
+
+
+def _whole(run: Run) -> Run:
+    """The run, when everything that a table needs can be read (UsageError otherwise)."""
+    missing = {"metric", "seed", "step"} - run.info.keys()
+    if missing:
+        raise UsageError(f"{run.path / 'run.json'} is damaged: it lacks {', '.join(sorted(missing))}")
+    run.config  # noqa: B018  (read now: it says what is wrong with it)
+    return run

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 NEVER_SHOWN = ("name", "quiet", "output_dir", "seed")  # the seed has a column of its own
+AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
+LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
 
 
@@ -29,14 +31,14 @@ def flat_config(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """Config keys whose values are not the same in all runs, in the config's order.
+    """Config keys whose values are not the same in all runs that have them, in the config's order.
 
-    A key that only some variants have is left out where the variants themselves differ: ``model`` says it already.
+    A key that only one variant has is no difference of its own (``model`` says it already) until two runs of that
+    variant differ in it: ``clip.max_norm`` beside ``clip=none``.
     """
     flats = [flat_config(run.config) for run in runs]
-    keys = list(dict.fromkeys(key for flat in flats for key in flat))
-    everywhere = [key for key in keys if all(key in flat for flat in flats)]
-    return [key for key in everywhere if key not in NEVER_SHOWN and len({repr(flat[key]) for flat in flats}) > 1]
+    keys = dict.fromkeys(key for flat in flats for key in flat if key not in NEVER_SHOWN)
+    return [key for key in keys if len({repr(flat[key]) for flat in flats if key in flat}) > 1]
 
 
 def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -51,7 +53,7 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
     final = info.get("final") or {}
     return {
         "run": str(run.path),
-        "config": {key: flat[key] for key in keys},
+        "config": {key: flat[key] for key in keys if key in flat},
         "seed": info["seed"],
         "status": run.status,
         "step": info["step"],
@@ -74,24 +76,36 @@ def headline_decay(info: dict[str, Any]) -> dict[str, Any] | None:
     return max(fits, key=lambda fit: fit["state"] == "c", default=None)
 
 
-def render_table(runs: Sequence[Run]) -> Table:
-    """The rows as a rich table."""
-    from rich.table import Table
+def render_table(runs: Sequence[Run], width: int) -> Table:
+    """The rows as a rich table, without its least telling columns where ``width`` characters cannot hold them."""
+    from rich.console import Console
+    from rich.measure import Measurement
 
     data = rows(runs)
-    metrics = {row["metric"] for row in data}
+    roomy = Console(width=1000)
+    for count in range(len(LEAST_TELLING) + 1):
+        table = _table(data, runs, left_out=LEAST_TELLING[:count])
+        if Measurement.get(roomy, roomy.options, table).maximum <= width:
+            break
+    return table
+
+
+def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[str]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    one_metric = len({row["metric"] for row in data}) == 1
+    keys = differing_keys(runs)
+    metric = _metric_heading(data[0]) if one_metric else "metric (chance)"
+    names = ["run", *keys, "seed", "status", "steps", metric, *AFTER_METRIC]
+    kept = [i for i, name in enumerate(names) if name not in left_out]
     table = Table(header_style="bold", pad_edge=False)
-    table.add_column("run", overflow="fold")
-    keys = list(data[0]["config"])
-    for key in keys:
-        table.add_column(key)
-    for name in ("seed", "status", "steps"):
-        table.add_column(name, justify="left" if name == "status" else "right")
-    table.add_column(_metric_heading(data[0]) if len(metrics) == 1 else "metric (chance)", justify="right")
-    for name in ("test", "solved at", "decay/step", "half-life", "clipped", "time"):
-        table.add_column(name, justify="right")
+    for i in kept:
+        left = i <= len(keys) or names[i] == "status"
+        table.add_column(escape(names[i]), justify="left" if left else "right", overflow="fold")
     for row, run in zip(data, runs, strict=True):
-        table.add_row(*_cells(row, run, keys, one_metric=len(metrics) == 1))
+        cells = _cells(row, run, keys, one_metric)
+        table.add_row(*(cells[i] for i in kept))
     return table
 
 
@@ -101,12 +115,14 @@ def _metric_heading(row: dict[str, Any]) -> str:
 
 
 def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> list[str]:
+    from rich.markup import escape
+
     style = STATUS_STYLE.get(row["status"], "yellow")
     value = number(row["value"])
     fit = row["decay"]
     return [
-        run.name,
-        *(str(row["config"][key]) for key in keys),
+        escape(run.name),
+        *(escape(str(row["config"].get(key, "–"))) for key in keys),
         str(row["seed"]),
         f"[{style}]{row['status']}[/]",
         str(row["step"]),

@@ -142,7 +142,9 @@ def _unknown_key(key: str) -> str:
 
 def _refuse_added_keys(composed: DictConfig) -> None:
     """Refuse ``+key=...``: Hydra adds it even to a typed config, where it would be lost without a word."""
-    for path, node in [("", composed)] + [(f"{k}.", composed._get_node(k)) for k in composed]:
+    nodes: list[tuple[str, Any]] = [("", composed)]
+    nodes += [(f"{key!s}.", composed._get_node(key)) for key in composed]
+    for path, node in nodes:
         if isinstance(node, DictConfig) and (cls := OmegaConf.get_type(node)) and is_dataclass(cls):
             added = sorted(set(map(str, node)) - {f.name for f in fields(cls)})
             if added:

@@ -25,12 +25,14 @@ from seqablate.training.state import TrainState
 REFRESH = 0.25  # seconds between pictures
 
 
-def make_reporter(quiet: bool) -> Reporter:
-    """Nothing when quiet, live on a terminal, plain lines elsewhere."""
+def make_reporter(quiet: bool, brief: bool = False) -> Reporter:
+    """Nothing when quiet, live on a terminal, plain lines elsewhere; ``brief`` leaves one line of each run."""
     if quiet:
         return SilentReporter()
     console = Console()
-    return LiveReporter(console) if console.is_terminal else PlainReporter(console)
+    if console.is_terminal:
+        return LiveReporter(console, brief)
+    return BriefReporter(console) if brief else PlainReporter(console)
 
 
 class SilentReporter:
@@ -88,7 +90,7 @@ class Watch:
     def result(self) -> str:
         value = self.eval.get("metrics", {}).get(self.metric.name)
         metric = {"name": self.metric.name, "chance": self.metric.chance, "goal": self.metric.goal}
-        return against(metric, value)
+        return against(metric, value, self.parts.task.baselines)
 
 
 class PlainReporter:
@@ -130,11 +132,22 @@ class PlainReporter:
         self.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
-class LiveReporter:
-    """A picture that follows the run, and a panel at its end."""
+class BriefReporter(SilentReporter):
+    """The outcome, in one line: for the runs of a sweep."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
+
+    def end(self, path: Path, info: dict[str, Any]) -> None:
+        self.console.print(f"    {outcome(info)}; {duration(info['seconds']['total'])}", markup=False, soft_wrap=True)
+
+
+class LiveReporter:
+    """A picture that follows the run, and a panel at its end (``brief``: a line)."""
+
+    def __init__(self, console: Console, brief: bool = False) -> None:
+        self.console = console
+        self.brief = brief
         self.watch: Watch | None = None
         self.live: Live | None = None
         self.drawn = 0.0
@@ -142,9 +155,10 @@ class LiveReporter:
 
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
-        self.console.print(Text(headline(parts), style="bold"))
-        for line in scale_lines(parts):
-            self.console.print(Text(f"  {line}", style="dim"))
+        if not self.brief:
+            self.console.print(Text(headline(parts), style="bold"))
+            for line in scale_lines(parts):
+                self.console.print(Text(f"  {line}", style="dim"))
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
 
@@ -164,6 +178,9 @@ class LiveReporter:
     def end(self, path: Path, info: dict[str, Any]) -> None:
         if self.live is not None:
             self.live.stop()
+        if self.brief:
+            BriefReporter(self.console).end(path, info)
+            return
         first, *rest = summary_lines(path, info)
         colour = "green" if info["status"] == "done" and info.get("solved_at") is not None else "yellow"
         if info["status"] in ("failed", "diverged"):
@@ -209,12 +226,13 @@ def headline(parts: Parts) -> str:
 
 
 def scale_lines(parts: Parts) -> Iterator[str]:
-    """The task's chance level, its criterion and other baselines, with their source."""
+    """What the results are to be held against: chance or measured baselines, the criterion, and their source."""
     for metric in parts.task.metrics:
-        goal = f", solved at {number(metric.goal)}" if metric.goal is not None else ""
-        yield f"{metric.name} ({metric.unit}): chance {number(metric.chance)}{goal}; {metric.source}"
-    for name, value in parts.task.baselines.items():
-        yield f"{name}: {number(value)}"
+        baselines = parts.task.baselines if metric is parts.task.metrics[0] else {}
+        references = [f"{name} {number(value)}" for name, value in (baselines or {"chance": metric.chance}).items()]
+        if metric.goal is not None:
+            references.append(f"solved at {number(metric.goal)}")
+        yield f"{metric.name} ({metric.unit}): {', '.join(references)}; {metric.source}"
 
 
 def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:

@@ -84,6 +84,10 @@ class KernelCall:
         """S: 2 when bidirectional."""
         return len(self.layers[0])
 
+    def padding(self) -> Padding | None:
+        """Where the samples of a packed batch end; None when the input is not packed."""
+        return None if self.batch_sizes is None else Padding.of(self.batch_sizes, self.x.device)
+
     def initial(self, layer: int) -> tuple[Tensor, ...]:
         """The initial states of one layer: h0 [S, B, P], and c0 [S, B, D] for an LSTM."""
         rows = slice(layer * self.directions, (layer + 1) * self.directions)
@@ -104,12 +108,14 @@ def parse(cell: str, args: Sequence[Any]) -> KernelCall:
     batch_sizes = rest.pop(0) if packed else None
     hx, flat, has_biases, num_layers, dropout, train, bidirectional = rest[:7]
     hx = (hx,) if isinstance(hx, Tensor) else tuple(hx)
-    call = KernelCall(cell, x, hx, _sorted(flat, has_biases, num_layers, 1 + bidirectional), batch_sizes, dropout, train)
+    call = KernelCall(
+        cell, x, hx, _sorted(flat, has_biases, num_layers, 1 + bidirectional), batch_sizes, dropout, train
+    )
     return replace(call, x=x.transpose(0, 1), batch_first=True) if not packed and rest[7] else call
 
 
 def _sorted(flat: Sequence[Tensor], has_biases: bool, layers: int, directions: int) -> list[list[Weights]]:
-    """torch's flat list (w_ih, w_hh, b_ih, b_hh, w_hr; layer by layer, forward before reverse) by layer and direction."""
+    """torch's flat list (w_ih, w_hh, b_ih, b_hh, w_hr; layer by layer, forward before reverse), sorted."""
     size = len(flat) // (layers * directions)
     groups = [flat[i : i + size] for i in range(0, len(flat), size)]
     biases = 2 if has_biases else 0

@@ -1,13 +1,14 @@
 """torch's own kernels, one layer at a time, with zero channels that bring out what flows back through time.
 
-Shapes: T time, B batch, N packed steps, I input, D hidden, P projected (D without ``proj_size``), G gates, S directions,
-C zero channels of one direction (P; a GRU 2*D). ``*`` stands for T, B, or for N when packed.
+Shapes: T time, B batch, N packed steps, I input, D hidden, P projected (D without ``proj_size``), G gates,
+S directions, C zero channels of one direction (P; a GRU 2*D). ``*`` stands for T, B, or for N when packed.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +52,7 @@ def run(kernel: Kernel, call: KernelCall, receive: Receive, *, cell_states: bool
     Raises:
         RuntimeError: in the backward pass, when an output that is needed again was modified in place.
     """
-    padding = None if call.batch_sizes is None else Padding.of(call.batch_sizes, call.x.device)
+    padding = call.padding()
     x, finals = call.x, []
     for number in range(len(call.layers)):
         if number and call.dropout and call.train:
@@ -76,22 +77,17 @@ class _Layer:
 
     def run(self, kernel: Kernel, x: Tensor) -> tuple[Tensor, ...]:
         """Output [*, S*P], h_n [S, B, P] and, for an LSTM, c_n [S, B, D]."""
-        biases = [(w.b_ih, w.b_hh) for w in self.weights]
         # Sums and copies: an optimizer may step the parameters in place before the backward pass is through.
-        self.biases = [None if b is None or b_hh is None else (b + b_hh).detach() for b, b_hh in biases]
+        self.biases = [None if w.b_ih is None or w.b_hh is None else (w.b_ih + w.b_hh).detach() for w in self.weights]
         self.u_n = [w.w_hh.detach().chunk(3)[2].clone() if self.cell == "gru" else None for w in self.weights]
         anchor = torch.zeros((), device=x.device, requires_grad=True)
         joined, *w_joined = _Join.apply(self, anchor, x, *self._channels(), *(w.w_ih for w in self.weights))
         flat = [p for w, w_ih in zip(self.weights, w_joined, strict=True) for p in (w_ih, *w[1:]) if p is not None]
         hx = self.initial if self.cell == "lstm" else self.initial[0]
-        options = (flat, biases[0][0] is not None, 1, 0.0, self.train, len(self.weights) == 2)
-        with warnings.catch_warnings():
-            # The joined weights are new tensors; cuDNN lays them out for this one call.
-            warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
-            if self.batch_sizes is None:
-                results = kernel(joined, hx, *options, False)
-            else:
-                results = kernel(joined, self.batch_sizes, hx, *options)
+        options = (flat, self.biases[0] is not None, 1, 0.0, self.train, len(self.weights) == 2)
+        packed = self.batch_sizes is not None
+        with _quiet() if x.is_cuda else nullcontext():
+            results = kernel(joined, self.batch_sizes, hx, *options) if packed else kernel(joined, hx, *options, False)
         for name, result in zip(("output", "h", "c"), results, strict=False):
             self._listen(name, result)
         self.output, self.version = results[0].detach(), results[0]._version
@@ -126,18 +122,23 @@ class _Layer:
                 f"cannot work out the gradients of layer {self.number}: the output of its nn.{self.cell.upper()} was "
                 "modified in place after the call; use the out-of-place operation inside TimestepProbe"
             )
-        parts = len(self.weights)
+        parts, channels = len(self.weights), flow.shape[-1]
         direct = arrived["output"] if "output" in arrived else torch.zeros_like(self.output)
         flow_s, direct_s, h_s = (self._padded(part).chunk(parts, -1) for part in (flow, direct, self.output))
-        x = self._padded(joined[..., : -flow.shape[-1]])
+        # The zeros have done their work: what stands there now only enters weight gradients that nobody sees. As .data,
+        # because autograd would take the kernel's saved input for spoilt.
+        xh = self._padded(joined.data)
+        lengths_B = None if self.padding is None else self.padding.lengths_B
+        delayed_s = xh[..., -channels:].chunk(parts, -1)
         reports = []
         for s, w in enumerate(self.weights):
-            order = Order.of(len(x), reverse=s == 1, lengths_B=None if self.padding is None else self.padding.lengths_B)
-            w_x, w_h = w_joined[s][:, : x.shape[-1]], w.w_hh.detach()
-            initial = tuple(state[s].detach() for state in self.initial)
+            order = Order.of(len(xh), reverse=s == 1, lengths_B=lengths_B)
+            h0, c0 = self.initial[0][s].detach(), self.initial[-1][s].detach()
+            if self.cell_states or self.cell == "gru":
+                order.delay(h_s[s], h0, out=delayed_s[s][..., : h0.shape[-1]])
             w_hr = None if w.w_hr is None else w.w_hr.detach()
-            memory = Memory(order, x, h_s[s], initial, w_x, w_h, self.biases[s], w_hr, self.u_n[s])
-            finals = {name: arrived[name][s] for name in ("h", "c") if name in arrived}
+            memory = Memory(order, xh, w_joined[s], self.biases[s], h_s[s], c0, w_hr, self.u_n[s])
+            finals = {name: arrived[name][s] for name in arrived if name != "output"}
             reports.append(self._totals(direct_s[s], flow_s[s], finals, memory))
         self.receive(self.number, reports)
 
@@ -184,7 +185,15 @@ class _Join(torch.autograd.Function):
 
 
 def _gru_channels(w: Weights) -> Tensor:
-    """``[[U_r, 0], [U_z, 0], [0, I]]``: U_n acts behind the reset gate, so its part is brought out before U_n."""
-    u_r, u_z, u_n = w.w_hh.detach().chunk(3)
-    identity = torch.eye(len(u_n), dtype=u_n.dtype, device=u_n.device)
-    return torch.cat([torch.cat([u_r, u_z, torch.zeros_like(u_n)]), torch.cat([identity.new_zeros(2 * len(u_n), len(u_n)), identity])], 1)
+    """``[[U_r, 0], [U_z, 0], [0, 1]]``: U_n acts behind the reset gate, so its part is brought out in front of U_n."""
+    u_rz, u_n = w.w_hh.detach().tensor_split([2 * w.w_hh.shape[1]])
+    one = torch.eye(len(u_n), dtype=u_n.dtype, device=u_n.device)
+    return torch.block_diag(u_rz, one)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The joined weights are new tensors, which cuDNN lays out again for this one call, and says so."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        yield

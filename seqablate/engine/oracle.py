@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout, linear
 
-from seqablate.engine.call import KernelCall, Padding, Weights
+from seqablate.engine.call import KernelCall, Weights
 
 States = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
 
@@ -54,7 +54,7 @@ def loop(call: KernelCall, *, cut: int | None = None) -> Trace:
         >>> trace.gradient(0, 0, "h").shape
         torch.Size([5, 2, 4])
     """
-    padding = None if call.batch_sizes is None else Padding.of(call.batch_sizes, call.x.device)
+    padding = call.padding()
     x_TBI = call.x if padding is None else padding.pad(call.x)
     alive_TB = x_TBI.new_ones(x_TBI.shape[:2], dtype=torch.bool) if padding is None else padding.valid_TB
     kept, final = [], []
@@ -84,9 +84,7 @@ def _one_direction(
         for state in steps[t]:
             state.retain_grad()
         # A sample that has ended (or, in reverse, not yet begun) keeps the states it has.
-        states = tuple(
-            torch.where(alive_TB[t, :, None], new, old) for new, old in zip(steps[t], states, strict=True)
-        )
+        states = tuple(torch.where(alive_TB[t, :, None], new, old) for new, old in zip(steps[t], states, strict=True))
     return steps, states
 
 

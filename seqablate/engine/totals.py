@@ -13,6 +13,7 @@ from typing import TypeAlias
 
 import torch
 from torch import Tensor
+from torch.nn.functional import conv2d, linear
 
 Index: TypeAlias = int | tuple[Tensor, Tensor]
 
@@ -44,37 +45,38 @@ class Order:
             return cls(range(steps - 1, -1, -1), tail, head, first=end, last=0)
         return cls(range(steps), head, tail, first=0, last=end)
 
+    def delay(self, h_TBP: Tensor, h0_BP: Tensor, *, out: Tensor) -> None:
+        """Write h_{t-1} of every step t into ``out`` [T, B, P]."""
+        out[self.later] = h_TBP[self.earlier]
+        out[self.first] = h0_BP
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Memory:
-    """What is kept of one layer and direction to work its gates out again (no gradient, right of the backward pass).
+    """What is kept of one layer and direction to work its gates out again.
 
     Attributes:
-        x: [T, B, I] input; h: [T, B, P] output; initial: h0 [B, P], and c0 [B, D] for an LSTM.
-        w_x, w_h: [G*D, I] and [G*D, P], rows by gate; bias: [G*D], the sum of both, or None.
-        w_hr: [P, D] projection of an LSTM, or None; u_n: [D, D] recurrent matrix of a GRU's candidate, or None.
+        xh: [T, B, K] what the gates were made from: x_t, h_{t-1}, and channels whose weights are zero.
+        w, bias: [G*D, K] and [G*D] (or None), rows by gate; with them a gate is ONE product over all timesteps.
+        h: [T, B, P] output.
+        c0: [B, D] initial cell state; of use for an LSTM only.
+        w_hr: [P, D] projection of an LSTM, or None.
+        u_n: [D, D] recurrent matrix of a GRU's candidate, or None.
     """
 
     order: Order
-    x: Tensor
-    h: Tensor
-    initial: tuple[Tensor, ...]
-    w_x: Tensor
-    w_h: Tensor
+    xh: Tensor
+    w: Tensor
     bias: Tensor | None
+    h: Tensor
+    c0: Tensor
     w_hr: Tensor | None = None
     u_n: Tensor | None = None
 
     def gate(self, number: int, gates: int) -> Tensor:
-        """Pre-activation of one gate at all timesteps at once, ``W x_t + U h_{t-1} + b``: [T, B, D]."""
-        w_x, w_h = self.w_x.chunk(gates)[number], self.w_h.chunk(gates)[number]
-        x_SI = self.x.flatten(0, 1)
-        flat = x_SI @ w_x.T if self.bias is None else torch.addmm(self.bias.chunk(gates)[number], x_SI, w_x.T)
-        a_TBD = flat.unflatten(0, self.x.shape[:2])
-        order = self.order
-        a_TBD[order.later].flatten(0, 1).addmm_(self.h[order.earlier].flatten(0, 1), w_h.T)
-        a_TBD[order.first] += self.initial[0] @ w_h.T
-        return a_TBD
+        """Pre-activation of one gate at all timesteps, ``W x_t + U h_{t-1} + b``: [T, B, D]."""
+        bias = None if self.bias is None else self.bias.chunk(gates)[number]
+        return _product(self.xh, self.w.chunk(gates)[number], bias)
 
 
 def hidden_total(direct_TBP: Tensor, flow_TBP: Tensor, order: Order) -> Tensor:
@@ -142,7 +144,7 @@ def _slope_projected(memory: Memory) -> tuple[Tensor, Tensor]:
     f_TBD, o_TBD = f.sigmoid_(), o.sigmoid_()
     c_TBD = i.sigmoid_().mul_(g.tanh_())
     order = memory.order
-    c_TBD[order.first] += f_TBD[order.first] * memory.initial[1]
+    c_TBD[order.first] += f_TBD[order.first] * memory.c0
     # Nothing from before a sample's first step (padding, in reverse) may enter it.
     f_TBD[order.first] = 0
     c, f_steps = c_TBD.unbind(0), f_TBD.unbind(0)
@@ -156,3 +158,14 @@ def _scan_back(delta_TBD: Tensor, keep_TBD: Tensor, order: Order) -> None:
     delta, keep = delta_TBD.unbind(0), keep_TBD.unbind(0)
     for t, after in zip(order.steps[-2::-1], order.steps[:0:-1], strict=True):
         delta[t].addcmul_(keep[after], delta[after])
+
+
+def _product(x_TBK: Tensor, w_DK: Tensor, b_D: Tensor | None) -> Tensor:
+    """``x W^T + b``: [T, B, D].
+
+    In float32 on a CPU as a 1x1 convolution over channels-last memory, which goes to oneDNN, like nn.LSTM itself; a
+    matrix product goes to MKL, which took twice as long on AMD processors.
+    """
+    if x_TBK.is_cpu and x_TBK.dtype == torch.float32 and x_TBK.numel():
+        return conv2d(x_TBK.mT[:, :, None], w_DK[:, :, None, None], b_D)[:, :, 0].mT
+    return linear(x_TBK, w_DK, b_D)

@@ -36,7 +36,7 @@ def draw_heatmap(norms_ST: np.ndarray, steps_S: np.ndarray, *, title: str, label
     top = float(log_TS[usable.T].max()) if usable.any() else 0.0
     bottom = float(log_TS[usable.T].min()) if usable.any() else -1.0
 
-    figure, axes = blank(width=7.5, height=4.2)
+    figure, axes = blank(width=4.8, height=3.0)
     axes.grid(False)
     timesteps = np.arange(log_TS.shape[0] + 1) - 0.5
     picture = axes.pcolormesh(

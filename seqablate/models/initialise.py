@@ -25,16 +25,16 @@ def initialise_recurrence(rnn: torch.nn.RNNBase, seed: int, name: str, forget_bi
         name: the recurrence's name, which selects its streams.
         forget_bias: for an LSTM only.
     """
-    D = rnn.hidden_size
+    D, parameters = rnn.hidden_size, dict(rnn.named_parameters())
     with torch.no_grad():
-        for gate, block in enumerate(rnn.weight_ih_l0.split(D)):
+        for gate, block in enumerate(parameters["weight_ih_l0"].split(D)):
             torch.nn.init.xavier_uniform_(block, generator=_generator(seed, f"{name}.weight_ih", gate))
-        for gate, block in enumerate(rnn.weight_hh_l0.split(D)):
+        for gate, block in enumerate(parameters["weight_hh_l0"].split(D)):
             torch.nn.init.orthogonal_(block, generator=_generator(seed, f"{name}.weight_hh", gate))
-        rnn.bias_ih_l0.zero_()
-        rnn.bias_hh_l0.zero_()
+        parameters["bias_ih_l0"].zero_()
+        parameters["bias_hh_l0"].zero_()
         if forget_bias is not None:
-            rnn.bias_ih_l0[D : 2 * D] = forget_bias  # torch's gate order: input, forget, cell, output
+            parameters["bias_ih_l0"][D : 2 * D] = forget_bias  # torch's gate order: input, forget, cell, output
 
 
 def initialise_linear(linear: torch.nn.Linear, seed: int, name: str) -> None:

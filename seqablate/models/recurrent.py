@@ -75,11 +75,17 @@ class RecurrentStack(nn.Module):
         )
         self._initialise(seed, forget_bias)
 
+    def _cell(self, recurrence: Recurrence) -> nn.RNNBase:
+        """The torch module behind a recurrence."""
+        module = self.get_submodule(recurrence.name)
+        assert isinstance(module, nn.RNNBase)
+        return module
+
     def _initialise(self, seed: int, forget_bias: float | None) -> None:
         if self.embedding is not None:
             initialise_embedding(self.embedding, seed, "embedding")
         for recurrence in self.recurrences:
-            initialise_recurrence(self.get_submodule(recurrence.name), seed, recurrence.name, forget_bias)
+            initialise_recurrence(self._cell(recurrence), seed, recurrence.name, forget_bias)
         initialise_linear(self.readout, seed, "readout")
 
     def forward(
@@ -91,16 +97,16 @@ class RecurrentStack(nn.Module):
     ) -> tuple[torch.Tensor, Any]:
         h_TBD = x if self.embedding is None else self.embedding(x)
         new_state = []
-        for k, layer in enumerate(self.layers):
-            if k > 0:
-                h_TBD = dropout(h_TBD, self.shape.dropout, generator)
-            outputs = []
-            for d, (name, recurrence) in enumerate(layer.items()):
-                initial = None if state is None else state[k * len(layer) + d]
-                output_TBD, final = _run(recurrence, h_TBD, lengths, initial, name == "reverse_cell")
-                outputs.append(output_TBD)
-                new_state.append(final)
-            h_TBD = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
+        outputs: list[torch.Tensor] = []
+        for number, recurrence in enumerate(self.recurrences):
+            if recurrence.layer > 0 and recurrence.direction == "forward":
+                h_TBD = dropout(_join(outputs), self.shape.dropout, generator)
+                outputs = []
+            initial = None if state is None else state[number]
+            output_TBD, final = _run(self._cell(recurrence), h_TBD, lengths, initial, recurrence.direction == "reverse")
+            outputs.append(output_TBD)
+            new_state.append(final)
+        h_TBD = _join(outputs)
         features = h_TBD if self.shape.every_step else self._last(h_TBD, lengths)
         return self.readout(features), new_state
 
@@ -115,17 +121,12 @@ class RecurrentStack(nn.Module):
 
     def to_torch(self) -> nn.RNNBase:
         """The recurrences as ONE torch module of the same shape, with copies of the weights."""
-        first: Any = self.get_submodule(self.recurrences[0].name)
+        first = self._cell(self.recurrences[0])
         options: dict[str, Any] = {"nonlinearity": first.nonlinearity} if isinstance(first, nn.RNN) else {}
-        module = type(first)(
-            first.input_size,
-            first.hidden_size,
-            num_layers=self.shape.num_layers,
-            bidirectional=self.shape.bidirectional,
-            dropout=self.shape.dropout,
-            **options,
-        )
-        module = module.to(first.weight_ih_l0)
+        options |= {"bidirectional": self.shape.bidirectional, "dropout": self.shape.dropout}
+        kind: Any = type(first)
+        module: nn.RNNBase = kind(first.input_size, first.hidden_size, num_layers=self.shape.num_layers, **options)
+        module = module.to(next(first.parameters()))
         with torch.no_grad():
             for theirs, ours in self._pairs(module):
                 theirs.copy_(ours)
@@ -139,7 +140,7 @@ class RecurrentStack(nn.Module):
         """
         expected = {name: p.shape for name, p in self.to_torch().named_parameters()}
         given = {name: p.shape for name, p in module.named_parameters()}
-        if module.mode != self.get_submodule(self.recurrences[0].name).mode or expected != given:
+        if module.mode != self._cell(self.recurrences[0]).mode or expected != given:
             raise ValueError(f"cannot load {module}: this stack has the shape of {self.to_torch()}")
         with torch.no_grad():
             for theirs, ours in self._pairs(module):
@@ -148,11 +149,16 @@ class RecurrentStack(nn.Module):
     def _pairs(self, module: nn.RNNBase) -> list[tuple[torch.Tensor, torch.Tensor]]:
         pairs = []
         for recurrence in self.recurrences:
-            ours = self.get_submodule(recurrence.name)
+            ours = self._cell(recurrence)
             suffix = f"_l{recurrence.layer}" + ("_reverse" if recurrence.direction == "reverse" else "")
             for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 pairs.append((getattr(module, kind + suffix), getattr(ours, kind + "_l0")))
         return pairs
+
+
+def _join(outputs: list[torch.Tensor]) -> torch.Tensor:
+    """What the directions of one layer say, side by side."""
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=-1)
 
 
 def dropout(x: torch.Tensor, p: float, generator: torch.Generator | None) -> torch.Tensor:
@@ -173,7 +179,7 @@ def reverse_steps(x_TB: torch.Tensor, lengths: torch.Tensor | None) -> torch.Ten
 
 
 def _run(
-    recurrence: nn.Module, x_TBI: torch.Tensor, lengths: torch.Tensor | None, initial: Any, reverse: bool
+    recurrence: nn.RNNBase, x_TBI: torch.Tensor, lengths: torch.Tensor | None, initial: Any, reverse: bool
 ) -> tuple[torch.Tensor, Any]:
     if not reverse:
         return recurrence(x_TBI, initial)

@@ -49,7 +49,7 @@ class CallGradients:
 
     @property
     def direct(self) -> dict[str, Tensor]:
-        """As :attr:`total`, but only what arrives within the timestep: from the loss, the layer above, or a final state.
+        """As :attr:`total`, but only what arrives within the timestep: from loss, layer above or final state.
 
         For c: what arrives at c_t through its own h_t's direct part, and through a returned c_n.
         """

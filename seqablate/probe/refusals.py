@@ -18,7 +18,9 @@ def check_model(model: nn.Module) -> None:
             raise TypeError(f"{where} is a torch.jit.ScriptModule, whose calls cannot be watched: probe it unscripted")
         # An OptimizedModule is known by its home: importing torch._dynamo to ask would take seconds.
         if type(part).__module__.startswith("torch._dynamo") or part._compiled_call_impl is not None:
-            raise TypeError(f"{where} is compiled, and torch.compile hides its calls: probe the module before compiling")
+            raise TypeError(
+                f"{where} is compiled, and torch.compile hides its calls: probe the module before compiling"
+            )
         if isinstance(part, nn.DataParallel):
             raise TypeError(f"{where} is an nn.DataParallel, which calls copies: probe its .module on one device")
     if not any(isinstance(part, nn.RNNBase) for part in model.modules()):

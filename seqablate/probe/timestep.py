@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 from torch.utils.hooks import RemovableHandle
 
-from seqablate.engine.call import Padding, parse
+from seqablate.engine.call import parse
 from seqablate.engine.fused import run
 from seqablate.probe import views
 from seqablate.probe.gradients import CallGradients, ModuleGradients
@@ -36,8 +36,8 @@ class TimestepProbe:
     The numbers are those of a plain loop of cells with ``retain_grad()`` on every state; outputs and parameter
     gradients stay what they were, to rounding. Inside the block a :class:`torch.overrides.TorchFunctionMode` exchanges
     the recurrent kernel calls that the model makes; nothing is patched. Calls under ``torch.no_grad()`` are not
-    recorded. Unbatched input counts as a batch of one. With dropout between layers on cuDNN the mask is another one
-    than an unprobed call would draw.
+    recorded, and unbatched input counts as a batch of one. Two limits: a recurrence under gradient checkpointing cannot
+    be probed, and on cuDNN the dropout between layers draws another mask than an unprobed call would.
 
     Args:
         model: any module that is, or holds, ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
@@ -132,9 +132,9 @@ class TimestepProbe:
         """A hook that notes which module makes the kernel call to come, and how its batch was sorted."""
 
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            check_context(name)
             if threading.get_ident() != self._thread:  # the mode is this thread's alone
                 return
-            check_context(name)
             x = args[0] if args else kwargs.get("input")
             self._calling.append((name, x.unsorted_indices if isinstance(x, PackedSequence) else None))
 
@@ -153,8 +153,7 @@ class TimestepProbe:
             return kernel(*args)
         name, unsorted = self._calling[-1]
         call = parse(cell, args)
-        padding = None if call.batch_sizes is None else Padding.of(call.batch_sizes, call.x.device)
-        record = CallGradients(name, len(call.layers), self._vectors, padding, unsorted)
+        record = CallGradients(name, len(call.layers), self._vectors, call.padding(), unsorted)
         self._records[name].calls.append(record)
         return run(kernel, call, record.add, cell_states=self._cell_states)
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -39,25 +37,43 @@ class RunFolder:
         self.config.write_text(yaml.safe_dump(plain, sort_keys=False))
 
     def read_config(self) -> dict[str, Any]:
+        """The resolved config as plain data.
+
+        Raises:
+            UsageError: missing or damaged.
+        """
         import yaml
 
-        config: dict[str, Any] = yaml.safe_load(self.config.read_text())
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seven times quicker: `show` reads a thousand of them
+        try:
+            config = yaml.load(self.config.read_text(), Loader=loader)
+        except OSError as error:
+            raise UsageError(f"cannot read {self.config}: {error.strerror}") from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise UsageError(f"{self.config} is damaged") from error
+        if not isinstance(config, dict):
+            raise UsageError(f"{self.config} is damaged")
         return config
 
 
 def create_folder(parent: Path, name: str) -> Path:
+    """A new folder ``name``, or ``name-2``, ``name-3``, ... where that is taken; never one that was there before.
+
+    Raises:
+        UsageError: ``parent`` cannot be made or written.
+    """
+    path, number = parent / name, 1
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        for number in count(1):
-            path = parent / (name if number == 1 else f"{name}-{number}")
+        while True:
             try:
                 path.mkdir()
+                return path
             except FileExistsError:
-                continue
-            return path
+                number += 1
+                path = parent / f"{name}-{number}"
     except OSError as error:
         raise UsageError(f"cannot make a folder in {parent}: {error.strerror}; choose another output_dir") from error
-    raise AssertionError
 
 
 def create_run_folder(parent: Path, name: str) -> RunFolder:

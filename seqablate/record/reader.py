@@ -31,12 +31,11 @@ class Record:
             raise UsageError(f"cannot read {self.path}: {error.strerror}") from error
         kept: list[dict[str, Any]] = []
         for row in filter(None, map(decode, lines)):
+            if row["kind"] == "header" and row["version"] > VERSION:
+                raise UsageError(f"{self.path} was written by a newer seqablate (record version {row['version']})")
             if row["kind"] == "resume":
                 del kept[_resumed_from(kept, row["step"]) :]
             kept.append(row)
-        header = kept[0] if kept and kept[0]["kind"] == "header" else {}
-        if header.get("version", VERSION) > VERSION:
-            raise UsageError(f"{self.path} was written by a newer seqablate (record version {header['version']})")
         return kept
 
     def kind(self, kind: str) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 VERSION = 1
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+WORDS = ("text", "name", "message", "command")  # never numbers: a model may well write "inf", and a run be called so
 
 
 def encode(row: dict[str, Any]) -> bytes:
@@ -30,7 +31,8 @@ def decode(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(row, dict) or "kind" not in row:
         return None
-    return row if row["kind"] == "text" else loose(row)  # a model may well write "inf"
+    whole: dict[str, Any] = loose(row)
+    return whole
 
 
 def strict(value: Any) -> Any:
@@ -49,7 +51,7 @@ def loose(value: Any) -> Any:
     if isinstance(value, str):
         return NON_FINITE.get(value, value)
     if isinstance(value, dict):
-        return {key: loose(part) for key, part in value.items()}
+        return {key: part if key in WORDS else loose(part) for key, part in value.items()}
     if isinstance(value, list):
         return [loose(part) for part in value]
     return value

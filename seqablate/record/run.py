@@ -48,10 +48,10 @@ class Run:
         import pandas as pd
 
         train = pd.DataFrame(self.record.train).drop(columns="kind", errors="ignore")
-        rows = [
-            {"step": r["step"], "eval_loss": r["loss"], **{f"eval_{k}": v for k, v in r["metrics"].items() if k != "loss"}}
-            for r in self.record.evals
-        ]
+        rows = []
+        for row in self.record.evals:
+            metrics = {f"eval_{name}": value for name, value in row["metrics"].items() if name != "loss"}
+            rows.append({"step": row["step"], "eval_loss": row["loss"], **metrics})
         frames = [frame.set_index("step") for frame in (train, pd.DataFrame(rows)) if len(frame)]
         return pd.concat(frames, axis=1).sort_index() if frames else pd.DataFrame()
 

@@ -16,7 +16,7 @@ NAME = "run.json"
 
 def write_info(run_dir: Path, info: dict[str, Any]) -> None:
     """Replace run.json as a whole, or not at all (RunFailure)."""
-    temporary = run_dir / f".{NAME}.{os.getpid()}"
+    temporary = run_dir / f".{NAME}"  # one name, so that killed writers leave one file at most
     try:
         with temporary.open("w") as file:
             json.dump(strict(info), file, indent=1, allow_nan=False)

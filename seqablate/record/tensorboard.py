@@ -7,20 +7,19 @@ timestep or the lag, its values log10, so that the stock pages overlay the curve
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from seqablate.record.event_file import EventFile
 from seqablate.record.reader import Record, read_record
 from seqablate.record.summary import read_info
 from seqablate.record.tensorboard_protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.signals import Signal
-
-if TYPE_CHECKING:
-    from tensorboard.compat.proto.summary_pb2 import Summary
 
 HEATMAP_SECONDS = 60  # between heatmaps of a run that goes on: each costs some tenths of a second to draw
 TRAIN_TAGS = {
@@ -30,16 +29,22 @@ TRAIN_TAGS = {
     "update_ratio": "gradient/update_ratio",
     "lr": "optimizer/lr",
 }
-# Chart titles of the Custom scalars page, and the tags each shows (as prefixes of the tags that exist).
-CHARTS = {
-    "loss": ("loss/",),
-    "metric": ("metric/",),
-    "gradient norm": ("gradient/norm", "gradient/norm_clipped"),
-    "share of steps clipped": ("gradient/clipped_share",),
-    "lag curve, last (log10 against lag)": ("lag_curve/",),
-    "lag curve, at initialisation (log10 against lag)": ("lag_curve_init/",),
-    "profile, last (log10 against timestep)": ("profile/",),
-    "profile, at initialisation (log10 against timestep)": ("profile_init/",),
+CURVES = {"lag": "lag_curve", "total": "profile"}
+# The Custom scalars page: sections, their charts, and the tags of each as a pattern. TensorBoard merges the pages of
+# many runs and shows a chart once only where its title and pattern are the same, so no pattern names a layer.
+LAYOUT = {
+    "training": {
+        "loss": "^loss/",
+        "{metric}, with chance, goal and baselines": "^metric/{metric}(/|$)",
+        "gradient norm, before and after clipping": "^gradient/norm",
+        "share of steps clipped so far": "^gradient/clipped_share$",
+    },
+    "gradient of every timestep, log10 (set Smoothing to 0)": {
+        "lag curve, last (against the lag)": "^lag_curve/",
+        "lag curve, at initialisation (against the lag)": "^lag_curve_init/",
+        "profile, last (against the timestep)": "^profile/",
+        "profile, at initialisation (against the timestep)": "^profile_init/",
+    },
 }
 
 
@@ -48,15 +53,17 @@ class EventView:
 
     Args:
         run_dir: the run's folder, which holds run.json.
+
+    Raises:
+        RunFailure: on any write that the disk does not take.
     """
 
     def __init__(self, run_dir: Path) -> None:
-        from tensorboard.summary.writer.event_file_writer import EventFileWriter
-
         self.run_dir = run_dir
         self.info = read_info(run_dir)
-        self.writer = EventFileWriter(str(run_dir), filename_suffix=".seqablate")
+        self.file = EventFile(run_dir)
         self.tags: set[str] = set()
+        self.laid_out: dict[str, dict[str, str]] = {}
         self.clipped = self.steps = 0
         self.profiles: dict[str, list[Signal]] = defaultdict(list)
         self.drawn = time.monotonic()
@@ -69,23 +76,27 @@ class EventView:
         elif kind == "eval":
             self._eval(row)
         elif kind == "text":
-            self._write(row["step"], [text_value("text/sample", row["text"])])
-        elif kind == "signal" and row["quantity"] == "total":
-            self.profiles[_place(row)].append(Signal.from_row(row))
+            self.file.add(row["step"], [text_value("text/sample", row["text"])])
+        elif kind == "signal" and row["quantity"] in CURVES:
+            self._signal(Signal.from_row(row))
 
     def flush(self) -> None:
-        """Bring everything to the file."""
-        self.writer.flush()
+        """Bring everything to the file, and the page's layout where there is more to show."""
+        layout = self._layout()
+        if layout != self.laid_out:
+            self.laid_out = layout
+            self.file.add(self.steps, [layout_value(layout)])
+        self.file.flush()
 
     def finish(self, record: Record) -> None:
-        """Add what is known at the end: curves, heatmaps, hyperparameters with their metrics, the page layout."""
-        self._curves("lag_curve", [s for s in record.signals if s.quantity == "lag"])
-        self._curves("profile", [s for s in record.signals if s.quantity == "total"])
-        self._heatmaps()
+        """Add what is known at the end: last curves, heatmaps, hyperparameters with their metrics."""
         self.info = read_info(self.run_dir)
-        self._write(0, hparam_values(self.run_dir, self.info, sorted(self._headline_tags())))
-        self._write(self.info["step"], [layout_value(self._layout())])
-        self.writer.close()
+        last = {_tag(signal, ""): signal for signal in record.signals if signal.quantity in CURVES}
+        for tag, signal in last.items():
+            self._curve(tag, signal)
+        self._heatmaps()
+        self.file.add(0, hparam_values(self.run_dir, self.info, sorted(self._headline_tags())))
+        self.flush()
 
     def _train(self, row: dict[str, Any]) -> None:
         self.steps += 1
@@ -96,30 +107,25 @@ class EventView:
 
     def _eval(self, row: dict[str, Any]) -> None:
         metric = self.info["metric"]
-        values = {"loss/eval": row["loss"]}
-        values |= {f"metric/{name}": value for name, value in row["metrics"].items() if name != "loss"}
-        values[f"metric/{metric['name']}"] = row["metrics"][metric["name"]]
-        values["metric/chance"] = metric["chance"]
-        if metric["goal"] is not None:
-            values["metric/goal"] = metric["goal"]
-        values |= {f"metric/{name}": value for name, value in self.info["baselines"].items()}
-        first = "loss/eval" not in self.tags
-        self._scalars(row["step"], values)
-        if first:
-            self._write(0, [layout_value(self._layout())])
+        references = {"chance": metric["chance"], "goal": metric["goal"], **self.info["baselines"]}
+        values = {name: value for name, value in row["metrics"].items() if name != "loss" or name == metric["name"]}
+        values |= {f"{metric['name']}/{name}": value for name, value in references.items() if value is not None}
+        self._scalars(row["step"], {"loss/eval": row["loss"]} | {f"metric/{name}": v for name, v in values.items()})
         if time.monotonic() - self.drawn > HEATMAP_SECONDS:
             self._heatmaps()
 
-    def _curves(self, name: str, signals: list[Signal]) -> None:
-        """The last curve of every place, and the first one under ``<name>_init``; unknown points are left out."""
-        by_place: dict[str, list[Signal]] = defaultdict(list)
-        for signal in signals:
-            by_place[_place(signal.to_row())].append(signal)
-        for place, measured in by_place.items():
-            for prefix, signal in ((name, measured[-1]), (f"{name}_init", measured[0])):
-                known = np.flatnonzero(np.isfinite(signal.values) & (signal.values > 0))
-                for index in known:
-                    self._scalars(int(index), {f"{prefix}/{place}": math.log10(signal.values[index])})
+    def _signal(self, signal: Signal) -> None:
+        """The first curve of every place at once; the last one only when it is known to be the last."""
+        tag = _tag(signal, "_init")
+        if tag not in self.tags:
+            self._curve(tag, signal)
+        if signal.quantity == "total":
+            self.profiles[_place(signal)].append(signal)
+
+    def _curve(self, tag: str, signal: Signal) -> None:
+        """One curve over its axis; unknown points are left out."""
+        for index in np.flatnonzero(np.isfinite(signal.values) & (signal.values > 0)):
+            self._scalars(int(index), {tag: math.log10(signal.values[index])})
 
     def _heatmaps(self) -> None:
         from seqablate.figures.curves import png
@@ -134,30 +140,28 @@ class EventView:
                 norms_ST,
                 np.array([s.step for s in signals]),
                 title=f"{self.info['name']}: {signals[0].label}",
-                label=f"log10 ‖dL/d{signals[0].state}ₜ‖, mean over the batch",
+                label=f"log10 ‖dL/d{signals[0].state}ₜ‖",
             )
-            self._write(signals[-1].step, [heatmap_value(f"heatmap/{place}", png(figure))])
+            self.file.add(signals[-1].step, [heatmap_value(f"heatmap/{place}", png(figure))])
         self.drawn = time.monotonic()
 
     def _headline_tags(self) -> set[str]:
         return {"loss/eval", f"metric/{self.info['metric']['name']}"} & self.tags
 
-    def _layout(self) -> dict[str, list[str]]:
-        charts = {
-            title: sorted(t for t in self.tags if any(t == p or (p.endswith("/") and t.startswith(p)) for p in prefixes))
-            for title, prefixes in CHARTS.items()
-        }
-        return {title: tags for title, tags in charts.items() if tags}
+    def _layout(self) -> dict[str, dict[str, str]]:
+        """Sections and charts for which there is something to show."""
+        metric = self.info["metric"]["name"]
+        layout: dict[str, dict[str, str]] = {}
+        for section, charts in LAYOUT.items():
+            for title, pattern in charts.items():
+                pattern = pattern.format(metric=metric)
+                if any(re.match(pattern, tag) for tag in self.tags):
+                    layout.setdefault(section, {})[title.format(metric=metric)] = pattern
+        return layout
 
     def _scalars(self, step: int, values: dict[str, float]) -> None:
         self.tags.update(values)
-        self._write(step, [scalar_value(tag, value) for tag, value in values.items()])
-
-    def _write(self, step: int, values: list[Summary.Value]) -> None:
-        from tensorboard.compat.proto.event_pb2 import Event
-        from tensorboard.compat.proto.summary_pb2 import Summary
-
-        self.writer.add_event(Event(wall_time=time.time(), step=step, summary=Summary(value=values)))
+        self.file.add(step, [scalar_value(tag, value) for tag, value in values.items()])
 
 
 def rebuild_events(run_dir: Path) -> EventView:
@@ -168,7 +172,7 @@ def rebuild_events(run_dir: Path) -> EventView:
     Returns:
         The view, to go on with.
     """
-    older = list(run_dir.glob("events.out.tfevents.*"))
+    older = list(run_dir.glob(EventFile.PATTERN))
     view = EventView(run_dir)
     for row in read_record(run_dir).rows:
         view.add(row)
@@ -178,6 +182,10 @@ def rebuild_events(run_dir: Path) -> EventView:
     return view
 
 
-def _place(row: dict[str, Any]) -> str:
-    reverse = "_reverse" if row["direction"] == "reverse" else ""
-    return f"{row['state']}_layer{row['layer']}{reverse}"
+def _place(signal: Signal) -> str:
+    reverse = "_reverse" if signal.direction == "reverse" else ""
+    return f"{signal.state}_layer{signal.layer}{reverse}"
+
+
+def _tag(signal: Signal, when: str) -> str:
+    return f"{CURVES[signal.quantity]}{when}/{_place(signal)}"

@@ -16,6 +16,9 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.text import metadata as text
 
+# TensorBoard shows five columns until told otherwise: those that are said to differ between runs, then by the alphabet.
+FIRST_COLUMNS = ("clip", "model", "optim", "seed", "task")
+
 
 def scalar_value(tag: str, value: float) -> Summary.Value:
     """A point of a scalar chart."""
@@ -38,17 +41,17 @@ def heatmap_value(tag: str, png: bytes) -> Summary.Value:
     )
 
 
-def layout_value(charts: dict[str, list[str]]) -> Summary.Value:
-    """The Custom scalars page: one chart for each title, with the tags it shows."""
-    category = layout_pb2.Category(title="seqablate")
-    for title, tags in charts.items():
-        chart = layout_pb2.Chart(title=title, multiline=layout_pb2.MultilineChartContent(tag=[f"^{t}$" for t in tags]))
-        category.chart.append(chart)
-    content = layout_pb2.Layout(category=[category]).SerializeToString()
+def layout_value(sections: dict[str, dict[str, str]]) -> Summary.Value:
+    """The Custom scalars page: in each section, a chart for each title, of the tags that its pattern matches."""
+    layout = layout_pb2.Layout()
+    for section, charts in sections.items():
+        category = layout.category.add(title=section)
+        for title, pattern in charts.items():
+            category.chart.add(title=title, multiline=layout_pb2.MultilineChartContent(tag=[pattern]))
     return Summary.Value(
         tag=custom_scalars.CONFIG_SUMMARY_TAG,
         metadata=custom_scalars.create_summary_metadata(),
-        tensor=_strings([content], TensorShapeProto()),
+        tensor=_strings([layout.SerializeToString()], TensorShapeProto()),
     )
 
 
@@ -59,7 +62,9 @@ def hparam_values(run_dir: Path, info: dict[str, Any], metric_tags: list[str]) -
     values = _flat(RunFolder(run_dir).read_config())
     infos = [
         api_pb2.HParamInfo(
-            name=name, type=api_pb2.DATA_TYPE_FLOAT64 if isinstance(value, float) else api_pb2.DATA_TYPE_STRING
+            name=name,
+            type=api_pb2.DATA_TYPE_FLOAT64 if isinstance(value, float) else api_pb2.DATA_TYPE_STRING,
+            differs=name in FIRST_COLUMNS,
         )
         for name, value in values.items()
     ]
@@ -102,4 +107,3 @@ def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, float | str]:
 
 def _strings(content: list[bytes], shape: TensorShapeProto) -> TensorProto:
     return TensorProto(dtype=DT_STRING, tensor_shape=shape, string_val=content)
-

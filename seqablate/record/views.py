@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,7 +37,7 @@ def write_signals(run_dir: Path, record: Record) -> Path:
     """Write (or write again) signals.parquet from the record (RunFailure if the disk does not take it)."""
     import pyarrow.parquet
 
-    path, temporary = run_dir / "signals.parquet", run_dir / f".signals.parquet.{os.getpid()}"
+    path, temporary = run_dir / "signals.parquet", run_dir / ".signals.parquet"
     try:
         pyarrow.parquet.write_table(signals_table(record.signals), temporary)
         temporary.replace(path)

@@ -37,7 +37,11 @@ class RecordWriter:
         except OSError as error:
             os.close(self._file)
             raise UsageError(f"{self.path.parent} is being written by another process") from error
-        self._end_torn_line()
+        try:
+            self._end_torn_line()
+        except RunFailure:
+            os.close(self._file)
+            raise
         return self
 
     def __exit__(

@@ -15,6 +15,8 @@ def number(value: float | None) -> str:
     """Three significant digits, plain where that is short: ``0.167``, ``3.7e-23``, ``1250``."""
     if value is None or math.isnan(value):
         return "–"
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     if value == 0 or 1e-3 <= abs(value) < 1e4:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return f"{value:.1e}"
@@ -49,12 +51,12 @@ def sparkline(values: np.ndarray, width: int = 40) -> str:
     return "".join(" " if math.isnan(m) else BLOCKS[int((m - low) / span * (len(BLOCKS) - 1) + 0.5)] for m in means)
 
 
-def against(metric: dict[str, Any], value: float | None) -> str:
-    """``mse 0.0087 (chance 0.167, goal 0.01)``."""
-    reference = f"chance {number(metric['chance'])}"
+def against(metric: dict[str, Any], value: float | None, baselines: dict[str, float]) -> str:
+    """``mse 0.0087 (chance 0.167, goal 0.01)``; a measured baseline says more than chance where there is one."""
+    references = {"chance": metric["chance"]} if not baselines else dict(baselines)
     if metric["goal"] is not None:
-        reference += f", goal {number(metric['goal'])}"
-    return f"{metric['name']} {number(value)} ({reference})"
+        references["goal"] = metric["goal"]
+    return f"{metric['name']} {number(value)} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
 
 
 def decay_words(fit: dict[str, Any]) -> str:
@@ -79,15 +81,15 @@ def decay_words(fit: dict[str, Any]) -> str:
 def outcome(info: dict[str, Any]) -> str:
     """The result in one line."""
     metric = info["metric"]
-    final = (info["final"] or {}).get(metric["name"])
+    result = against(metric, (info["final"] or {}).get(metric["name"]), info["baselines"])
     if info["status"] == "diverged":
         return f"diverged: {info['message']}; the last good checkpoint stays"
     if info["status"] == "failed":
         return f"failed: {info['message']}"
     if info["status"] == "interrupted":
-        return f"interrupted at step {info['step']}; {against(metric, final)}"
+        return f"interrupted at step {info['step']}; {result}"
     if info["solved_at"] is not None:
-        return f"solved at step {info['solved_at']}: {against(metric, final)}"
+        return f"solved at step {info['solved_at']}: {result}"
     if metric["goal"] is None:
-        return f"done after {info['step']} steps: {against(metric, final)}"
-    return f"not solved within {info['step']} steps: {against(metric, final)}"
+        return f"done after {info['step']} steps: {result}"
+    return f"not solved within {info['step']} steps: {result}"

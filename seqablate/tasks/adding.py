@@ -11,6 +11,7 @@ al. 2016, section 5.2; tcn = Bai et al. 2018, section 5.2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
@@ -128,8 +129,10 @@ def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> Batc
     return Batch(x=x_TBI, y=value_TB[first, samples] + value_TB[second, samples])
 
 
-def _below_goal(metric: Metric):
-    return lambda results: results[metric.name] < metric.goal
+def _below_goal(metric: Metric) -> Callable[[dict[str, float]], bool]:
+    goal = metric.goal
+    assert goal is not None
+    return lambda results: results[metric.name] < goal
 
 
 def _solved_hs97(results: dict[str, float]) -> bool:

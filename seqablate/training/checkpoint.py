@@ -70,7 +70,7 @@ def newest_whole(folder: Path, commits: list[dict[str, Any]]) -> tuple[dict[str,
         folder: the run's ``checkpoints/``.
         commits: the record's commit rows, oldest first.
     """
-    damaged = []
+    damaged: list[str] = []
     for commit in reversed(commits):
         path = folder / commit["checkpoint"]
         state = load_checkpoint(path, commit["sha256"])

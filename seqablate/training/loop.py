@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -99,10 +99,10 @@ def _train(parts: Parts, state: TrainState, journal: Journal, pending: Pending) 
     step = state.step
     with _timed(state, "train"):
         probe = make_probe(parts, step)
-        outcome = train_step(parts, step, state.carried, probe, measure_update=step % FETCH_EVERY == 0)
+        outcome = train_step(parts, step, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0)
         lr = parts.optimizer.param_groups[0]["lr"]
         pending.append((step, lr, outcome.measured))
-        if parts.config.probe.every and step % parts.config.probe.every == 0:
+        if probe is not None:
             journal.rows(_rows(profile_signals(parts, probe, step, outcome.lengths)))
     state.carried = outcome.carried
     state.step += 1
@@ -134,16 +134,20 @@ def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
     if not math.isfinite(results.loss):
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
-    rows = [state.progress.last, *_rows(signals)]
+    rows = [_eval_row(state, results), *_rows(signals)]
     if text is not None:
         rows.append({"kind": "text", "step": state.step, "text": text})
     journal.rows(rows)
     journal.progress(state)
 
 
+def _eval_row(state: TrainState, results: Results) -> dict[str, Any]:
+    return {"kind": "eval", "step": state.step, **asdict(results)}
+
+
 def _note_progress(parts: Parts, state: TrainState, results: Results, signals: list[Signal]) -> None:
     progress, headline = state.progress, parts.task.metrics[0]
-    progress.last = {"kind": "eval", "step": state.step, **asdict(results)}
+    progress.last = _eval_row(state, results)
     value = results.metrics[headline.name]
     better = progress.best is None or (value < progress.best["value"]) == headline.lower_is_better
     if better:

@@ -5,7 +5,6 @@ Shapes: T time, B batch, K lag. Every norm is that of one sample's gradient of i
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -21,10 +20,10 @@ from seqablate.training.step import dropout_generator, forward, sample_losses
 LAG_SAMPLES = 64  # sequences behind a lag curve
 
 
-def make_probe(parts: Parts, step: int) -> AbstractContextManager[Any]:
-    """A probe around the training step where one is due, nothing elsewhere."""
+def make_probe(parts: Parts, step: int) -> TimestepProbe | None:
+    """A probe where one is due."""
     every = parts.config.probe.every
-    return TimestepProbe(parts.model) if every and step % every == 0 else nullcontext()
+    return TimestepProbe(parts.model) if every and step % every == 0 else None
 
 
 def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.ndarray | None) -> list[Signal]:

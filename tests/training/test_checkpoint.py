@@ -36,7 +36,9 @@ def test_a_damaged_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path,
         newest.unlink()
     else:
         data[len(data) // 2] ^= 1
-        newest.write_bytes({"truncated": bytes(data[: len(data) // 2]), "bit flipped": bytes(data), "empty": b""}[damage])
+        newest.write_bytes(
+            {"truncated": bytes(data[: len(data) // 2]), "bit flipped": bytes(data), "empty": b""}[damage]
+        )
     state, damaged = newest_whole(tmp_path, commits)
     assert state["step"] == 10
     assert damaged == ([] if damage == "missing" else [newest.name])

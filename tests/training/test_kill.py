@@ -46,7 +46,9 @@ def start(*arguments: str) -> subprocess.Popen:
 
 
 def die_at(function: str, count: int, *arguments: str) -> None:
-    done = subprocess.run([sys.executable, "-c", DYING, function, str(count), *arguments], capture_output=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", DYING, function, str(count), *arguments], capture_output=True, timeout=120
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
 
@@ -140,7 +142,10 @@ def test_two_processes_never_write_one_run(tmp_path):
     try:
         assert seqablate.load_run(tmp_path / "run").status == "running"
         second = subprocess.run(
-            [sys.executable, "-m", "seqablate", "resume", str(tmp_path / "run")], capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "seqablate", "resume", str(tmp_path / "run")],
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert second.returncode == 2
         assert "another process" in second.stderr

@@ -66,7 +66,9 @@ def test_the_first_steps_equal_a_plain_torch_loop():
         before = [p.detach().clone() for p in parameters]
         optimizer.step()
         if row["update_ratio"] is not None and not math.isnan(row["update_ratio"]):
-            change = math.sqrt(sum(float(((p.detach() - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True)))
+            change = math.sqrt(
+                sum(float(((p.detach() - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True))
+            )
             size = math.sqrt(sum(float((q**2).sum()) for q in before))
             assert row["update_ratio"] == pytest.approx(change / size, rel=1e-9)
     trained = run.load_model().double()
@@ -99,7 +101,8 @@ def test_recorded_profiles_and_lag_curves_equal_a_plain_loop_of_cells():
 
     batch = parts.task.train_batch(0)
     y = torch.from_numpy(batch.y).double()
-    h, c = per_sample_norms(parts.model, torch.from_numpy(batch.x).double(), lambda hs: (readout(hs[-1])[:, 0] - y) ** 2)
+    x = torch.from_numpy(batch.x).double()
+    h, c = per_sample_norms(parts.model, x, lambda hs: (readout(hs[-1])[:, 0] - y) ** 2)
     np.testing.assert_allclose(signals(run, step=0, quantity="total", state="h"), h.mean(1), rtol=1e-7)
     np.testing.assert_allclose(signals(run, step=0, quantity="total", state="c"), c.mean(1), rtol=1e-7)
     direct = signals(run, step=0, quantity="direct", state="h")
@@ -108,7 +111,8 @@ def test_recorded_profiles_and_lag_curves_equal_a_plain_loop_of_cells():
 
     evaluation = next(parts.task.eval_batches("evaluation"))
     y = torch.from_numpy(evaluation.y).double()
-    h, _ = per_sample_norms(parts.model, torch.from_numpy(evaluation.x).double(), lambda hs: (readout(hs[-1])[:, 0] - y) ** 2)
+    x = torch.from_numpy(evaluation.x).double()
+    h, _ = per_sample_norms(parts.model, x, lambda hs: (readout(hs[-1])[:, 0] - y) ** 2)
     np.testing.assert_allclose(signals(run, step=0, quantity="lag", state="h"), h.mean(1)[::-1], rtol=1e-7)
 
 

@@ -1,0 +1,68 @@
+"""An event file that TensorBoard reads: framed protocol buffers, appended.
+
+TensorBoard's own writer needs a thread that is left behind when a run fails. This one holds no thread and no open
+file between its writes, so there is nothing to close, however a run ends.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seqablate.errors import RunFailure
+
+if TYPE_CHECKING:
+    from tensorboard.compat.proto.summary_pb2 import Summary
+
+FLUSH_SECONDS = 2.0  # how far the file may lag behind the run
+
+
+class EventFile:
+    """A new event file in a run's folder.
+
+    Raises:
+        RunFailure: from :meth:`add` or :meth:`flush`, when the disk does not take it.
+    """
+
+    PATTERN = "events.out.tfevents.*"
+
+    def __init__(self, run_dir: Path) -> None:
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        self.path = run_dir / f"events.out.tfevents.{time.time_ns()}.seqablate"
+        self._pending: list[bytes] = []
+        self._flushed = time.time()
+        self._frame(Event(wall_time=self._flushed, file_version="brain.Event:2").SerializeToString())
+
+    def add(self, step: int, values: list[Summary.Value]) -> None:
+        """One event: any number of tags at one step."""
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.compat.proto.summary_pb2 import Summary
+
+        now = time.time()
+        self._frame(Event(wall_time=now, step=step, summary=Summary(value=values)).SerializeToString())
+        if not 0 <= now - self._flushed < FLUSH_SECONDS:  # clocks may be set back
+            self.flush()
+
+    def flush(self) -> None:
+        """Bring everything to the file."""
+        try:
+            with self.path.open("ab") as file:
+                file.write(b"".join(self._pending))
+        except OSError as error:
+            raise RunFailure(f"cannot write {self.path}: {error.strerror}") from error
+        self._pending.clear()
+        self._flushed = time.time()
+
+    def _frame(self, data: bytes) -> None:
+        """TFRecord: length, its masked CRC-32C, the data, their masked CRC-32C."""
+        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+        length = struct.pack("<Q", len(data))
+        self._pending.append(length + _crc(masked_crc32c(length)) + data + _crc(masked_crc32c(data)))
+
+
+def _crc(value: int) -> bytes:
+    return struct.pack("<I", value)

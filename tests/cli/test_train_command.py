@@ -1,0 +1,183 @@
+"""The command line as a user meets it: real processes, their exit codes, and every line they print."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SMALL = [
+    "task.length=10",
+    "model.hidden_size=6",
+    "batch_size=4",
+    "steps=20",
+    "eval.every=10",
+    "eval.size=20",
+    "device=cpu",
+]
+
+
+def call(*words: str, timeout: float = 100, **kwargs) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "seqablate", *words], capture_output=True, text=True, timeout=timeout, **kwargs
+    )
+
+
+def modules_after(*words: str) -> set[str]:
+    code = (
+        "import sys\nfrom seqablate.cli import main\n"
+        "try:\n    main(sys.argv[1:])\nexcept SystemExit:\n    pass\n"
+        "print('MODULES', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=60)
+    return set(done.stdout.rpartition("MODULES ")[2].split())
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("nonsense",), ()])
+def test_the_front_page_needs_neither_torch_nor_hydra(words):
+    assert not {"torch", "hydra", "omegaconf", "rich", "numpy"} & modules_after(*words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("train", "--help"),
+        ("train", "--cfg", "job"),
+        ("train", "model=foo"),
+        ("train", "optim.lr=-1"),
+        ("show", "nowhere"),
+    ],
+)
+def test_explanations_and_complaints_come_before_torch(words):
+    assert "torch" not in modules_after(*words)
+
+
+def test_help_lists_every_choice_and_key():
+    done = call("train", "--help")
+    assert done.returncode == 0
+    for word in (
+        "adding",
+        "temporal_order",
+        "rmsprop",
+        "cosine",
+        "hidden_size: 64",
+        "forget_bias: 1.0",
+        "checkpoint:",
+        "-m",
+    ):
+        assert word in done.stdout, word
+
+
+def test_cfg_job_prints_the_composed_config():
+    import yaml
+
+    done = call("train", "--cfg", "job", "model=gru", "seed=4")
+    config = yaml.safe_load(done.stdout)
+    assert config["seed"] == 4
+    assert config["model"] == {"hidden_size": 64, "num_layers": 1, "bidirectional": False, "dropout": 0.0}
+
+
+# One of each kind; what every message must say is tested in tests/config/test_compose.py.
+BAD = [
+    ["train", "model=foo"],
+    ["train", "optim.lr=nan"],
+    ["train", "task=lm", "model.bidirectional=true"],
+    ["train", "task=lm", "task.corpus=missing.txt"],
+    ["train", "--unknown-option"],
+    ["train", "-m", "model=lstm,rnn", "task.length=3,20"],
+    ["train", "device=cuda:99"],
+    ["train", "output_dir=/proc/nowhere"],
+    ["resume", "nowhere"],
+    ["show", "nowhere"],
+    ["tensorboard", "nowhere"],
+    ["nonsense"],
+]
+
+
+@pytest.mark.parametrize("words", BAD, ids=" ".join)
+def test_a_bad_request_gets_one_line_exit_code_2_and_leaves_nothing_behind(words, tmp_path):
+    done = call(*words, cwd=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_prints_its_scale_its_progress_and_what_to_type_next(tmp_path):
+    done = call("train", *SMALL, "name=first", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for part in (
+        "chance 0.167, solved at 0.01",
+        "step 10/20",
+        "step 20/20",
+        "on test data",
+        "seqablate show outputs/first",
+    ):
+        assert part in done.stdout, done.stdout
+    folder = tmp_path / "outputs" / "first"
+    assert {p.name for p in folder.iterdir() if not p.name.startswith("events")} == {
+        "record.jsonl", "run.json", "config.yaml", "signals.parquet", "checkpoints"}  # fmt: skip
+    assert json.loads((folder / "run.json").read_text())["status"] == "done"
+    assert call("train", *SMALL, "name=first", "quiet=true", cwd=tmp_path).stdout == ""
+    assert (tmp_path / "outputs" / "first-2").is_dir()
+    refused = call("resume", "outputs/first", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "nothing to resume" in refused.stderr
+
+
+def test_a_sweep_ends_with_a_table_and_one_failing_run_does_not_take_the_others_along(tmp_path):
+    done = call("train", "-m", *SMALL, "model=rnn", "model.nonlinearity=relu", "clip=none", "optim=sgd",
+                "optim.lr=1e8,0.01", "seed=0,1", "name=sweep", cwd=tmp_path)  # fmt: skip
+    assert done.returncode == 1
+    folder = tmp_path / "outputs" / "sweep"
+    statuses = {p.name: json.loads((p / "run.json").read_text())["status"] for p in folder.iterdir() if p.is_dir()}
+    assert sorted(statuses) == [f"{n:03d}-adding-rnn-none-s{n % 2}" for n in range(4)]
+    assert [statuses[name] for name in sorted(statuses)] == ["diverged", "diverged", "done", "done"]
+    assert done.stderr.count("not done: ") == 2
+    assert "2 of 4 runs done" in done.stdout
+    assert "lr" in done.stdout
+
+
+def test_a_sweep_with_an_invalid_arm_starts_nothing(tmp_path):
+    done = call("train", "-m", *SMALL, "clip.max_norm=1,-1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "clip.max_norm=-1" in done.stderr
+    assert "nothing was started" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_ten_starts_in_one_second_get_ten_folders(tmp_path):
+    code = (
+        "import sys; from concurrent.futures import ThreadPoolExecutor; import seqablate; from seqablate.record.folder import "
+        "create_run_folder; from pathlib import Path; "
+        "print(len({create_run_folder(Path('outputs'), 'same').path for _ in range(10)}))"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path).stdout.strip()
+        == "10"
+    )
+
+
+def test_completion_offers_commands_choices_and_keys(tmp_path):
+    script = call("completion", "bash").stdout
+    (tmp_path / "complete.sh").write_text(script)
+
+    def complete(line: str) -> list[str]:
+        words = line.split(" ")
+        shell = (
+            f"source complete.sh; COMP_WORDS=({' '.join(words)}); [[ '{line}' == *' ' ]] && COMP_WORDS+=(''); "
+            f"COMP_CWORD=$((${{#COMP_WORDS[@]}}-1)); COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; _seqablate; "
+            'printf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        path = f"{Path(sys.executable).parent}:/usr/bin:/bin"
+        done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, cwd=tmp_path, env={"PATH": path})
+        return done.stdout.split()
+
+    assert complete("seqablate tr") == ["train"]
+    assert complete("seqablate train model=l") == ["model=lstm"]
+    assert "model.hidden_size=" in complete("seqablate train model.h")
