@@ -35,7 +35,7 @@ def process_seconds(model: str, shape: tuple[int, int, int, int], every: int, fo
         f"output_dir={folder}",
     ]
     start = time.process_time()
-    seqablate.train([*words, "device=cpu"])
+    seqablate.train([*words, "device=cpu", f"output_dir={folder}"])
     return time.process_time() - start
 
 

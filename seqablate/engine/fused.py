@@ -80,6 +80,7 @@ class _Layer:
         # Sums and copies: an optimizer may step the parameters in place before the backward pass is through.
         self.biases = [None if w.b_ih is None or w.b_hh is None else (w.b_ih + w.b_hh).detach() for w in self.weights]
         self.u_n = [w.w_hh.detach().chunk(3)[2].clone() if self.cell == "gru" else None for w in self.weights]
+        self.w_hr = [None if w.w_hr is None else w.w_hr.detach().clone() for w in self.weights]
         anchor = torch.zeros((), device=x.device, requires_grad=True)
         joined, *w_joined = _Join.apply(self, anchor, x, *self._channels(), *(w.w_ih for w in self.weights))
         flat = [p for w, w_ih in zip(self.weights, w_joined, strict=True) for p in (w_ih, *w[1:]) if p is not None]
@@ -131,13 +132,12 @@ class _Layer:
         lengths_B = None if self.padding is None else self.padding.lengths_B
         delayed_s = xh[..., -channels:].chunk(parts, -1)
         reports = []
-        for s, w in enumerate(self.weights):
+        for s in range(parts):
             order = Order.of(len(xh), reverse=s == 1, lengths_B=lengths_B)
             h0, c0 = self.initial[0][s].detach(), self.initial[-1][s].detach()
             if self.cell_states or self.cell == "gru":
                 order.delay(h_s[s], h0, out=delayed_s[s][..., : h0.shape[-1]])
-            w_hr = None if w.w_hr is None else w.w_hr.detach()
-            memory = Memory(order, xh, w_joined[s], self.biases[s], h_s[s], c0, w_hr, self.u_n[s])
+            memory = Memory(order, xh, w_joined[s], self.biases[s], h_s[s], c0, self.w_hr[s], self.u_n[s])
             finals = {name: arrived[name][s] for name in arrived if name != "output"}
             reports.append(self._totals(direct_s[s], flow_s[s], finals, memory))
         self.receive(self.number, reports)

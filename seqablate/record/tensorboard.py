@@ -34,7 +34,7 @@ CURVES = {"lag": "lag_curve", "total": "profile"}
 # many runs and shows a chart once only where its title and pattern are the same, so no pattern names a layer.
 LAYOUT = {
     "training": {
-        "loss": "^loss/",
+        "loss in training and evaluation": "^loss/",
         "{metric}, with chance, goal and baselines": "^metric/{metric}(/|$)",
         "gradient norm, before and after clipping": "^gradient/norm",
         "share of steps clipped so far": "^gradient/clipped_share$",
@@ -115,10 +115,9 @@ class EventView:
             self._heatmaps()
 
     def _signal(self, signal: Signal) -> None:
-        """The first curve of every place at once; the last one only when it is known to be the last."""
-        tag = _tag(signal, "_init")
-        if tag not in self.tags:
-            self._curve(tag, signal)
+        """Curves at initialisation at once; the last ones only when they are known to be the last."""
+        if signal.step == 0:
+            self._curve(_tag(signal, "_init"), signal)
         if signal.quantity == "total":
             self.profiles[_place(signal)].append(signal)
 

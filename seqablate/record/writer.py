@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.rows import encode
+
+PATIENCE = 0.5  # seconds until a record's lock counts as taken
 
 
 class RecordWriter:
@@ -33,13 +36,9 @@ class RecordWriter:
         except OSError as error:
             raise UsageError(f"cannot write {self.path}: {error.strerror}") from error
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(self._file)
-            raise UsageError(f"{self.path.parent} is being written by another process") from error
-        try:
+            self._lock()
             self._end_torn_line()
-        except RunFailure:
+        except (UsageError, RunFailure):
             os.close(self._file)
             raise
         return self
@@ -69,6 +68,18 @@ class RecordWriter:
             os.fsync(self._file)
         except OSError as error:
             raise RunFailure(f"cannot write {self.path}: {error.strerror}") from error
+
+    def _lock(self) -> None:
+        """Take the lock; one who only asks about it holds it for an instant, so a refusal is believed in the end."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise UsageError(f"{self.path.parent} is being written by another process") from error
+            time.sleep(0.005)
 
     def _write(self, data: bytes) -> None:
         try:

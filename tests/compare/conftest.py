@@ -1,0 +1,49 @@
+"""Run folders written by hand, so that every number in a table or a curve is known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from seqablate.record.run import Run
+
+
+def signal(values, step=100, quantity="lag", state="h", layer=0) -> dict:
+    axis, loss_step = ("lag", "last") if quantity == "lag" else ("timestep", "all")
+    return {
+        "kind": "signal", "step": step, "quantity": quantity, "module": "rnn", "layer": layer, "direction": "forward",
+        "state": state, "loss_step": loss_step, "axis": axis, "values": [float(v) for v in values],
+    }  # fmt: skip
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """make_run("a", seed=1, factor=0.5, model={"name": "rnn"}) -> Run of a folder under tmp_path/runs."""
+
+    def make(name: str, *, seed: int = 0, factor: float = 0.5, info: dict | None = None, rows=None, **config) -> Run:
+        path: Path = tmp_path / "runs" / name
+        path.mkdir(parents=True)
+        plain = {"model": {"name": "lstm", "hidden_size": 8}, "clip": {"name": "none"}, "steps": 100, "seed": seed}
+        plain |= {"name": name, "output_dir": str(tmp_path / name), "quiet": seed % 2 == 0} | config
+        (path / "config.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
+        curve = factor ** np.arange(6.0)
+        if rows is None:
+            rows = [signal(curve), signal(curve[::-1], quantity="total"), signal(2 * curve, step=0)]
+            rows.sort(key=lambda row: row["step"])
+        header = {"kind": "header", "version": 1, "name": name, "digest": "0"}
+        (path / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
+        fit = {"layer": 0, "direction": "forward", "factor": factor, "half_life": 1.0, "error": 0.0, "lags": 5}
+        summary = {
+            "version": 1, "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
+            "metric": {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""},
+            "final": {"loss": 0.0037, "mse": 0.0037}, "clipped_share": 0.25, "seconds": {"total": 12.5},
+            "decay": [{**fit, "state": "h"}, {**fit, "state": "c", "factor": 0.99, "half_life": 69.0}],
+        } | (info or {})  # fmt: skip
+        (path / "run.json").write_text(json.dumps(summary))
+        return Run(path)
+
+    return make

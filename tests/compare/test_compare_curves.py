@@ -1,0 +1,57 @@
+"""What is overlaid: which curves, under which names, averaged how."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqablate.compare.curves import geometric_mean, overlay
+
+
+def test_several_runs_show_their_last_lag_curve_of_h_under_what_differs(make_run):
+    runs = [make_run("a", factor=0.5), make_run("b", factor=0.9, model={"name": "rnn", "hidden_size": 8})]
+    drawn = overlay(runs, "lag")
+    assert [curve.label for curve in drawn.curves] == ["model=lstm", "model=rnn"]
+    for curve, factor in zip(drawn.curves, (0.5, 0.9), strict=True):
+        np.testing.assert_allclose(curve.y, factor ** np.arange(6.0))
+    assert "mean over seeds" not in drawn.title
+
+
+def test_seeds_tell_runs_apart_when_nothing_else_does(make_run):
+    drawn = overlay([make_run("a", seed=0), make_run("b", seed=7)], "total")
+    assert [curve.label for curve in drawn.curves] == ["seed=0", "seed=7"]
+
+
+def test_many_runs_are_averaged_over_seeds_and_the_title_says_so(make_run):
+    runs = [make_run(f"a{s}", seed=s, factor=f) for s, f in enumerate((0.2, 0.8, 0.4, 0.4, 0.4))]
+    runs += [make_run(f"b{s}", seed=s, factor=0.9, clip={"name": "norm", "max_norm": 1.0}) for s in range(5)]
+    drawn = overlay(runs, "lag")
+    assert [curve.label for curve in drawn.curves] == ["clip=none", "clip=norm"]
+    np.testing.assert_allclose(drawn.curves[0].y, (0.16 * 0.4**3) ** (np.arange(6.0) / 5))
+    np.testing.assert_allclose(drawn.curves[1].y, 0.9 ** np.arange(6.0))
+    assert "geometric mean over seeds" in drawn.title
+
+
+def test_arms_that_differ_in_a_key_of_one_variant_only_are_never_averaged_together(make_run):
+    arms = [{"name": "none"}, {"name": "norm", "max_norm": 1.0}, {"name": "norm", "max_norm": 0.1}]
+    runs = [
+        make_run(f"{i}-{s}", seed=s, factor=0.3 * (i + 1), clip=arm) for i, arm in enumerate(arms) for s in range(3)
+    ]
+    drawn = overlay(runs, "lag")
+    assert [curve.y[1] for curve in drawn.curves] == pytest.approx([0.3, 0.6, 0.9])
+
+
+def test_no_curves_no_picture(make_run):
+    assert overlay([make_run("a", rows=[])], "lag") is None
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(st.floats(1e-30, 1e6) | st.just(0.0) | st.just(np.nan), min_size=1, max_size=7), min_size=1))
+def test_the_geometric_mean_is_that_of_a_plain_loop(curves):
+    expected = []
+    for k in range(max(map(len, curves))):
+        logs = [float(np.log(c[k])) for c in curves if k < len(c) and c[k] > 0]
+        expected.append(np.exp(sum(logs) / len(logs)) if logs else np.nan)
+    np.testing.assert_allclose(geometric_mean([np.array(c) for c in curves]), expected, rtol=1e-9)

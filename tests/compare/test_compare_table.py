@@ -1,0 +1,87 @@
+"""The table of runs: what counts as a difference, and what stands in the cells."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from seqablate.compare.table import differing_keys, flat_config, render_table, rows
+
+NORM = {"name": "norm", "max_norm": 1.0}
+
+
+def rendered(runs, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width, legacy_windows=False)
+    console.print(render_table(runs, width))
+    return console.file.getvalue()
+
+
+def test_a_chosen_variant_stands_under_its_groups_name():
+    config = {"model": {"name": "lstm", "hidden_size": 8}, "name": "x", "probe": {"every": 1}}
+    assert flat_config(config) == {"model": "lstm", "model.hidden_size": 8, "name": "x", "probe.every": 1}
+
+
+def test_equal_runs_differ_in_nothing_whatever_their_name_place_seed_and_loudness(make_run):
+    assert differing_keys([make_run("a", seed=0), make_run("b", seed=1)]) == []
+
+
+def test_a_key_of_one_variant_is_implied_by_the_variant(make_run):
+    assert differing_keys([make_run("a"), make_run("b", clip=NORM)]) == ["clip"]
+
+
+def test_a_key_of_one_variant_counts_once_two_runs_of_it_differ(make_run):
+    runs = [make_run("a"), make_run("b", clip=NORM), make_run("c", clip={**NORM, "max_norm": 0.1})]
+    assert differing_keys(runs) == ["clip", "clip.max_norm"]
+    assert [row["config"] for row in rows(runs)] == [
+        {"clip": "none"},
+        {"clip": "norm", "clip.max_norm": 1.0},
+        {"clip": "norm", "clip.max_norm": 0.1},
+    ]
+    first = next(line for line in rendered(runs).splitlines() if "│a " in line)
+    assert [cell.strip() for cell in first.strip("│").split("│")][1:3] == ["none", "–"]
+
+
+def test_a_row_holds_what_run_json_says(make_run):
+    [row] = rows([make_run("a", seed=3)])
+    assert (row["seed"], row["status"], row["step"], row["solved_at"]) == (3, "done", 100, 40)
+    assert (row["metric"], row["value"], row["chance"]) == ("mse", 0.0037, 1 / 6)
+    assert (row["clipped_share"], row["seconds"]) == (0.25, 12.5)
+    assert row["decay"]["state"] == "c"
+    assert row["decay"]["factor"] == 0.99
+
+
+def test_the_cells_are_readable(make_run):
+    text = rendered([make_run("a")])
+    for words in ("chance 0.167", "goal 0.01", "0.0037", "0.990 (c)", "25 %", "12.5 s"):
+        assert words in text, words
+
+
+@pytest.mark.parametrize("status", ["failed", "diverged", "interrupted"])
+def test_runs_that_ended_badly_stay_in_the_table(make_run, status):
+    empty = {"status": status, "final": None, "decay": [], "seconds": None, "clipped_share": None, "solved_at": None}
+    assert status in rendered([make_run("good"), make_run("bad", info=empty)])
+
+
+def test_a_run_that_says_running_while_nobody_writes_it_was_killed(make_run):
+    assert rows([make_run("a", info={"status": "running"})])[0]["status"] == "killed"
+
+
+def test_brackets_in_a_name_are_not_taken_for_markup(make_run):
+    assert "x[bold]y" in rendered([make_run("x[bold]y")])
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_a_narrow_terminal_loses_columns_not_lines(make_run, width):
+    text = rendered([make_run("a"), make_run("b", seed=1)], width)
+    assert max(map(len, text.splitlines())) <= width
+    for word in ("done", "0.0037", "40"):
+        assert word in text, word
+
+
+def test_different_metrics_carry_their_own_name_and_chance(make_run):
+    other = {"name": "wrong", "chance": 0.5, "goal": None, "lower_is_better": True, "unit": "", "source": ""}
+    text = rendered([make_run("a"), make_run("b", info={"metric": other, "final": {"loss": 1.0, "wrong": 0.25}})])
+    assert "mse 0.0037 (0.167)" in text
+    assert "wrong 0.25 (0.5)" in text

@@ -1,0 +1,112 @@
+"""``seqablate show`` as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+
+import pytest
+
+from seqablate.cli.show import main
+from seqablate.errors import UsageError
+
+
+@pytest.fixture
+def runs(make_run, tmp_path):
+    make_run("a", seed=0)
+    make_run("b", seed=1, factor=0.9)
+    return tmp_path / "runs"
+
+
+def strict_json(text: str):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_a_folder_of_runs_gets_a_table_curves_and_pictures_inside_it(runs, capsys):
+    assert main([str(runs)]) == 0
+    out = capsys.readouterr().out
+    for words in ("mse", "0.0037", "lag k (timesteps before the loss)", "timestep t", "saved"):
+        assert words in out, words
+    assert "\x1b[" not in out, "colours in a file"
+    suffixes = sorted(path.suffix for path in runs.glob("show-*"))
+    assert suffixes == [".png", ".png", ".svg", ".svg"]
+    for path in runs.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_another_comparison_leaves_the_pictures_of_the_first(runs, make_run, capsys):
+    make_run("c", seed=2)
+    main([str(runs / "a"), str(runs / "b")])
+    first = {path: path.read_bytes() for path in runs.glob("show-*")}
+    assert first
+    main([str(runs / "a"), str(runs / "c")])
+    assert len(list(runs.glob("show-*"))) == 2 * len(first)
+    assert all(path.read_bytes() == content for path, content in first.items())
+
+
+def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):
+    assert main([str(runs / "a"), "--out", str(tmp_path / "new" / "folder")]) == 0
+    assert len(list((tmp_path / "new" / "folder").iterdir())) == 4
+    assert not list(runs.rglob("show-*"))
+
+
+def test_json_is_strict_and_draws_nothing(make_run, tmp_path, capsys):
+    fit = {"layer": 0, "direction": "forward", "state": "h", "factor": 1.1, "half_life": "inf", "error": 0.0, "lags": 5}
+    make_run("grows", info={"decay": [fit], "final": {"loss": "nan", "mse": "nan"}})
+    assert main([str(tmp_path / "runs"), "--json"]) == 0
+    [row] = strict_json(capsys.readouterr().out)
+    assert row["seed"] == 0
+    assert not list((tmp_path / "runs").rglob("show-*"))
+
+
+DAMAGE = {
+    "run.json": ("{", None, '{"status": "done"}', "[]"),
+    "config.yaml": ("a: [1", None, "", "\x00"),
+}
+
+
+@pytest.mark.parametrize(("file", "content"), [(f, c) for f, contents in DAMAGE.items() for c in contents])
+def test_a_damaged_folder_is_named_in_one_line_and_the_others_are_shown(runs, capsys, file, content):
+    (runs / "a" / file).unlink()
+    if content is not None:
+        (runs / "a" / file).write_text(content)
+    assert main([str(runs)]) == 0
+    captured = capsys.readouterr()
+    assert len(captured.err.splitlines()) == 1
+    assert str(runs / "a" / file) in captured.err
+    assert "0.0037" in captured.out
+    with pytest.raises(UsageError, match=file):
+        main([str(runs / "a")])
+
+
+def test_nothing_to_show_is_a_request_that_cannot_be_met(tmp_path):
+    with pytest.raises(UsageError, match="nowhere"):
+        main([str(tmp_path / "nowhere")])
+    with pytest.raises(UsageError, match="no run"):
+        main([str(tmp_path)])
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+
+
+def test_show_needs_no_torch(runs):
+    code = "import sys; from seqablate.cli.show import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, str(runs)], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_thousand_runs_are_listed_in_seconds(make_run, tmp_path, capsys):
+    make_run("0")
+    for number in range(1, 1000):
+        shutil.copytree(tmp_path / "runs" / "0", tmp_path / "runs" / str(number))
+    started = time.perf_counter()
+    assert main([str(tmp_path / "runs"), "--json"]) == 0
+    seconds = time.perf_counter() - started
+    assert len(strict_json(capsys.readouterr().out)) == 1000
+    assert seconds < 10, f"{seconds:.1f} s"

@@ -1,0 +1,240 @@
+"""The record under real processes: killed in the middle of writes, two at once, out of disk; and what a reader sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqablate.errors import RunFailure, UsageError
+from seqablate.record.reader import read_record
+from seqablate.record.writer import RecordWriter, being_written
+
+# Appends rows until it is killed: singly, in groups of 7, and long ones, which the kernel takes in several pieces.
+APPENDING = """
+import sys
+from pathlib import Path
+from seqablate.record.writer import RecordWriter
+with RecordWriter(Path(sys.argv[1])) as writer:
+    print("ready", flush=True)
+    step = int(sys.argv[2])
+    while True:
+        writer.append({"kind": "train", "step": step, "loss": 0.5})
+        writer.append_many([{"kind": "train", "step": step + n, "loss": 0.5} for n in range(1, 8)])
+        writer.append({"kind": "train", "step": step + 8, "values": [0.123456789] * 20000})
+        step += 9
+"""
+# Kills itself half-way through the n-th write.
+TEARING = """
+import os, signal, sys
+real, left = os.write, int(sys.argv[3])
+def tearing(file, data):
+    global left
+    left -= 1
+    if left == 0:
+        real(file, data[: len(data) // 2])
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(file, data)
+os.write = tearing
+"""
+# A file may have so many bytes and no more: what a full disk looks like to the writer.
+LIMITED = """
+import resource, signal
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+"""
+
+
+def start(code: str, path: Path, *more: object) -> subprocess.Popen:
+    words = [sys.executable, "-c", code, str(path), *map(str, more)]
+    return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def write(path: Path, *rows: dict[str, Any]) -> None:
+    with RecordWriter(path) as writer:
+        writer.append_many(list(rows))
+
+
+def train(*steps: int, attempt: int = 0) -> list[dict[str, Any]]:
+    return [{"kind": "train", "step": step, "attempt": attempt} for step in steps]
+
+
+HEADER = {"kind": "header", "version": 1, "name": "run"}
+COMMIT = {"kind": "commit", "checkpoint": "step.pt", "sha256": "0"}
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05, 0.2])
+def test_a_writer_killed_at_any_moment_leaves_whole_rows_without_a_gap(seconds, tmp_path):
+    path = tmp_path / "record.jsonl"
+    for _ in range(2):
+        before = len(read_record(tmp_path).rows) if path.exists() else 0
+        process = start(APPENDING, path, before)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        process.kill()
+        process.communicate(timeout=30)
+        steps = [row["step"] for row in read_record(tmp_path).rows]
+        assert steps == list(range(len(steps)))
+        assert len(steps) >= before
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 11])
+def test_a_torn_row_is_ignored_and_the_next_writer_starts_on_a_new_line(count, tmp_path):
+    path = tmp_path / "record.jsonl"
+    process = start(TEARING + APPENDING, path, 0, count)
+    process.communicate(timeout=30)
+    assert process.returncode == -signal.SIGKILL
+    assert not path.read_bytes().endswith(b"\n")
+    whole = read_record(tmp_path).rows
+    assert [row["step"] for row in whole] == list(range(len(whole)))
+    write(path, *train(len(whole)))
+    assert [row["step"] for row in read_record(tmp_path).rows] == list(range(len(whole) + 1))
+    assert path.read_bytes().endswith(b"\n")
+
+
+def test_only_one_process_writes_a_record_and_readers_can_tell(tmp_path):
+    path = tmp_path / "record.jsonl"
+    assert not being_written(path)
+    process = start(APPENDING, path, 0)
+    try:
+        assert process.stdout.readline() == "ready\n"
+        assert being_written(path)
+        with pytest.raises(UsageError, match="another process"), RecordWriter(path):
+            pass
+        assert process.poll() is None
+        assert being_written(path)
+    finally:
+        process.kill()
+        process.communicate(timeout=30)
+    assert not being_written(path)
+    write(path, *train(0))
+
+
+def test_asking_whether_a_record_is_written_never_keeps_a_writer_out(tmp_path):
+    path = tmp_path / "record.jsonl"
+    path.touch()
+    asking = start(
+        "import sys\nfrom pathlib import Path\nfrom seqablate.record.writer import being_written\n"
+        "print('ready', flush=True)\nwhile True: being_written(Path(sys.argv[1]))",
+        path,
+    )
+    try:
+        assert asking.stdout.readline() == "ready\n"
+        for _ in range(300):
+            write(path, *train(0))
+    finally:
+        asking.kill()
+        asking.communicate(timeout=30)
+
+
+def test_a_record_that_cannot_be_opened_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="cannot write"), RecordWriter(tmp_path / "missing" / "record.jsonl"):
+        pass
+
+
+def test_a_commit_is_on_the_disk_with_all_before_it_when_it_returns(tmp_path, monkeypatch):
+    path, calls, real = tmp_path / "record.jsonl", [], os.fsync
+
+    def watching(file: int) -> None:
+        calls.append(path.read_bytes())
+        real(file)
+
+    monkeypatch.setattr(os, "fsync", watching)
+    with RecordWriter(path) as writer:
+        writer.append_many([HEADER, *train(0, 1)])
+        assert calls == []
+        writer.commit(2, "step2.pt", "abc")
+        assert len(calls) == 1
+        on_disk = [json.loads(line) for line in calls[0].splitlines()]
+        assert [row["kind"] for row in on_disk] == ["header", "train", "train", "commit"]
+        assert on_disk[-1] == {"kind": "commit", "step": 2, "checkpoint": "step2.pt", "sha256": "abc"}
+
+
+def test_a_full_disk_is_a_run_failure_and_keeps_every_earlier_row(tmp_path):
+    path = tmp_path / "record.jsonl"
+    process = start(LIMITED + APPENDING.replace("20000", "20"), path, 0)
+    _, complaint = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert "RunFailure: cannot write" in complaint.splitlines()[-1]
+    assert path.stat().st_size == 20_000
+    steps = [row["step"] for row in read_record(tmp_path).rows]
+    assert len(steps) > 100
+    assert steps == list(range(len(steps)))
+    write(path, *train(len(steps)))
+    assert [row["step"] for row in read_record(tmp_path).rows] == list(range(len(steps) + 1))
+
+
+def test_a_disk_still_full_when_a_run_is_taken_up_again_is_a_run_failure_that_keeps_no_lock(tmp_path):
+    path = tmp_path / "record.jsonl"
+    path.write_bytes(b"x" * 20_000)
+    code = LIMITED + (
+        "import sys\nfrom pathlib import Path\nfrom seqablate.errors import RunFailure\n"
+        "from seqablate.record.writer import RecordWriter, being_written\n"
+        "try:\n    RecordWriter(Path(sys.argv[1])).__enter__()\n"
+        "except RunFailure:\n    print(being_written(Path(sys.argv[1])))"
+    )
+    output, complaint = start(code, path).communicate(timeout=30)
+    assert output == "False\n", complaint
+
+
+def attempts(path: Path) -> list[tuple[int, int]]:
+    return [(row["step"], row["attempt"]) for row in read_record(path.parent).train]
+
+
+def test_a_resumption_supersedes_the_rows_after_its_commit_by_position(tmp_path):
+    path = tmp_path / "record.jsonl"
+    evaluation = {"kind": "eval", "step": 2}
+    write(path, HEADER, *train(0, 1), evaluation, COMMIT | {"step": 2}, *train(2, 3, 4))
+    assert len(attempts(path)) == 5
+    write(path, {"kind": "resume", "step": 2}, *train(2, 3, attempt=1))
+    assert attempts(path) == [(0, 0), (1, 0), (2, 1), (3, 1)]
+    assert read_record(tmp_path).evals == [evaluation]  # measured at step 2, before the commit: it stays
+    write(path, {"kind": "resume", "step": 2}, *train(2, attempt=2), COMMIT | {"step": 3})
+    assert attempts(path) == [(0, 0), (1, 0), (2, 2)]
+    assert len(read_record(tmp_path).kind("resume")) == 1
+    write(path, {"kind": "resume", "step": 3}, *train(3, attempt=3))
+    assert attempts(path) == [(0, 0), (1, 0), (2, 2), (3, 3)]
+    write(path, {"kind": "resume", "step": 2}, *train(2, attempt=4))  # the newer checkpoint was damaged
+    assert attempts(path) == [(0, 0), (1, 0), (2, 4)]
+    assert [row["step"] for row in read_record(tmp_path).commits] == [2]
+
+
+def test_a_resumption_without_a_commit_begins_again_and_keeps_the_header(tmp_path):
+    path = tmp_path / "record.jsonl"
+    write(path, HEADER, *train(0, 1, 2))
+    for attempt in (1, 2):
+        write(path, {"kind": "resume", "step": 0}, *train(0, 1, attempt=attempt))
+        assert attempts(path) == [(0, attempt), (1, attempt)]
+    assert read_record(tmp_path).header == HEADER
+
+
+def test_a_resumption_goes_back_to_the_last_of_two_commits_of_one_step(tmp_path):
+    path = tmp_path / "record.jsonl"
+    write(path, HEADER, COMMIT | {"step": 2}, *train(2), COMMIT | {"step": 2, "sha256": "1"}, *train(3))
+    write(path, {"kind": "resume", "step": 2})
+    assert [row["sha256"] for row in read_record(tmp_path).commits] == ["0", "1"]
+    assert attempts(path) == [(2, 0)]
+
+
+def test_a_record_of_a_newer_version_is_refused(tmp_path):
+    write(tmp_path / "record.jsonl", HEADER | {"version": 2}, {"kind": "resume", "to": "a commit of the future"})
+    with pytest.raises(UsageError, match="newer seqablate"):
+        _ = read_record(tmp_path).rows
+
+
+def test_rows_of_kinds_unknown_here_are_kept(tmp_path):
+    row = {"kind": "spectrum", "step": 3, "values": [1.0, 2.0]}
+    write(tmp_path / "record.jsonl", HEADER, row, *train(3))
+    assert read_record(tmp_path).kind("spectrum") == [row]
+
+
+def test_a_missing_record_is_a_usage_error(tmp_path):
+    with pytest.raises(UsageError, match="cannot read"):
+        _ = read_record(tmp_path).rows

@@ -1,0 +1,181 @@
+"""run.json and the tables of a run: always whole, and equal to what was written."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from seqablate.errors import UsageError
+from seqablate.record.reader import read_record
+from seqablate.record.run import open_run
+from seqablate.record.summary import read_info, write_info
+from seqablate.record.views import write_signals
+from seqablate.record.writer import RecordWriter
+from seqablate.signals import Signal
+
+WRITING = """
+import sys
+from pathlib import Path
+from seqablate.record.summary import write_info
+number = 0
+while True:
+    number += 1
+    write_info(Path(sys.argv[1]), {"status": "running", "step": number, "values": list(range(number % 3000))})
+    if number == 1: print("ready", flush=True)
+"""
+# A file may have 100 bytes and no more: what a full disk looks like.
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from seqablate.errors import RunFailure
+from seqablate.record.reader import read_record
+from seqablate.record.summary import write_info
+from seqablate.record.views import write_signals
+folder = Path(sys.argv[1])
+record = read_record(folder)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+for write in (lambda: write_info(folder, {"values": [0] * 1000}), lambda: write_signals(folder, record)):
+    try:
+        write()
+    except RunFailure as failure:
+        print(failure)
+"""
+
+
+def curve(step: int, quantity: str, values: list[float], **where) -> Signal:
+    place = {"module": "rnn", "layer": 0, "direction": "forward", "state": "h", "loss_step": "all", "axis": "timestep"}
+    return Signal(step=step, quantity=quantity, values=np.array(values), **(place | where))
+
+
+SIGNALS = [
+    curve(0, "total", [0.25, 1e-30, math.nan]),
+    curve(0, "lag", [1.0, 0.5], axis="lag", loss_step="last"),
+    curve(2, "total", [0.125, 0.0, 3.0], layer=1, direction="reverse", state="c"),
+]
+
+
+@pytest.fixture
+def run_dir(tmp_path) -> Path:
+    """A record written by hand: three steps, two evaluations, three curves."""
+    rows = [{"kind": "header", "version": 1, "name": "by-hand"}]
+    rows += [{"kind": "eval", "step": step, "loss": 1.0 / (step + 1), "metrics": {"mse": 0.5 + step}} for step in (0, 2)]
+    rows += [{"kind": "train", "step": s, "loss": float(s), "grad_norm": 2.0 * s, "clipped": s % 2} for s in range(3)]
+    rows += [{"kind": "signal", **signal.to_row()} for signal in SIGNALS]
+    with RecordWriter(tmp_path / "record.jsonl") as writer:
+        writer.append_many(rows)
+    write_info(tmp_path, {"status": "done", "step": 3, "best": math.inf, "name": "inf", "message": None})
+    return tmp_path
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_run_json(tmp_path):
+    for seconds in (0.0, 0.003, 0.01, 0.03, 0.1):
+        process = subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(seconds)
+        process.kill()
+        process.communicate(timeout=30)
+        info = json.loads((tmp_path / "run.json").read_text())
+        assert info["values"] == list(range(info["step"] % 3000))
+    assert len(list(tmp_path.iterdir())) <= 2  # what killed writers left does not pile up
+
+
+def test_the_status_is_running_only_while_somebody_writes(run_dir):
+    write_info(run_dir, {"status": "running", "step": 1})
+    with RecordWriter(run_dir / "record.jsonl"):
+        assert open_run(run_dir).status == "running"
+    assert open_run(run_dir).status == "killed"
+    write_info(run_dir, {"status": "interrupted", "step": 1})
+    assert open_run(run_dir).status == "interrupted"
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '{"step": 3}', "\x00\x00", '"status"'])
+def test_a_damaged_run_json_is_a_usage_error(content, run_dir):
+    (run_dir / "run.json").write_text(content)
+    with pytest.raises(UsageError, match=r"run\.json is damaged"):
+        read_info(run_dir)
+
+
+def test_a_run_json_in_no_encoding_is_damaged_and_a_missing_one_is_named(run_dir):
+    (run_dir / "run.json").write_bytes(b"\xff\xfe\xfa")
+    with pytest.raises(UsageError, match="damaged"):
+        read_info(run_dir)
+    (run_dir / "run.json").unlink()
+    with pytest.raises(UsageError, match=r"cannot read .*run\.json"):
+        read_info(run_dir)
+
+
+def test_numbers_that_json_lacks_come_back_and_names_stay_names(run_dir):
+    assert read_info(run_dir) == {"status": "done", "step": 3, "best": math.inf, "name": "inf", "message": None}
+
+
+def test_a_full_disk_is_a_run_failure_and_leaves_what_was_there(run_dir):
+    before = {path.name: path.read_bytes() for path in run_dir.iterdir()}
+    done = subprocess.run([sys.executable, "-c", FULL, str(run_dir)], capture_output=True, text=True, timeout=60)
+    for line, name in zip(done.stdout.splitlines(), ("run.json", "signals.parquet"), strict=True):
+        assert line.startswith(f"cannot write {run_dir / name}: ")
+    assert {path.name: path.read_bytes() for path in run_dir.iterdir()} == before
+
+
+def test_the_metrics_equal_what_was_written(run_dir):
+    metrics = open_run(run_dir).metrics
+    assert metrics.index.tolist() == [0, 1, 2]
+    assert metrics["loss"].tolist() == [0.0, 1.0, 2.0]
+    assert metrics["grad_norm"].tolist() == [0.0, 2.0, 4.0]
+    assert metrics["eval_loss"].dropna().to_dict() == {0: 1.0, 2: 1.0 / 3.0}
+    assert metrics["eval_mse"].dropna().to_dict() == {0: 0.5, 2: 2.5}
+    assert "kind" not in metrics
+
+
+def assert_equals_the_curves(table: pd.DataFrame) -> None:
+    assert len(table) == sum(len(signal.values) for signal in SIGNALS)
+    for signal in SIGNALS:
+        here = table[(table["step"] == signal.step) & (table["quantity"] == signal.quantity)]
+        assert here["index"].tolist() == list(range(len(signal.values)))
+        np.testing.assert_array_equal(here["value"].to_numpy(), signal.values)
+        for name in ("module", "layer", "direction", "state", "loss_step", "axis"):
+            assert set(here[name]) == {getattr(signal, name)}
+
+
+def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
+    assert_equals_the_curves(open_run(run_dir).signals)
+    path = write_signals(run_dir, read_record(run_dir))
+    assert path.name == "signals.parquet"
+    assert_equals_the_curves(pd.read_parquet(path))
+    assert write_signals(run_dir, read_record(run_dir)) == path  # again, over the first
+    assert sorted(p.name for p in run_dir.iterdir()) == ["record.jsonl", "run.json", "signals.parquet"]
+
+
+def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
+    run = open_run(run_dir)
+    assert [signal.step for signal in run.last_signals("total")] == [2]
+    assert [signal.step for signal in run.last_signals("lag")] == [0]
+    assert run.last_signals("direct") == []
+
+
+def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
+    with RecordWriter(tmp_path / "record.jsonl") as writer:
+        writer.append({"kind": "header", "version": 1})
+    write_info(tmp_path, {"status": "running"})
+    run = open_run(tmp_path)
+    assert run.metrics.empty
+    assert run.signals.empty
+    assert list(run.signals.columns) == [
+        "step", "quantity", "module", "layer", "direction", "state", "loss_step", "axis", "index", "value",
+    ]  # fmt: skip
+
+
+def test_reading_a_run_needs_no_torch(run_dir):
+    code = (
+        "import sys\nfrom seqablate.record.run import open_run\nrun = open_run(sys.argv[1])\n"
+        "run.metrics, run.signals, run.status\nsys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-W", "error", "-c", code, str(run_dir)], timeout=60).returncode == 0
