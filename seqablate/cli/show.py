@@ -29,7 +29,8 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="seqablate show",
         description="Compare recorded runs: a table of what differs and what came of it, then their lag curves and "
-        "profiles overlaid, on the terminal and as PNG and SVG. More than 8 curves are averaged over seeds.",
+        "profiles overlaid, on the terminal and as PNG and SVG. More than 8 runs are averaged over seeds. "
+        "A decay marked ~ is the average slope of a curve that is no exponential.",
     )
     parser.add_argument(
         "paths", nargs="+", metavar="RUN", help="a run folder, or a folder that holds runs (a sweep, outputs)"

@@ -26,8 +26,8 @@ class Overlay:
 
 
 WORDS = {
-    "lag": ("Lag curve: the gradient of one loss step, dJ(t)/d{s}(t−k)", "lag k (timesteps before the loss)"),
-    "total": ("Profile: the gradient of the training loss, dL/d{s}(t)", "timestep t"),
+    "lag": ("Lag curve: the gradient of one loss step, dJ(t)/ds(t−k)", "lag k (timesteps before the loss)"),
+    "total": ("Profile: the gradient of the training loss, dL/ds(t)", "timestep t"),
 }
 NORM = "gradient norm (mean of per-sample norms)"
 
@@ -35,24 +35,29 @@ NORM = "gradient norm (mean of per-sample norms)"
 def overlay(runs: Sequence[Run], quantity: str) -> Overlay | None:
     """The last ``"lag"`` or ``"total"`` curves of every run; None when no run has one.
 
-    A single run shows all its states, layers and directions; several runs show h, which every cell has.
+    A single run shows all its states, layers and directions. Several runs show the first layer's memory, one curve a
+    run: c of an LSTM, h of the others, as in the table.
     """
-    alone = len(runs) == 1
     measured: dict[str, list[np.ndarray]] = {}
-    states = set()
     for run, label in zip(runs, _labels(runs), strict=True):
-        for signal in run.last_signals(quantity):
-            if alone or signal.state == "h":
-                states.add(signal.state)
-                measured.setdefault(_name(label, signal, alone), []).append(signal.values)
+        signals = run.last_signals(quantity)
+        if len(runs) == 1:
+            measured |= {f"s = {signal.label}": [signal.values] for signal in signals}
+        elif (signal := headline_signal(signals)) is not None:
+            measured.setdefault(f"{label} ({signal.state})", []).append(signal.values)
     if not measured:
         return None
     title, xlabel = WORDS[quantity]
-    title = title.format(s="h" if states == {"h"} else "s")
     if any(len(values) > 1 for values in measured.values()):
         title += ", geometric mean over seeds"
     curves = [Curve(label, geometric_mean(values)) for label, values in measured.items()]
     return Overlay(curves, title, xlabel, NORM)
+
+
+def headline_signal(signals: Sequence[Signal]) -> Signal | None:
+    """The first layer's memory in the forward direction: its cell state where there is one, else h."""
+    found = [signal for signal in signals if signal.layer == 0 and signal.direction == "forward"]
+    return max(found, key=lambda signal: signal.state == "c", default=None)
 
 
 def geometric_mean(curves: Sequence[np.ndarray]) -> np.ndarray:
@@ -72,18 +77,15 @@ def geometric_mean(curves: Sequence[np.ndarray]) -> np.ndarray:
 def _labels(runs: Sequence[Run]) -> list[str]:
     """What tells the runs apart: differing config values, and the seed unless that makes too many curves."""
     keys = differing_keys(runs)
-    flats = [flat_config(run.config) for run in runs]
-    bare = [" ".join(f"{key}={flat[key]}" for key in keys if key in flat) for flat in flats]
-    seeded = [f"{label} seed={run.info['seed']}".strip() for label, run in zip(bare, runs, strict=True)]
+    groups = [key for key, value in runs[0].config.items() if isinstance(value, dict)]
+    bare = []
+    for run in runs:
+        flat = flat_config(run.config)
+        bare.append(" ".join(str(flat[key]) if key in groups else f"{key}={flat[key]}" for key in keys if key in flat))
     if len(runs) > MOST_CURVES:
         return [label or f"{runs[0].config['model']['name']}, all seeds" for label in bare]
-    if len({run.info["seed"] for run in runs}) == 1 and all(bare):
-        return bare
-    return seeded
-
-
-def _name(label: str, signal: Signal, alone: bool) -> str:
-    if alone:
-        return f"s = {signal.label}"
-    place = "" if signal.layer == 0 and signal.direction == "forward" else f", {signal.label}"
-    return label + place
+    seeds = len({run.info["seed"] for run in runs}) > 1
+    labels = [
+        f"{label} seed={run.info['seed']}".strip() if seeds else label for label, run in zip(bare, runs, strict=True)
+    ]
+    return labels if len(set(labels)) == len(labels) else [run.name for run in runs]

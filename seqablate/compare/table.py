@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from seqablate.record.run import Run
-from seqablate.signals.words import duration, number, percent
+from seqablate.signals.words import EXPONENTIAL, duration, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NEVER_SHOWN = ("name", "quiet", "output_dir", "seed")  # the seed has a column of its own
 AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
 LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
+SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
 
 
@@ -81,25 +82,26 @@ def render_table(runs: Sequence[Run], width: int) -> Table:
     from rich.console import Console
     from rich.measure import Measurement
 
-    data = rows(runs)
-    roomy = Console(width=1000)
+    data, roomy = rows(runs), Console(width=1000)
     for count in range(len(LEAST_TELLING) + 1):
-        table = _table(data, runs, left_out=LEAST_TELLING[:count])
-        if Measurement.get(roomy, roomy.options, table).maximum <= width:
+        left_out = LEAST_TELLING[:count]
+        few = _table(data[:SAMPLE], runs[:SAMPLE], left_out)  # a thousand rows are as wide as some of them
+        if Measurement.get(roomy, roomy.options, few).maximum <= width:
             break
-    return table
+    return _table(data, runs, left_out)
 
 
 def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[str]) -> Table:
+    from rich import box
     from rich.markup import escape
     from rich.table import Table
 
     one_metric = len({row["metric"] for row in data}) == 1
-    keys = differing_keys(runs)
+    keys = list(dict.fromkeys(key for row in data for key in row["config"]))
     metric = _metric_heading(data[0]) if one_metric else "metric (chance)"
     names = ["run", *keys, "seed", "status", "steps", metric, *AFTER_METRIC]
     kept = [i for i, name in enumerate(names) if name not in left_out]
-    table = Table(header_style="bold", pad_edge=False)
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i in kept:
         left = i <= len(keys) or names[i] == "status"
         table.add_column(escape(names[i]), justify="left" if left else "right", overflow="fold")
@@ -110,8 +112,8 @@ def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[s
 
 
 def _metric_heading(row: dict[str, Any]) -> str:
-    goal = f", goal {number(row['goal'])}" if row["goal"] is not None else ""
-    return f"{row['metric']}\n(chance {number(row['chance'])}{goal})"
+    goal = f"\ngoal {number(row['goal'])}" if row["goal"] is not None else ""
+    return f"{row['metric']}\nchance {number(row['chance'])}{goal}"
 
 
 def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> list[str]:
@@ -129,7 +131,7 @@ def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> 
         value if one_metric else f"{row['metric']} {value} ({number(row['chance'])})",
         number(row["test"]),
         "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]",
-        f"{fit['factor']:.3f} ({fit['state']})" if fit else "–",
+        f"{'~' if fit['error'] > EXPONENTIAL else ''}{fit['factor']:.3f} ({fit['state']})" if fit else "–",
         number(fit["half_life"]) if fit else "–",
         percent(row["clipped_share"]),
         duration(row["seconds"]) if row["seconds"] else "–",

@@ -12,12 +12,18 @@ import yaml
 from seqablate.record.run import Run
 
 
-def signal(values, step=100, quantity="lag", state="h", layer=0) -> dict:
+def signal_row(values, step=100, quantity="lag", state="h", layer=0) -> dict:
     axis, loss_step = ("lag", "last") if quantity == "lag" else ("timestep", "all")
     return {
         "kind": "signal", "step": step, "quantity": quantity, "module": "rnn", "layer": layer, "direction": "forward",
         "state": state, "loss_step": loss_step, "axis": axis, "values": [float(v) for v in values],
     }  # fmt: skip
+
+
+@pytest.fixture
+def signal():
+    """A signal's row of the record, from its values."""
+    return signal_row
 
 
 @pytest.fixture
@@ -32,7 +38,7 @@ def make_run(tmp_path):
         (path / "config.yaml").write_text(yaml.safe_dump(plain, sort_keys=False))
         curve = factor ** np.arange(6.0)
         if rows is None:
-            rows = [signal(curve), signal(curve[::-1], quantity="total"), signal(2 * curve, step=0)]
+            rows = [signal_row(curve), signal_row(curve[::-1], quantity="total"), signal_row(2 * curve, step=0)]
             rows.sort(key=lambda row: row["step"])
         header = {"kind": "header", "version": 1, "name": name, "digest": "0"}
         (path / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
