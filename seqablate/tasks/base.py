@@ -102,7 +102,11 @@ class Task(Protocol):
 
     spec: TaskSpec
     metrics: tuple[Metric, ...]  # the first is the headline: its chance and goal are printed and drawn
-    baselines: dict[str, float]  # further reference values on the headline's scale, by name
+    baselines: dict[str, float]  # measured reference values on the headline's scale, by name
+
+    @property
+    def fingerprint(self) -> str | None:
+        """SHA-256 of the data, where they are read rather than drawn: a resumed run must find the same."""
 
     def train_batch(self, step: int) -> Batch:
         """The batch of one training step: fresh data, a pure function of the run's seed and ``step``."""

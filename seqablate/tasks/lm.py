@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -61,6 +62,8 @@ class LmConfig:
     def __post_init__(self) -> None:
         at_least("task.bptt", self.bptt, 1)
         at_least("task.vocab_size", self.vocab_size, 2)
+        if self.corpus != "pydoc" and Path(self.corpus).expanduser().exists():
+            self.corpus = str(Path(self.corpus).expanduser().resolve())  # resuming works from any folder
 
     def build(self, data: RunData) -> LanguageModelling:
         """The task for one run (UsageError if the text cannot be read or is too short)."""
@@ -145,6 +148,10 @@ class LanguageModelling:
     corpus: Corpus
     streams: dict[str, Streams]
     objective: Classification
+
+    @property
+    def fingerprint(self) -> str:
+        return self.corpus.sha256
 
     def train_batch(self, step: int) -> Batch:
         streams = self.streams["train"]

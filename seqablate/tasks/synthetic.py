@@ -39,6 +39,7 @@ class SyntheticTask:
     is_solved: Callable[[dict[str, float]], bool]
     data: RunData
     baselines: dict[str, float] = field(default_factory=dict)
+    fingerprint: None = None
 
     def train_batch(self, step: int) -> Batch:
         return self.sampler(stream(self.data.seed, "data", step), self.data.batch_size)

@@ -80,6 +80,8 @@ def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
         info = read_info(folder.path)
         if info["status"] in ("done", "diverged"):
             raise UsageError(f"{folder.path} is {info['status']} at step {info['step']}: there is nothing to resume")
+        if info["data_sha256"] != parts.task.fingerprint:
+            raise UsageError(f"the data of {folder.path} have changed since it began: put them back to resume it")
         saved, damaged = newest_whole(folder.checkpoints, read_record(folder.path).commits)
         state = TrainState() if saved is None else TrainState.from_dict(saved, parts)
         writer.append({"kind": "resume", "step": state.step})
@@ -208,6 +210,7 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "parameters": parts.parameter_count,
         "metric": asdict(headline),
         "baselines": parts.task.baselines,
+        "data_sha256": parts.task.fingerprint,
     }
 
 

@@ -187,3 +187,21 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(unbroken, tmp
     assert f"{newest.name} is damaged" in done.stdout
     assert f"step {commits[-2]['step']}" in done.stdout
     assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
+
+
+def test_a_text_that_has_changed_is_not_silently_resumed_on(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("the cat sat on the mat and the dog sat on the log. " * 200)
+    words = ["task=lm", f"task.corpus={text}", "task.bptt=8", "batch_size=4", "model.hidden_size=8", "steps=60"]
+    words += ["eval.every=20", "checkpoint.every=10", "device=cpu", "name=run", f"output_dir={tmp_path}"]
+    die_at("fsync", 6, "train", *words)
+    before = text.read_text()
+    text.write_text(before.replace("cat", "cow"))
+    done = subprocess.run(
+        [sys.executable, "-m", "seqablate", "resume", str(tmp_path / "run")], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 2
+    assert "have changed" in done.stderr
+    text.write_text(before)
+    resume(tmp_path / "run")
+    assert seqablate.load_run(tmp_path / "run").status == "done"
