@@ -23,18 +23,11 @@ LEGEND_INSIDE = 6  # a longer legend would cover the curves and goes beside them
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One line: ``y`` [N] against ``x`` [N] (0, 1, ... when left out). Zeros and NaN are gaps, never clamped.
-
-    Args:
-        hue: which colour; curves of one hue belong together. Left out, each curve gets the next one.
-        faint: drawn thin and dashed: the state to compare with, such as the one at initialisation.
-    """
+    """One line: ``y`` [N] against ``x`` [N] (0, 1, ... when left out). Zeros and NaN are gaps, never clamped."""
 
     label: str
     y: np.ndarray
     x: np.ndarray | None = None
-    hue: int | None = None
-    faint: bool = False
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
         """x and y, with NaN wherever a logarithm does not exist."""
@@ -55,17 +48,17 @@ def draw_log_curves(curves: Sequence[Curve], *, title: str, xlabel: str, ylabel:
     aside = len(curves) > LEGEND_INSIDE
     figure, axes = blank(width=10.5 if aside else 8.0, height=4.8)
     for position, curve in enumerate(curves):
-        hue = position if curve.hue is None else curve.hue
         x, y = curve.points()
+        alone = _alone(y)
         axes.plot(
             x,
             y,
             label=curve.label,
-            color=PALETTE[hue % len(PALETTE)],
-            linestyle=(0, (2, 2)) if curve.faint else DASHES[hue // len(PALETTE) % len(DASHES)],
-            linewidth=1.2 if curve.faint else 2.0,
-            alpha=0.75 if curve.faint else 1.0,
-            marker="o" if np.isfinite(y).sum() == 1 else None,
+            color=PALETTE[position % len(PALETTE)],
+            linestyle=DASHES[position // len(PALETTE) % len(DASHES)],
+            linewidth=2.0,
+            marker="o" if alone else None,  # no line leads to them
+            markevery=alone,
         )
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
     axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
@@ -75,6 +68,12 @@ def draw_log_curves(curves: Sequence[Curve], *, title: str, xlabel: str, ylabel:
     elif curves:
         axes.legend(fontsize="small", frameon=False)
     return figure
+
+
+def _alone(y: np.ndarray) -> list[int]:
+    """Where a point stands between two gaps."""
+    gap = np.concatenate([[True], ~np.isfinite(y), [True]])
+    return [int(i) for i in np.flatnonzero(~gap[1:-1] & gap[:-2] & gap[2:])]
 
 
 def blank(*, width: float, height: float) -> tuple[Figure, Axes]:

@@ -12,7 +12,7 @@ from seqablate.figures.curves import Curve
 # The bit of each of a braille cell's dots, by row (down) and column (across); see Unicode block U+2800.
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
 COLOURS = (34, 31, 32, 35, 36, 33, 37)  # ANSI foregrounds, in the order of curves.PALETTE as far as there are any
-FAINT, RESET = "\x1b[2m", "\x1b[0m"
+RESET = "\x1b[0m"
 
 
 def plot_log_curves(
@@ -23,38 +23,39 @@ def plot_log_curves(
     Without colour the curves carry a letter each, at their right end and in the legend.
 
     Args:
-        width: characters the text may take; at least 40 are used.
+        width: characters the drawing may take; at least 40 are used.
         height: lines of the drawing itself, without title, axis and legend.
         colour: write ANSI colours; for a terminal only.
 
     Returns:
         The text, without a newline at its end.
     """
-    drawn = [(c, *_visible(c)) for c in curves]
-    if not any(len(x) for _, x, _ in drawn):
+    drawn = [_segments(curve) for curve in curves]
+    every = [segment for segments in drawn for segment in segments]
+    if not every:
         return f"{title}\n(nothing to draw)"
     margin = 8
     columns = max(width, 40) - margin - 2
-    left, right = _range([x for _, x, _ in drawn])
-    bottom, top = (f(edge) for f, edge in zip((math.floor, math.ceil), _range([y for _, _, y in drawn]), strict=True))
+    left, right = _range([x for x, _ in every])
+    bottom, top = (f(edge) for f, edge in zip((math.floor, math.ceil), _range([y for _, y in every]), strict=True))
     ticks = {round((top - e) / (top - bottom) * (height - 1)): f"1e{e:+d}" for e in _decades(bottom, top)}
     cells = np.zeros((height, columns), dtype=int)
     owner = np.full((height, columns), -1)
     ends: dict[tuple[int, int], str] = {}
-    for number, (_, x, y) in enumerate(drawn):
-        across = (x - left) / (right - left) * (2 * columns - 1)
-        down = (top - y) / (top - bottom) * (4 * height - 1)
-        column, row = _trace(across, down)
-        np.bitwise_or.at(cells, (row // 4, column // 2), DOTS[row % 4, column % 2])
-        owner[row // 4, column // 2] = number
-        _put_letter(ends, number, row // 4, column // 2)
+    for number, segments in enumerate(drawn):
+        for x, y in segments:
+            across = (x - left) / (right - left) * (2 * columns - 1)
+            down = (top - y) / (top - bottom) * (4 * height - 1)
+            column, row = _trace(across, down)
+            np.bitwise_or.at(cells, (row // 4, column // 2), DOTS[row % 4, column % 2])
+            owner[row // 4, column // 2] = number
+        if segments:
+            _put_letter(ends, number, row // 4, column // 2)
 
     def paint(text: str, number: int) -> str:
         if not colour or number < 0:
             return text
-        hue = drawn[number][0].hue
-        code = COLOURS[(number if hue is None else hue) % len(COLOURS)]
-        return f"{FAINT if drawn[number][0].faint else ''}\x1b[{code}m{text}{RESET}"
+        return f"\x1b[{COLOURS[number % len(COLOURS)]}m{text}{RESET}"
 
     lines = [title, ylabel]
     for r in range(height):
@@ -63,15 +64,16 @@ def plot_log_curves(
         lines.append(f"{ticks.get(r, ''):>{margin - 1}} {'┤' if r in ticks else '│'}{''.join(body)}".rstrip())
     lines.append(" " * margin + "└" + "─" * columns)
     lines.append(" " * margin + _ruler(left, right, columns, xlabel))
-    lines += [f"{'':{margin}} {paint('━━' if colour else _letter(n), n)} {c.label}" for n, (c, *_) in enumerate(drawn)]
+    lines += [f"{'':{margin}} {paint('━━' if colour else _letter(n), n)} {c.label}" for n, c in enumerate(curves)]
     return "\n".join(lines)
 
 
-def _visible(curve: Curve) -> tuple[np.ndarray, np.ndarray]:
-    """x and log10(y) of the points that can be drawn."""
+def _segments(curve: Curve) -> list[tuple[np.ndarray, np.ndarray]]:
+    """x and log10(y) of every stretch between gaps."""
     x, y = curve.points()
-    there = np.isfinite(y)
-    return x[there].astype(float), np.log10(y[there])
+    there = np.flatnonzero(np.isfinite(y))
+    stretches = np.split(there, np.flatnonzero(np.diff(there) > 1) + 1)
+    return [(x[stretch].astype(float), np.log10(y[stretch])) for stretch in stretches if len(stretch)]
 
 
 def _range(values: list[np.ndarray]) -> tuple[float, float]:
@@ -111,4 +113,5 @@ def _put_letter(ends: dict[tuple[int, int], str], number: int, rows: np.ndarray,
 def _ruler(left: float, right: float, columns: int, label: str) -> str:
     """The line under the x axis: first value, label in the middle, last value."""
     first, last = f"{left:g}", f"{right:g}"
-    return f" {first}{label:^{columns - len(first) - len(last)}}{last}"
+    room = columns - len(first) - len(last)
+    return f" {first}{label[: room - 2]:^{room}}{last}"

@@ -34,7 +34,7 @@ class Record:
             if row["kind"] == "header" and row["version"] > VERSION:
                 raise UsageError(f"{self.path} was written by a newer seqablate (record version {row['version']})")
             if row["kind"] == "resume":
-                del kept[_resumed_from(kept, row["step"]) :]
+                del kept[_resumed_from(kept, row["checkpoint"]) :]
             kept.append(row)
         return kept
 
@@ -72,9 +72,9 @@ def read_record(run_dir: str | Path) -> Record:
     return Record(Path(run_dir) / "record.jsonl")
 
 
-def _resumed_from(kept: list[dict[str, Any]], step: int) -> int:
-    """How many rows a resumption at ``step`` keeps: up to the last commit of that step, else the header alone."""
+def _resumed_from(kept: list[dict[str, Any]], checkpoint: str | None) -> int:
+    """How many rows a resumption keeps: up to the last commit of its checkpoint; without one, the header alone."""
     for index in range(len(kept) - 1, -1, -1):
-        if kept[index]["kind"] == "commit" and kept[index]["step"] == step:
+        if kept[index]["kind"] == "commit" and kept[index]["checkpoint"] == checkpoint:
             return index + 1
     return 1

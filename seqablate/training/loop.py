@@ -81,7 +81,8 @@ def run_loop(parts: Parts, state: TrainState, journal: Journal, interruption: In
         if at_end or (config.stop_when_solved and state.progress.solved_at is not None):
             _finish(parts, state, journal)
         elif interruption.signum is not None:
-            _save(pending, state, journal)
+            if fresh:
+                _save(pending, state, journal)
             return "interrupted"
         else:
             if fresh and step > 0 and config.checkpoint.every and step % config.checkpoint.every == 0:

@@ -24,7 +24,7 @@ from seqablate.record.summary import read_info, write_info
 from seqablate.record.tensorboard import rebuild_events
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
-from seqablate.training.checkpoint import newest_whole, prune, save_checkpoint
+from seqablate.training.checkpoint import checkpoint_name, newest_whole, prune, save_checkpoint
 from seqablate.training.interrupt import Interruption
 from seqablate.training.loop import Diverged, run_loop
 from seqablate.training.parts import Parts
@@ -84,7 +84,8 @@ def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
             raise UsageError(f"the data of {folder.path} have changed since it began: put them back to resume it")
         saved, damaged = newest_whole(folder.checkpoints, read_record(folder.path).commits)
         state = TrainState() if saved is None else TrainState.from_dict(saved, parts)
-        writer.append({"kind": "resume", "step": state.step})
+        name = None if saved is None else checkpoint_name(state.step)
+        writer.append({"kind": "resume", "step": state.step, "checkpoint": name})
         session = _Session(folder, parts, info, writer, reporter)
         for name in damaged:
             session.warn(f"{name} is damaged; going on from step {state.step}")
@@ -137,13 +138,18 @@ class _Session:
         self._summarise(state, "running")
         self.reporter.begin(self.folder.path, self.parts, state)
         try:
-            with Interruption() as interruption, _threads(self.parts.config.threads):
-                status, message = run_loop(self.parts, state, self, interruption), None
-        except Diverged as error:
-            status, message = "diverged", str(error)
+            return self._work(state)
         except BaseException as error:
             self._fail(state, error)
             raise
+
+    def _work(self, state: TrainState) -> Ending:
+        message = None
+        with Interruption() as interruption, _threads(self.parts.config.threads):
+            try:
+                status = run_loop(self.parts, state, self, interruption)
+            except Diverged as error:
+                status, message = "diverged", str(error)
         self._close(state, status, message)
         return Ending(self.folder.path, status, interruption.signum if status == "interrupted" else None)
 
@@ -160,12 +166,14 @@ class _Session:
     def _fail(self, state: TrainState, error: BaseException) -> None:
         """Say in run.json that and why the run failed, if the disk still lets us; what is recorded stays."""
         message = " ".join(str(error).split()) or type(error).__name__
+        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         try:
-            self._summarise(state, "failed", message)
+            self._summarise(state, status, message)
+            self.view.flush()
         except RunFailure:
             return
         finally:
-            self.reporter.end(self.folder.path, self.info | {"status": "failed", "message": message})
+            self.reporter.end(self.folder.path, self.info | {"status": status, "message": message})
 
     def _account(self, state: TrainState) -> None:
         now = time.perf_counter()

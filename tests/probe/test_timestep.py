@@ -137,24 +137,26 @@ def test_calls_with_unequal_batches_are_left_apart():
 def test_two_backward_passes_add_up_as_grad_does():
     module, x_TBI = nn.LSTM(3, 4).double(), torch.randn(6, 2, 3, dtype=torch.float64)
     with TimestepProbe(module) as both:
-        output, _ = module(x_TBI)
-        output[-1].sum().backward(retain_graph=True)
+        output, (h_n, _) = module(x_TBI)
+        h_n.sum().backward(retain_graph=True)
+        after_one = both[""].total["h"]
         output[2].square().sum().backward()
     with TimestepProbe(module) as once:
-        output, _ = module(x_TBI)
-        (output[-1].sum() + output[2].square().sum()).backward()
+        output, (h_n, _) = module(x_TBI)
+        (h_n.sum() + output[2].square().sum()).backward()
     torch.testing.assert_close(both[""].total, once[""].total, rtol=1e-9, atol=1e-15)
     torch.testing.assert_close(both[""].direct, once[""].direct, rtol=1e-9, atol=1e-15)
+    assert not torch.allclose(after_one, once[""].total["h"])
 
 
 def test_norms_do_not_underflow_where_float32_squares_would():
     torch.manual_seed(0)
     module = nn.RNN(2, 50)
-    with TimestepProbe(module) as probe:
-        module(torch.randn(100, 20, 2))[0][-1].sum().backward()
-    first = probe[""].total["h"][0, 0, 0]
-    assert (first > 0).all()
-    assert 1e-26 < first.mean() < 1e-18
+    with TimestepProbe(module, vectors=True) as probe:
+        module(torch.randn(120, 20, 2))[0][-1].sum().backward()
+    norms_TB, vectors_TBD = probe[""].total["h"][0, 0], probe[""].vectors["h"][0][0]
+    assert 1e-26 < norms_TB[20].mean() < 1e-20  # at lag 99
+    torch.testing.assert_close(norms_TB, vectors_TBD.double().norm(dim=-1), rtol=1e-12, atol=0)
 
 
 def test_a_gradient_hook_of_the_callers_is_seen():
@@ -327,6 +329,7 @@ def test_a_call_that_torch_refuses_leaves_the_probe_in_order():
     with TimestepProbe(module) as probe:
         with pytest.raises(RuntimeError, match="Expected 3, got 2"):
             module(torch.randn(5, 2, 2))
+        last_step_loss(nn.LSTM(3, 4), torch.randn(5, 2, 3)).backward()
         last_step_loss(module, torch.randn(5, 2, 3)).backward()
     assert probe[""].total["h"].shape == (1, 1, 5, 2)
 

@@ -27,7 +27,9 @@ def test_thirty_processes_that_want_one_name_at_once_get_a_folder_each(tmp_path)
     started = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(30)]
     with ThreadPoolExecutor(30) as pool:
         paths = list(pool.map(lambda process: process.communicate(timeout=60)[0].strip(), started))
-    assert sorted(paths) == sorted(str(tmp_path / "out" / name) for name in ["run", *(f"run-{n}" for n in range(2, 31))])
+    assert sorted(paths) == sorted(
+        str(tmp_path / "out" / name) for name in ["run", *(f"run-{n}" for n in range(2, 31))]
+    )
     assert all((tmp_path / "out" / path / "checkpoints").is_dir() for path in paths)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from seqablate.errors import RunFailure, UsageError
+from seqablate.errors import UsageError
 from seqablate.record.reader import read_record
 from seqablate.record.writer import RecordWriter, being_written
 
@@ -67,7 +67,6 @@ def train(*steps: int, attempt: int = 0) -> list[dict[str, Any]]:
 
 
 HEADER = {"kind": "header", "version": 1, "name": "run"}
-COMMIT = {"kind": "commit", "checkpoint": "step.pt", "sha256": "0"}
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05, 0.2])
@@ -184,6 +183,14 @@ def test_a_disk_still_full_when_a_run_is_taken_up_again_is_a_run_failure_that_ke
     assert output == "False\n", complaint
 
 
+def commit(step: int) -> dict:
+    return {"kind": "commit", "step": step, "checkpoint": f"step{step}.pt", "sha256": "0"}
+
+
+def resume(step: int) -> dict:
+    return {"kind": "resume", "step": step, "checkpoint": f"step{step}.pt"}
+
+
 def attempts(path: Path) -> list[tuple[int, int]]:
     return [(row["step"], row["attempt"]) for row in read_record(path.parent).train]
 
@@ -191,17 +198,17 @@ def attempts(path: Path) -> list[tuple[int, int]]:
 def test_a_resumption_supersedes_the_rows_after_its_commit_by_position(tmp_path):
     path = tmp_path / "record.jsonl"
     evaluation = {"kind": "eval", "step": 2}
-    write(path, HEADER, *train(0, 1), evaluation, COMMIT | {"step": 2}, *train(2, 3, 4))
+    write(path, HEADER, *train(0, 1), evaluation, commit(2), *train(2, 3, 4))
     assert len(attempts(path)) == 5
-    write(path, {"kind": "resume", "step": 2}, *train(2, 3, attempt=1))
+    write(path, resume(2), *train(2, 3, attempt=1))
     assert attempts(path) == [(0, 0), (1, 0), (2, 1), (3, 1)]
     assert read_record(tmp_path).evals == [evaluation]  # measured at step 2, before the commit: it stays
-    write(path, {"kind": "resume", "step": 2}, *train(2, attempt=2), COMMIT | {"step": 3})
+    write(path, resume(2), *train(2, attempt=2), commit(3))
     assert attempts(path) == [(0, 0), (1, 0), (2, 2)]
     assert len(read_record(tmp_path).kind("resume")) == 1
-    write(path, {"kind": "resume", "step": 3}, *train(3, attempt=3))
+    write(path, resume(3), *train(3, attempt=3))
     assert attempts(path) == [(0, 0), (1, 0), (2, 2), (3, 3)]
-    write(path, {"kind": "resume", "step": 2}, *train(2, attempt=4))  # the newer checkpoint was damaged
+    write(path, resume(2), *train(2, attempt=4))  # the newer checkpoint was damaged
     assert attempts(path) == [(0, 0), (1, 0), (2, 4)]
     assert [row["step"] for row in read_record(tmp_path).commits] == [2]
 
@@ -210,15 +217,22 @@ def test_a_resumption_without_a_commit_begins_again_and_keeps_the_header(tmp_pat
     path = tmp_path / "record.jsonl"
     write(path, HEADER, *train(0, 1, 2))
     for attempt in (1, 2):
-        write(path, {"kind": "resume", "step": 0}, *train(0, 1, attempt=attempt))
+        write(path, {"kind": "resume", "step": 0, "checkpoint": None}, *train(0, 1, attempt=attempt))
         assert attempts(path) == [(0, attempt), (1, attempt)]
     assert read_record(tmp_path).header == HEADER
 
 
+def test_a_resumption_from_nothing_keeps_nothing_even_of_a_commit_at_step_0_whose_checkpoint_was_damaged(tmp_path):
+    path = tmp_path / "record.jsonl"
+    write(path, HEADER, {"kind": "eval", "step": 0}, commit(0), *train(0))
+    write(path, {"kind": "resume", "step": 0, "checkpoint": None}, {"kind": "eval", "step": 0})
+    assert len(read_record(tmp_path).evals) == 1
+
+
 def test_a_resumption_goes_back_to_the_last_of_two_commits_of_one_step(tmp_path):
     path = tmp_path / "record.jsonl"
-    write(path, HEADER, COMMIT | {"step": 2}, *train(2), COMMIT | {"step": 2, "sha256": "1"}, *train(3))
-    write(path, {"kind": "resume", "step": 2})
+    write(path, HEADER, commit(2), *train(2), commit(2) | {"sha256": "1"}, *train(3))
+    write(path, resume(2))
     assert [row["sha256"] for row in read_record(tmp_path).commits] == ["0", "1"]
     assert attempts(path) == [(2, 0)]
 

@@ -67,7 +67,9 @@ SIGNALS = [
 def run_dir(tmp_path) -> Path:
     """A record written by hand: three steps, two evaluations, three curves."""
     rows = [{"kind": "header", "version": 1, "name": "by-hand"}]
-    rows += [{"kind": "eval", "step": step, "loss": 1.0 / (step + 1), "metrics": {"mse": 0.5 + step}} for step in (0, 2)]
+    rows += [
+        {"kind": "eval", "step": step, "loss": 1.0 / (step + 1), "metrics": {"mse": 0.5 + step}} for step in (0, 2)
+    ]
     rows += [{"kind": "train", "step": s, "loss": float(s), "grad_norm": 2.0 * s, "clipped": s % 2} for s in range(3)]
     rows += [{"kind": "signal", **signal.to_row()} for signal in SIGNALS]
     with RecordWriter(tmp_path / "record.jsonl") as writer:

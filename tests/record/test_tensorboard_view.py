@@ -159,9 +159,15 @@ def test_hyperparameters_are_every_value_of_the_config_and_the_metric(run):
     session = content["_hparams_/session_start_info"].session_start_info
     expected = {}
     for key, value in yaml.safe_load((run.path / "config.yaml").read_text()).items():
-        group = {f"{key}.{k}".removesuffix(".name"): v for k, v in value.items()} if isinstance(value, dict) else {key: value}
+        group = (
+            {f"{key}.{k}".removesuffix(".name"): v for k, v in value.items()}
+            if isinstance(value, dict)
+            else {key: value}
+        )
         expected |= {k: v if isinstance(v, float) else str(v) for k, v in group.items()}
-    shown = {name: v.number_value if v.HasField("number_value") else v.string_value for name, v in session.hparams.items()}
+    shown = {
+        name: v.number_value if v.HasField("number_value") else v.string_value for name, v in session.hparams.items()
+    }
     assert shown == expected
     experiment = content["_hparams_/experiment"].experiment
     assert {info.name for info in experiment.hparam_infos} == set(expected)
@@ -186,7 +192,9 @@ def test_every_chart_shows_tags_that_exist_and_the_metrics_chart_the_headline_al
 def test_runs_with_other_layers_share_their_charts(runs):
     """TensorBoard shows charts of equal titles twice unless their patterns are equal too."""
     lstm, gru = charts(runs["lstm"].path), charts(runs["gru"].path)
-    assert {title: lstm[title] for title in lstm if title in gru} == {title: gru[title] for title in gru if title in lstm}
+    assert {title: lstm[title] for title in lstm if title in gru} == {
+        title: gru[title] for title in gru if title in lstm
+    }
 
 
 def test_rebuilding_gives_the_same_values_in_one_file(run):
@@ -212,7 +220,7 @@ def test_after_a_kill_and_a_resumption_every_step_stands_there_once(runs, tmp_pa
     dying = (
         "import os, signal, sys\nfrom seqablate.record.writer import RecordWriter\nreal = RecordWriter.append_many\n"
         "def append(self, rows):\n    real(self, rows)\n"
-        "    if any(row['kind'] == 'eval' and row['step'] == 20 for row in rows): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if any((row['kind'], row['step']) == ('eval', 20) for row in rows): os.kill(os.getpid(), signal.SIGKILL)\n"
         "RecordWriter.append_many = append\nfrom seqablate.cli import main\nmain(sys.argv[1:])"
     )
     words = ["train", *RUNS["lstm"], "name=lstm", f"output_dir={tmp_path}"]

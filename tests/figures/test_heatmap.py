@@ -1,0 +1,68 @@
+"""The heatmap holds log10 of every norm in the cell of its timestep and training step."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqablate.figures.curves import png
+from seqablate.figures.heatmap import DECADES, MOST_COLUMNS, draw_heatmap
+
+
+def mesh(norms_ST: np.ndarray, steps_S: np.ndarray):
+    figure = draw_heatmap(norms_ST, steps_S, title="run: h layer 0", label="log10 of the norm")
+    (picture,) = figure.axes[0].collections
+    return figure, picture
+
+
+def test_every_value_is_in_its_cell():
+    norms_ST = 10.0 ** np.arange(-6.0, 0.0).reshape(2, 3)
+    figure, picture = mesh(norms_ST, np.array([0, 10]))
+    np.testing.assert_allclose(picture.get_array(), np.log10(norms_ST).T)  # [timestep, training step]
+    corners = picture.get_coordinates()
+    np.testing.assert_array_equal(corners[0, :, 0], [-5, 5, 15])
+    np.testing.assert_array_equal(corners[:, 0, 1], [-0.5, 0.5, 1.5, 2.5])
+    assert picture.get_clim() == (-6.0, -1.0)
+    assert figure.axes[0].get_title(loc="left") == "run: h layer 0"
+    assert figure.axes[1].get_ylabel() == "log10 of the norm"
+
+
+def test_unequal_gaps_between_measurements_stay_true_to_scale():
+    _, picture = mesh(np.ones((3, 2)), np.array([0, 10, 100]))
+    np.testing.assert_array_equal(picture.get_coordinates()[0, :, 0], [-5, 5, 55, 145])
+
+
+def test_unknown_and_zero_norms_are_left_white():
+    norms_ST = np.array([[1.0, 0.0], [np.nan, 0.1], [np.inf, 10.0]])
+    _, picture = mesh(norms_ST, np.array([0, 1, 2]))
+    hidden = np.ma.getmaskarray(np.ma.masked_invalid(picture.get_array()))
+    np.testing.assert_array_equal(hidden, [[False, True, True], [True, False, False]])
+    assert picture.get_clim() == (-1.0, 1.0)
+
+
+def test_the_colours_reach_a_fixed_number_of_decades_down_at_most():
+    _, picture = mesh(np.array([[1e-30, 1e-3, 1.0]]), np.array([0]))
+    assert picture.get_clim() == (-DECADES, 0.0)
+
+
+def test_a_long_run_is_thinned_to_its_first_last_and_evenly_chosen_steps():
+    steps_S = np.arange(0, 50_000, 10)
+    norms_ST = np.tile(1.0 + steps_S[:, None], (1, 2))
+    _, picture = mesh(norms_ST, steps_S)
+    shown = 10 ** np.asarray(picture.get_array())[0] - 1
+    assert len(shown) == MOST_COLUMNS
+    assert shown[0] == pytest.approx(0, abs=1e-6)
+    assert shown[-1] == pytest.approx(steps_S[-1])
+    assert np.ptp(np.diff(shown)) <= 10 + 1e-6
+
+
+@pytest.mark.parametrize("norms_ST", [np.ones((1, 1)), np.full((2, 3), np.nan), np.zeros((2, 3))])
+def test_a_single_cell_or_nothing_known_can_be_drawn(norms_ST):
+    figure, _ = mesh(norms_ST, np.arange(len(norms_ST)))
+    assert png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(("rows", "steps"), [(0, 0), (2, 3)])
+def test_rows_and_steps_must_agree(rows, steps):
+    with pytest.raises(ValueError, match="rows of norms"):
+        draw_heatmap(np.ones((rows, 4)), np.arange(steps), title="", label="")
