@@ -151,18 +151,6 @@ def test_a_sweep_with_an_invalid_arm_starts_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_ten_starts_in_one_second_get_ten_folders(tmp_path):
-    code = (
-        "import sys; from concurrent.futures import ThreadPoolExecutor; import seqablate; from seqablate.record.folder import "
-        "create_run_folder; from pathlib import Path; "
-        "print(len({create_run_folder(Path('outputs'), 'same').path for _ in range(10)}))"
-    )
-    assert (
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path).stdout.strip()
-        == "10"
-    )
-
-
 def test_completion_offers_commands_choices_and_keys(tmp_path):
     script = call("completion", "bash").stdout
     (tmp_path / "complete.sh").write_text(script)
