@@ -76,11 +76,19 @@ def _alone(y: np.ndarray) -> list[int]:
     return [int(i) for i in np.flatnonzero(~gap[1:-1] & gap[:-2] & gap[2:])]
 
 
-def blank(*, width: float, height: float) -> tuple[Figure, Axes]:
-    """An empty figure (inches) in this package's style, with one pair of axes."""
+def blank(
+    *, width: float, height: float, edges: tuple[float, float, float, float] | None = None
+) -> tuple[Figure, Axes]:
+    """An empty figure (inches) in this package's style, with one pair of axes.
+
+    ``edges`` (left, bottom, right, top as shares of the figure) place the axes; None finds room for every word, which
+    takes twice as long.
+    """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=120, layout=None if edges else "constrained")
+    if edges:
+        figure.subplots_adjust(*edges)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, which="major", alpha=0.25, linewidth=0.8)
