@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.config.codec import from_plain
 from seqablate.config.schema import TrainConfig
-from seqablate.errors import UsageError
+from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, open_run_folder
 from seqablate.record.run import Run as RecordedRun
 
@@ -26,7 +29,8 @@ class Run(RecordedRun):
         Nothing in the run folder is executed: the config selects installed code, the checkpoint is tensors only.
 
         Raises:
-            UsageError: there is no whole checkpoint, or the config needs something that is not installed.
+            UsageError: there is no whole checkpoint, the data have changed, or the config needs something that is not
+                installed.
         """
         from seqablate.assemble import build_model, build_task, load_variants
         from seqablate.training.checkpoint import newest_whole
@@ -36,7 +40,10 @@ class Run(RecordedRun):
         saved, _ = newest_whole(self.path / "checkpoints", self.record.commits)
         if saved is None:
             raise UsageError(f"{self.path} has no whole checkpoint to load a model from")
-        model = build_model(config, build_task(config))
+        task = build_task(config)
+        if task.fingerprint != self.info["data_sha256"]:
+            raise UsageError(f"the data of {self.path} have changed since it began: its model no longer fits them")
+        model = build_model(config, task)
         model.load_state_dict(saved["model"])
         return model
 
@@ -51,6 +58,7 @@ def train(overrides: list[str] | None = None, *, quiet: bool = True) -> Run:
     Raises:
         UsageError: something is wrong with the request; nothing has been written.
         RunFailure: the run could not go on.
+        KeyboardInterrupt: after Ctrl-C, once the run has been saved.
 
     Example:
         >>> run = train(["model=rnn", "steps=100"])      # doctest: +SKIP
@@ -61,6 +69,8 @@ def train(overrides: list[str] | None = None, *, quiet: bool = True) -> Run:
     words = list(overrides or [])
     config = read_overrides(words)
     ending = run_config(config, ["seqablate", "train", *words], quiet=quiet)
+    if ending.signum == signal.SIGINT:
+        raise KeyboardInterrupt
     return load_run(ending.path)
 
 
@@ -73,20 +83,34 @@ def load_run(path: str | Path) -> Run:
 def run_config(config: TrainConfig, command: list[str], *, quiet: bool | None = None, brief: bool = False) -> Ending:
     """Assemble and train one config in a new run folder; ``quiet=None`` leaves that to the config."""
     from seqablate.assemble import assemble
-    from seqablate.console import make_reporter
+    from seqablate.console.reporters import make_reporter
     from seqablate.training.run import start_run
 
-    return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet, brief), command)
+    with _memory_errors():
+        return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet, brief), command)
 
 
 def resume_folder(path: str | Path) -> Ending:
     """Resume the run in ``path`` on the device it was started on (see :func:`seqablate.training.run.resume_run`)."""
     from seqablate.assemble import assemble, load_variants
-    from seqablate.console import make_reporter
+    from seqablate.console.reporters import make_reporter
     from seqablate.training.run import resume_run
 
     load_variants()
     folder: RunFolder = open_run_folder(path)
     config = from_plain(folder.read_config())
     config.device = RecordedRun(path).info["device"]
-    return resume_run(folder, assemble(config), make_reporter(config.quiet))
+    with _memory_errors():
+        return resume_run(folder, assemble(config), make_reporter(config.quiet))
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """torch's ways of saying that there is not enough memory, as one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        first = str(error).splitlines()[0]
+        if "out of memory" not in first and "allocate memory" not in first:
+            raise
+        raise RunFailure(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error

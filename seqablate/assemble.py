@@ -52,8 +52,7 @@ def assemble(config: TrainConfig) -> Parts:
 
     device = find_device(config.device)
     task = build_task(config)
-    dtype = getattr(torch, config.dtype.value)
-    model = build_model(config, task).to(device=device, dtype=dtype)
+    model = build_model(config, task).to(device)
     optimizer = config.optim.build(model.parameters())
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # what the schedule multiplies
@@ -65,24 +64,25 @@ def assemble(config: TrainConfig) -> Parts:
         optimizer=optimizer,
         schedule=config.schedule,
         device=device,
-        dtype=dtype,
+        dtype=getattr(torch, config.dtype.value),
     )
 
 
 def build_model(config: TrainConfig, task: Task) -> Any:
-    """The model with its initial parameters, on the CPU in float32."""
+    """The model with its initial parameters (drawn in float32), on the CPU, as ``config.dtype``."""
     import torch
 
     spec = task.spec
     # torch's modules draw from the global generator before our own values replace theirs: leave it as it was.
     with torch.random.fork_rng(devices=[]):
-        return config.model.build(
+        model = config.model.build(
             seed=config.seed,
             input_size=spec.input_size,
             output_size=spec.output_size,
             tokens=spec.tokens,
             every_step=spec.every_step,
         )
+    return model.to(getattr(torch, config.dtype.value))
 
 
 def find_device(name: str) -> torch.device:

@@ -12,7 +12,7 @@ class UsageError(Exception):
 
 
 class RunFailure(Exception):
-    """A run that had begun could not go on (a full disk, a device out of memory); what it recorded stays.
+    """A run that had begun could not go on (a full disk, too little memory); what it recorded stays.
 
     The message is one line. The command line prints it and exits with code 1.
     """

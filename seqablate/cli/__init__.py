@@ -54,8 +54,10 @@ def _run(command: str, arguments: list[str]) -> int:
         return _complain(str(error), 1)
     except KeyboardInterrupt:
         return _complain("interrupted", 130)
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output (`| head`) has gone: nothing left to say
+    except BrokenPipeError:  # whoever read our output (`| head`) has gone
+        from seqablate.console.output import silence_stdout
+
+        silence_stdout()
         return 0
 
 

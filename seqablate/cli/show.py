@@ -9,19 +9,15 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seqablate.compare.curves import Overlay, overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
+from seqablate.console.output import make_console
 from seqablate.errors import RunFailure
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-PIPE_WIDTH = 200  # where there is no terminal: a row a line
 QUANTITIES = {"lag": "lag", "profile": "total"}
 
 
@@ -69,14 +65,6 @@ def show(runs: Sequence[Run], out: Path) -> None:
         print(f"\n{text}")
         for path in _save(drawn, out / f"show-{name}{_suffix(runs)}"):
             print(f"saved {path}")
-
-
-def make_console() -> Console:
-    """The terminal at its own width; a file or a pipe at one that folds no row."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PIPE_WIDTH)
 
 
 def _save(drawn: Overlay, stem: Path) -> list[Path]:

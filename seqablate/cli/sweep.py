@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ from typing import Any
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import CONFIG_NAME, config_folder, to_train_config
 from seqablate.config.schema import TrainConfig
+from seqablate.console.output import make_console
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import create_folder
 
@@ -25,22 +28,31 @@ def run_sweep(configs: list[TrainConfig], overrides: list[str]) -> int:
     """Train every config; 0 when all are done, 1 when one failed or diverged, 128 + n when a signal ended it."""
     first = configs[0]
     folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
-    print(f"sweep of {len(configs)} runs in {folder}", flush=True)
-    code = _launch(folder, overrides)
-    return code or _report(folder, configs)
+    say(f"sweep of {len(configs)} runs in {folder}")
+    stopped = _launch(folder, overrides)
+    failed = _report(folder, configs)
+    return stopped or failed
 
 
 def _launch(folder: Path, overrides: list[str]) -> int:
+    """Hand the arms to Hydra's launcher; 0, or the code with which something stopped it."""
     import hydra
 
     main = hydra.main(version_base="1.3", config_path=str(config_folder()), config_name=CONFIG_NAME)(run_arm)
-    places = [f"hydra.sweep.dir={folder.resolve()}", "hydra.sweep.subdir=."]
+    places = [f"hydra.sweep.dir={quoted(str(folder.resolve()))}", "hydra.sweep.subdir=."]
     with _arguments(["seqablate train", "--multirun", *overrides, *QUIET, *places]):
         try:
             main()
         except SystemExit as stop:
-            return int(stop.code or 0) if isinstance(stop.code, int | None) else 1
+            return stop.code if isinstance(stop.code, int) else 1
+        except KeyboardInterrupt:
+            return 128 + signal.SIGINT
     return 0
+
+
+def quoted(text: str) -> str:
+    """A string that Hydra's override grammar reads as it is."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def run_arm(composed: Any) -> None:
@@ -56,13 +68,13 @@ def run_arm(composed: Any) -> None:
     config.output_dir = job.sweep.dir
     config.name = arm_name(job.job.num, config)
     words = list(job.overrides.task)
-    print(f"[{job.job.num}] {' '.join(words)}", flush=True)
+    say(f"[{job.job.num}] {' '.join(words)}")
     try:
         ending = run_config(config, ["seqablate", "train", *words], brief=True)
     except (UsageError, RunFailure) as error:
-        print(f"[{job.job.num}] FAILED: {error}", file=sys.stderr, flush=True)
-    except Exception:
-        print(f"[{job.job.num}] FAILED:\n{traceback.format_exc()}", file=sys.stderr, flush=True)
+        complain(f"[{job.job.num}] FAILED: {error}")
+    except Exception:  # whatever it is, the other arms must go on; nothing is hidden: it is printed whole
+        complain(f"[{job.job.num}] FAILED:\n{traceback.format_exc()}")
     else:
         if ending.signum is not None:
             raise SystemExit(128 + ending.signum)
@@ -75,7 +87,7 @@ def arm_name(number: int, config: TrainConfig) -> str:
 
 
 def _report(folder: Path, configs: list[TrainConfig]) -> int:
-    from seqablate.cli.show import make_console
+    """The table of what there is, then every arm that is not done by name; 1 if there is one, else 0."""
     from seqablate.compare.table import render_table
     from seqablate.record.run import Run
 
@@ -84,13 +96,22 @@ def _report(folder: Path, configs: list[TrainConfig]) -> int:
     console = make_console()
     if runs:
         console.print(render_table(runs, console.width))
-    bad = [f"{run.name} ({run.status}: {run.info.get('message')})" for run in runs if run.status != "done"]
-    bad += [f"{name} (did not begin)" for name in names if not (folder / name / "run.json").is_file()]
-    for line in bad:
-        print(f"not done: {line}", file=sys.stderr)
-    console.print(f"{len(names) - len(bad)} of {len(names)} runs done in {folder}", highlight=False, soft_wrap=True)
-    console.print(f"next: seqablate show {os.path.relpath(folder)}", highlight=False, soft_wrap=True)
+    bad = {run.name: f"{run.status}: {run.info['message']}" for run in runs if run.status != "done"}
+    bad |= {name: "did not begin" for name in names if not (folder / name / "run.json").is_file()}
+    for name, why in sorted(bad.items()):
+        complain(f"not done: {name} ({why.removesuffix(': None')})")
+    say(f"{len(names) - len(bad)} of {len(names)} runs done in {folder}")
+    say(f"next: seqablate show {shlex.quote(os.path.relpath(folder))}")
     return 1 if bad else 0
+
+
+def say(line: str) -> None:
+    """A line on standard output, if anyone is reading still."""
+    make_console().print(line, markup=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 @contextmanager

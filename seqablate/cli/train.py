@@ -10,7 +10,7 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
-from seqablate.assemble import build_task, load_variants
+from seqablate.assemble import build_task, find_device, load_variants
 from seqablate.cli.sweep import run_sweep
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import CONFIG_NAME, compose_config, config_folder, expand_sweep, install_schemas
@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
         configs = [compose_arm(arm) for arm in arms]
         if explaining:
             return call_hydra(argv)
-        check_data(configs)
+        check_means(configs)
         return run_sweep(configs, overrides)
     config = compose_config(overrides)
     if explaining:
@@ -76,10 +76,11 @@ def compose_arm(arm: list[str]) -> TrainConfig:
         raise UsageError(f"in the sweep's run [{' '.join(arm)}]: {error}; nothing was started") from error
 
 
-def check_data(configs: list[TrainConfig]) -> None:
-    """Read each different task's data once, so that a missing corpus is refused before the first run begins."""
+def check_means(configs: list[TrainConfig]) -> None:
+    """Look for each different device and data once, so that what is missing is refused before the first run begins."""
     seen: set[str] = set()
     for config in configs:
+        find_device(config.device)
         key = json.dumps([to_plain(config)["task"], config.batch_size, config.eval.size])
         if key not in seen:
             seen.add(key)
@@ -88,7 +89,7 @@ def check_data(configs: list[TrainConfig]) -> None:
 
 def exit_code(ending: Ending) -> int:
     """0 when the run is done, 128 + n when signal n stopped it, 1 otherwise."""
-    if ending.signum is not None:
+    if ending.status == "interrupted" and ending.signum is not None:
         return 128 + ending.signum
     return 0 if ending.status == "done" else 1
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from seqablate.compare.table import differing_keys, flat_config
+from seqablate.compare.table import differing_keys
+from seqablate.config.flat import flat_config
 from seqablate.figures.curves import Curve
 from seqablate.record.run import Run
 from seqablate.signals import Signal

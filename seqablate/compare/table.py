@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from seqablate.config.flat import flat_config
 from seqablate.record.run import Run
 from seqablate.signals.words import EXPONENTIAL, duration, number, percent
 
@@ -16,19 +17,6 @@ AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time
 LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
 SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
-
-
-def flat_config(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Dotted keys; a group's chosen variant under the group's own name: ``model``, ``model.hidden_size``."""
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= flat_config(value, f"{prefix}{key}.")
-        elif key == "name" and prefix:
-            flat[prefix.rstrip(".")] = value
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:

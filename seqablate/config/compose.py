@@ -100,6 +100,8 @@ def explain(error: Exception) -> str:
         return f"{key}: {first}"
     if isinstance(cause, OverrideParseException):
         return f"cannot read the override {cause.override!r}: write key=value, quoting values with spaces or braces"
+    if "ConfigLoader is not set" in first:
+        return "glob() is not supported: name the choices, such as model=rnn,lstm"
     if "requires --multirun" in first or "Ambiguous value" in first:
         word = first.split("'")[1]
         return f"{word!r} names several values: add -m to run a sweep, or quote the value"

@@ -51,7 +51,7 @@ class CheckpointConfig:
     """How often the whole state is saved (0: at the end or an interruption only), and how many are kept (0: all)."""
 
     every: int = MISSING
-    keep: int = field(default=MISSING, metadata={"digest": False})
+    keep: int = MISSING
 
     def __post_init__(self) -> None:
         at_least("checkpoint.every", self.every, 0)
@@ -69,12 +69,12 @@ class TrainConfig:
     schedule: Any = MISSING
     probe: ProbeConfig = MISSING
     eval: EvalConfig = MISSING
-    checkpoint: CheckpointConfig = MISSING
+    checkpoint: CheckpointConfig = field(default=MISSING, metadata={"digest": False})
     seed: int = MISSING
     steps: int = MISSING
     batch_size: int = MISSING
-    device: str = MISSING
-    threads: int = MISSING
+    device: str = field(default=MISSING, metadata={"digest": False})
+    threads: int = field(default=MISSING, metadata={"digest": False})
     dtype: DType = MISSING
     stop_when_solved: bool = MISSING
     name: str | None = field(default=MISSING, metadata={"digest": False})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqablate.config.codec import to_plain
+from seqablate.console.output import make_console
 from seqablate.signals.words import against, decay_words, duration, number, outcome, percent, sparkline
 from seqablate.training.parts import Parts
 from seqablate.training.run import Reporter
@@ -29,7 +31,7 @@ def make_reporter(quiet: bool, brief: bool = False) -> Reporter:
     """Nothing when quiet, live on a terminal, plain lines elsewhere; ``brief`` leaves one line of each run."""
     if quiet:
         return SilentReporter()
-    console = Console()
+    console = make_console()
     if console.is_terminal:
         return LiveReporter(console, brief)
     return BriefReporter(console) if brief else PlainReporter(console)
@@ -196,8 +198,8 @@ class LiveReporter:
         share = watch.step / steps
         bar.add_row(
             f"  step {watch.step}/{steps}",
-            ProgressBar(total=steps, completed=watch.step, width=30),
-            f"{100 * share:.0f} %  {watch.rate:.0f} steps/s  at most {watch.remaining} left",
+            ProgressBar(total=steps, completed=watch.step, width=24),
+            f"{100 * share:.0f} %  {watch.rate:.0f} steps/s  ≤ {watch.remaining} left",
         )
         yield bar
         yield Text(
@@ -248,7 +250,7 @@ def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
         yield f"  {clipped}; {duration(info['seconds']['total'])} in all"
     yield f"  run folder: {path}"
     if info["status"] in ("interrupted", "failed"):
-        yield f"  go on:      seqablate resume {path}"
+        yield f"  go on:      seqablate resume {quote(str(path))}"
     else:
-        yield f"  curves:     seqablate show {path}"
-        yield f"  browser:    seqablate tensorboard {path.parent}"
+        yield f"  curves:     seqablate show {quote(str(path))}"
+        yield f"  browser:    seqablate tensorboard {quote(str(path.parent))}"

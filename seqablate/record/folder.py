@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqablate.errors import UsageError
+from seqablate.errors import RunFailure, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +32,13 @@ class RunFolder:
         return self.path / "checkpoints"
 
     def write_config(self, plain: dict[str, Any]) -> None:
+        """Write the resolved config (RunFailure if the disk does not take it)."""
         import yaml
 
-        self.config.write_text(yaml.safe_dump(plain, sort_keys=False))
+        try:
+            self.config.write_text(yaml.safe_dump(plain, sort_keys=False))
+        except OSError as error:
+            raise RunFailure(f"cannot write {self.config}: {error.strerror}") from error
 
     def read_config(self) -> dict[str, Any]:
         """The resolved config as plain data.
@@ -77,8 +81,12 @@ def create_folder(parent: Path, name: str) -> Path:
 
 
 def create_run_folder(parent: Path, name: str) -> RunFolder:
+    """A new run folder (UsageError as :func:`create_folder`; RunFailure if the disk is full)."""
     folder = RunFolder(create_folder(parent, name))
-    folder.checkpoints.mkdir()
+    try:
+        folder.checkpoints.mkdir()
+    except OSError as error:
+        raise RunFailure(f"cannot make {folder.checkpoints}: {error.strerror}") from error
     return folder
 
 

@@ -6,7 +6,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqablate.record.folder import open_run_folder
+import numpy as np
+
+from seqablate.record.folder import RunFolder
 from seqablate.record.reader import Record, read_record
 from seqablate.record.summary import read_info
 from seqablate.record.views import signals_table
@@ -36,7 +38,7 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        return open_run_folder(self.path).read_config()
+        return RunFolder(self.path).read_config()
 
     @cached_property
     def record(self) -> Record:
@@ -61,10 +63,6 @@ class Run:
         return signals_table(self.record.signals).to_pandas()
 
     def last_signals(self, quantity: str) -> list[Signal]:
-        found = [signal for signal in self.record.signals if signal.quantity == quantity]
+        """The curves of the last step at which any was known (a diverged run ends in NaN)."""
+        found = [s for s in self.record.signals if s.quantity == quantity and np.isfinite(s.values).any()]
         return [signal for signal in found if signal.step == found[-1].step]
-
-
-def open_run(path: str | Path) -> Run:
-    open_run_folder(path)
-    return Run(path)

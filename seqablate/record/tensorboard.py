@@ -91,7 +91,7 @@ class EventView:
     def finish(self, record: Record) -> None:
         """Add what is known at the end: last curves, heatmaps, hyperparameters with their metrics."""
         self.info = read_info(self.run_dir)
-        last = {_tag(signal, ""): signal for signal in record.signals if signal.quantity in CURVES}
+        last = {_tag(signal, ""): signal for signal in record.signals if _drawable(signal)}
         for tag, signal in last.items():
             self._curve(tag, signal)
         self._heatmaps()
@@ -179,6 +179,10 @@ def rebuild_events(run_dir: Path) -> EventView:
     for path in older:
         path.unlink()
     return view
+
+
+def _drawable(signal: Signal) -> bool:
+    return signal.quantity in CURVES and bool(np.isfinite(signal.values).any())
 
 
 def _place(signal: Signal) -> str:

@@ -16,6 +16,8 @@ from tensorboard.plugins.hparams import api_pb2, plugin_data_pb2
 from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.text import metadata as text
 
+from seqablate.config.flat import flat_config
+
 # TensorBoard shows five columns until told otherwise: those that are said to differ between runs, then by the alphabet.
 FIRST_COLUMNS = ("clip", "model", "optim", "seed", "task")
 
@@ -59,7 +61,9 @@ def hparam_values(run_dir: Path, info: dict[str, Any], metric_tags: list[str]) -
     """The HParams page's row: every config value, and the metrics to compare runs by."""
     from seqablate.record.folder import RunFolder
 
-    values = _flat(RunFolder(run_dir).read_config())
+    # Floats as numbers, everything else as text: TensorBoard mixes up booleans and integers.
+    flat = flat_config(RunFolder(run_dir).read_config())
+    values = {name: value if isinstance(value, float) else str(value) for name, value in flat.items()}
     infos = [
         api_pb2.HParamInfo(
             name=name,
@@ -90,19 +94,6 @@ def hparam_values(run_dir: Path, info: dict[str, Any], metric_tags: list[str]) -
         )
         for tag, content in contents.items()
     ]
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, float | str]:
-    """Dotted keys; floats as numbers, everything else as text (TensorBoard mixes up booleans and integers)."""
-    flat: dict[str, float | str] = {}
-    for key, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{key}.")
-        elif key == "name" and prefix:
-            flat[prefix.rstrip(".")] = str(value)
-        else:
-            flat[prefix + key] = value if isinstance(value, float) else str(value)
-    return flat
 
 
 def _strings(content: list[bytes], shape: TensorShapeProto) -> TensorProto:

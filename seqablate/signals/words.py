@@ -61,7 +61,9 @@ def against(metric: dict[str, Any], value: float | None, baselines: dict[str, fl
 
 def decay_words(fit: dict[str, Any]) -> str:
     """What a lag curve's fit means, in a sentence."""
-    what = f"d loss / d {fit['state']}" + (f" (layer {fit['layer']})" if fit["layer"] else "")
+    place = [f"layer {fit['layer']}"] if fit["layer"] else []
+    place += ["reverse"] if fit["direction"] == "reverse" else []
+    what = f"d loss / d {fit['state']}" + (f" ({', '.join(place)})" if place else "")
     if fit["error"] > EXPONENTIAL:
         return (
             f"{what} changes by a factor {fit['factor']:.3f} a step on average, but not exponentially "
@@ -83,7 +85,7 @@ def outcome(info: dict[str, Any]) -> str:
     metric = info["metric"]
     result = against(metric, (info["final"] or {}).get(metric["name"]), info["baselines"])
     if info["status"] == "diverged":
-        return f"diverged: {info['message']}; the last good checkpoint stays"
+        return f"diverged: {info['message']}; checkpoints from before it stay"
     if info["status"] == "failed":
         return f"failed: {info['message']}"
     if info["status"] == "interrupted":

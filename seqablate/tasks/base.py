@@ -57,6 +57,12 @@ class Metric:
     unit: str
     source: str
 
+    def met(self, value: float) -> bool:
+        """Whether ``value`` is beyond the goal; False where there is none."""
+        if self.goal is None:
+            return False
+        return value < self.goal if self.lower_is_better else value > self.goal
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

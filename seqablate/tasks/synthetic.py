@@ -28,16 +28,16 @@ class SyntheticTask:
     Args:
         sampler: draws n sequences with a generator.
         objective: loss and scores.
-        is_solved: the criterion, on the summarised results.
         data: seeds and sizes of this run.
+        also_needed: what a solved task must show besides the headline metric's goal.
     """
 
     spec: TaskSpec
     metrics: tuple[Metric, ...]
     sampler: Sampler
     objective: Regression | Classification
-    is_solved: Callable[[dict[str, float]], bool]
     data: RunData
+    also_needed: Callable[[dict[str, float]], bool] = lambda results: True
     baselines: dict[str, float] = field(default_factory=dict)
     fingerprint: None = None
 
@@ -59,7 +59,8 @@ class SyntheticTask:
         return {"loss": loss, **scores}
 
     def solved(self, results: dict[str, float]) -> bool:
-        return self.is_solved(results)
+        headline = self.metrics[0]
+        return headline.met(results[headline.name]) and self.also_needed(results)
 
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
         return None

@@ -75,7 +75,6 @@ class TemporalOrderConfig:
             metrics=(accuracy,),
             sampler=self.sample,
             objective=Classification(),
-            is_solved=lambda results: results["accuracy"] > 0.99,
             data=data,
         )
 

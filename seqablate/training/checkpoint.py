@@ -81,13 +81,18 @@ def newest_whole(folder: Path, commits: list[dict[str, Any]]) -> tuple[dict[str,
     return None, damaged
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Remove all but the newest ``keep`` checkpoints (0 keeps all), and temporary files of a killed process."""
+def prune(folder: Path, step: int, keep: int) -> None:
+    """After the commit of ``step``: remove all but the newest ``keep`` checkpoints up to it (0 keeps all).
+
+    Files of later steps go too: they were passed over as damaged, or written by a process that was killed before it
+    could commit them, and the run now goes another way to the same steps. Temporary files of killed processes go.
+    """
     for leftover in folder.glob(".step_*"):
         leftover.unlink(missing_ok=True)
-    if keep:
-        for old in sorted(folder.glob("step_*.pt"))[:-keep]:
-            old.unlink(missing_ok=True)
+    steps = {int(path.stem.removeprefix("step_")): path for path in folder.glob("step_*.pt")}
+    committed = sorted(number for number in steps if number <= step)
+    for number in [*(n for n in steps if n > step), *(committed[:-keep] if keep else [])]:
+        steps[number].unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

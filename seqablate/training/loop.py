@@ -10,7 +10,7 @@ import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import torch
@@ -23,8 +23,18 @@ from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 from seqablate.training.step import COLUMNS, train_step
 
-# Steps whose measurements are still on the device: (step, lr, values of COLUMNS).
-Pending = list[tuple[int, float, torch.Tensor]]
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A step that is not recorded yet: its numbers (of COLUMNS) are still on the device."""
+
+    step: int
+    lr: float
+    values: torch.Tensor
+    signals: list[Signal]
+
+
+Pending = list[Measured]
 
 FETCH_EVERY = 10  # steps between waits for the device; divergence is noticed then, at the step where it happened
 
@@ -87,7 +97,7 @@ def run_loop(parts: Parts, state: TrainState, journal: Journal, interruption: In
         else:
             if fresh and step > 0 and config.checkpoint.every and step % config.checkpoint.every == 0:
                 _save(pending, state, journal)
-            _train(parts, state, journal, pending)
+            _train(parts, state, pending)
     return "done"
 
 
@@ -96,15 +106,13 @@ def _save(pending: Pending, state: TrainState, journal: Journal) -> None:
     journal.commit(state)
 
 
-def _train(parts: Parts, state: TrainState, journal: Journal, pending: Pending) -> None:
+def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
     step = state.step
     with _timed(state, "train"):
         probe = make_probe(parts, step)
         outcome = train_step(parts, step, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0)
-        lr = parts.optimizer.param_groups[0]["lr"]
-        pending.append((step, lr, outcome.measured))
-        if probe is not None:
-            journal.rows(_rows(profile_signals(parts, probe, step, outcome.lengths)))
+        signals = [] if probe is None else profile_signals(parts, probe, step, outcome.lengths)
+        pending.append(Measured(step, parts.optimizer.param_groups[0]["lr"], outcome.measured, signals))
     state.carried = outcome.carried
     state.step += 1
 
@@ -113,16 +121,16 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
     """Bring the measurements of the last steps over from the device, record them, and look for divergence."""
     if not pending:
         return
-    table = torch.stack([measured for _, _, measured in pending]).double().cpu().tolist()
+    table = torch.stack([measured.values for measured in pending]).double().cpu().tolist()
     rows = []
-    for (step, lr, _), values in zip(pending, table, strict=True):
-        row = {"kind": "train", "step": step, **dict(zip(COLUMNS, values, strict=True)), "lr": lr}
+    for measured, values in zip(pending, table, strict=True):
+        row = {"kind": "train", "step": measured.step, **dict(zip(COLUMNS, values, strict=True)), "lr": measured.lr}
         row["clipped"] = int(row["clipped"])
         state.progress.clipped += row["clipped"]
-        rows.append(row)
+        rows += [row, *_rows(measured.signals)]
         if not math.isfinite(row["loss"]) or not math.isfinite(row["grad_norm"]):
             journal.rows(rows)
-            raise Diverged(step, "the loss" if not math.isfinite(row["loss"]) else "the gradient norm")
+            raise Diverged(measured.step, "the loss" if not math.isfinite(row["loss"]) else "the gradient norm")
     pending.clear()
     journal.rows(rows)
 

@@ -17,7 +17,7 @@ from seqablate.tasks.base import Batch
 from seqablate.training.parts import Parts
 from seqablate.training.step import dropout_generator, forward, sample_losses
 
-LAG_SAMPLES = 64  # sequences behind a lag curve
+LAG_SAMPLES = 32  # sequences behind a lag curve
 
 
 def make_probe(parts: Parts, step: int) -> TimestepProbe | None:
@@ -68,11 +68,12 @@ def lag_signals(parts: Parts, step: int) -> list[Signal]:
     lengths = None if batch.lengths is None else batch.lengths.cpu().numpy()
     signals = []
     for recurrence in parts.model.recurrences:
-        # A last-step loss reads a reverse recurrence after all its steps, the last of many losses after its first.
-        taken_one = recurrence.direction == "reverse" and parts.task.spec.every_step
+        # Its module's own order is that of the lag for a reverse recurrence under an every-step loss, whose last loss
+        # step is its first; otherwise the loss follows all of its steps.
+        in_lag_order = recurrence.direction == "reverse" and parts.task.spec.every_step
         for state, norm_11TB in probe[recurrence.name].total.items():
             norm_TB = norm_11TB[0, 0].cpu().numpy()
-            values = _batch_mean(norm_TB[:1] if taken_one else reverse_steps(norm_TB, lengths))
+            values = _batch_mean(norm_TB if in_lag_order else reverse_steps(norm_TB, lengths))
             signals.append(_signal(parts, step, recurrence, "lag", state, "last", "lag", values))
     return signals
 

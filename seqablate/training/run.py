@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -20,8 +20,9 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, create_run_folder
 from seqablate.record.reader import read_record
+from seqablate.record.rows import VERSION
 from seqablate.record.summary import read_info, write_info
-from seqablate.record.tensorboard import rebuild_events
+from seqablate.record.tensorboard import EventView, rebuild_events
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.training.checkpoint import checkpoint_name, newest_whole, prune, save_checkpoint
@@ -45,7 +46,10 @@ class Reporter(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a run ended: its folder, its status, and the signal that interrupted it, if one did."""
+    """How a run ended: its folder, its status, and the signal that arrived meanwhile, if one did.
+
+    A signal that comes when the run is ending anyway leaves its status as it is.
+    """
 
     path: Path
     status: str
@@ -65,7 +69,7 @@ def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
     info = _first_info(folder.name, parts, command)
     write_info(folder.path, info)
     with RecordWriter(folder.record) as writer:
-        writer.append({"kind": "header", "version": 1, "name": folder.name, "digest": info["digest"]})
+        writer.append({"kind": "header", "version": VERSION, "name": folder.name, "digest": info["digest"]})
         return _Session(folder, parts, info, writer, reporter).work(TrainState())
 
 
@@ -86,10 +90,8 @@ def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
         state = TrainState() if saved is None else TrainState.from_dict(saved, parts)
         name = None if saved is None else checkpoint_name(state.step)
         writer.append({"kind": "resume", "step": state.step, "checkpoint": name})
-        session = _Session(folder, parts, info, writer, reporter)
-        for name in damaged:
-            session.warn(f"{name} is damaged; going on from step {state.step}")
-        return session.work(state)
+        warnings = [f"{damaged_name} is damaged; going on from step {state.step}" for damaged_name in damaged]
+        return _Session(folder, parts, info, writer, reporter).work(state, warnings)
 
 
 def default_name(config: TrainConfig) -> str:
@@ -110,34 +112,41 @@ class _Session:
         self.info = info
         self.writer = writer
         self.reporter = reporter
-        self.view = rebuild_events(folder.path)
+        self.view: EventView | None = None
         self.started = time.perf_counter()
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
+        events = self._events  # first, or it would be rebuilt from a record that has these rows already
         self.writer.append_many(rows)
         for row in rows:
-            self.view.add(row)
+            events.add(row)
             self.reporter.row(row)
 
     def progress(self, state: TrainState) -> None:
         self._account(state)
         self._summarise(state, "running")
-        self.view.flush()
+        self._events.flush()
 
     def commit(self, state: TrainState) -> None:
         self._account(state)
         name, sha256 = save_checkpoint(self.folder.checkpoints, state.step, state.to_dict(self.parts))
         self.writer.commit(state.step, name, sha256)
-        prune(self.folder.checkpoints, self.parts.config.checkpoint.keep)
+        prune(self.folder.checkpoints, state.step, self.parts.config.checkpoint.keep)
 
-    def warn(self, message: str) -> None:
-        self.reporter.warn(message)
+    @property
+    def _events(self) -> EventView:
+        """TensorBoard's view: rebuilt from the record when this process first needs it."""
+        if self.view is None:
+            self.view = rebuild_events(self.folder.path)
+        return self.view
 
-    def work(self, state: TrainState) -> Ending:
+    def work(self, state: TrainState, warnings: Sequence[str] = ()) -> Ending:
         """Train to an end of some kind and record it."""
-        self._summarise(state, "running")
-        self.reporter.begin(self.folder.path, self.parts, state)
         try:
+            self._summarise(state, "running")
+            self.reporter.begin(self.folder.path, self.parts, state)
+            for warning in warnings:
+                self.reporter.warn(warning)
             return self._work(state)
         except BaseException as error:
             self._fail(state, error)
@@ -150,8 +159,9 @@ class _Session:
                 status = run_loop(self.parts, state, self, interruption)
             except Diverged as error:
                 status, message = "diverged", str(error)
+                state.step = error.step + 1  # what was trained after it counts for nothing
         self._close(state, status, message)
-        return Ending(self.folder.path, status, interruption.signum if status == "interrupted" else None)
+        return Ending(self.folder.path, status, interruption.signum)
 
     def _close(self, state: TrainState, status: str, message: str | None) -> None:
         self._account(state)
@@ -160,7 +170,7 @@ class _Session:
         record = read_record(self.folder.path)
         write_signals(self.folder.path, record)
         self._summarise(state, status, message)
-        self.view.finish(record)
+        self._events.finish(record)
         self.reporter.end(self.folder.path, self.info)
 
     def _fail(self, state: TrainState, error: BaseException) -> None:
@@ -169,7 +179,7 @@ class _Session:
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         try:
             self._summarise(state, status, message)
-            self.view.flush()
+            self._events.flush()
         except RunFailure:
             return
         finally:
@@ -199,7 +209,7 @@ class _Session:
 def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
     config, headline = parts.config, parts.task.metrics[0]
     return {
-        "version": 1,
+        "version": VERSION,
         "name": name,
         "status": "running",
         "digest": digest(config),

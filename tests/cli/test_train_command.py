@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -89,6 +91,7 @@ BAD = [
     ["train", "--unknown-option"],
     ["train", "-m", "model=lstm,rnn", "task.length=3,20"],
     ["train", "device=cuda:99"],
+    ["train", "-m", "device=cpu,cuda:99"],
     ["train", "output_dir=/proc/nowhere"],
     ["resume", "nowhere"],
     ["show", "nowhere"],
@@ -141,6 +144,42 @@ def test_a_sweep_ends_with_a_table_and_one_failing_run_does_not_take_the_others_
     assert done.stderr.count("not done: ") == 2
     assert "2 of 4 runs done" in done.stdout
     assert "lr" in done.stdout
+
+
+def test_a_sweep_that_is_interrupted_stops_names_what_is_not_done_and_exits_with_130(tmp_path):
+    words = ["train", "-m", *SMALL, "steps=100000", "stop_when_solved=false", "seed=0,1,2", "name=sweep"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqablate", *words],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    first, deadline = tmp_path / "outputs" / "sweep" / "000-adding-lstm-norm-s0" / "run.json", time.time() + 60
+    while time.time() < deadline and not first.exists():
+        time.sleep(0.05)
+    time.sleep(1.0)
+    process.send_signal(signal.SIGINT)
+    output, complaint = process.communicate(timeout=60)
+    assert process.returncode == 130, complaint
+    assert "Traceback" not in complaint
+    assert "not done: 000-adding-lstm-norm-s0 (interrupted)" in complaint
+    assert "not done: 002-adding-lstm-norm-s2 (did not begin)" in complaint
+    assert "0 of 3 runs done" in output
+
+
+def test_a_sweep_works_in_a_folder_of_any_name(tmp_path):
+    folder = tmp_path / "it's (1), x"
+    folder.mkdir()
+    done = call("train", "-m", *SMALL, "seed=0,1", "name=s", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert sorted(p.name for p in (folder / "outputs" / "s").iterdir() if p.is_dir()) == [
+        "000-adding-lstm-norm-s0",
+        "001-adding-lstm-norm-s1",
+    ]
+
+
+def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path):
+    command = f"{sys.executable} -m seqablate train {' '.join(SMALL)} name=run | head -1"
+    subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=60)
+    assert json.loads((tmp_path / "outputs" / "run" / "run.json").read_text())["status"] == "done"
 
 
 def test_a_sweep_with_an_invalid_arm_starts_nothing(tmp_path):

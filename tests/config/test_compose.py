@@ -81,7 +81,14 @@ def test_the_groups_hold_what_the_readme_promises():
 
 def test_the_digest_sees_what_changes_learning_and_nothing_else():
     base = digest(compose_config([]))
-    for same in (["name=x"], ["quiet=true"], ["output_dir=elsewhere"], ["checkpoint.keep=5"], ["model=lstm"]):
+    for same in (
+        ["name=x"],
+        ["quiet=true"],
+        ["output_dir=elsewhere"],
+        ["checkpoint.every=5"],
+        ["device=cpu"],
+        ["model=lstm"],
+    ):
         assert digest(compose_config(same)) == base, same
     for other in (
         ["seed=1"],

@@ -15,7 +15,7 @@ import pytest
 
 from seqablate.errors import UsageError
 from seqablate.record.reader import read_record
-from seqablate.record.run import open_run
+from seqablate.record.run import Run
 from seqablate.record.summary import read_info, write_info
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
@@ -93,10 +93,10 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_run_json(tmp_path):
 def test_the_status_is_running_only_while_somebody_writes(run_dir):
     write_info(run_dir, {"status": "running", "step": 1})
     with RecordWriter(run_dir / "record.jsonl"):
-        assert open_run(run_dir).status == "running"
-    assert open_run(run_dir).status == "killed"
+        assert Run(run_dir).status == "running"
+    assert Run(run_dir).status == "killed"
     write_info(run_dir, {"status": "interrupted", "step": 1})
-    assert open_run(run_dir).status == "interrupted"
+    assert Run(run_dir).status == "interrupted"
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "3", "null", '{"step": 3}', "\x00\x00", '"status"'])
@@ -128,7 +128,7 @@ def test_a_full_disk_is_a_run_failure_and_leaves_what_was_there(run_dir):
 
 
 def test_the_metrics_equal_what_was_written(run_dir):
-    metrics = open_run(run_dir).metrics
+    metrics = Run(run_dir).metrics
     assert metrics.index.tolist() == [0, 1, 2]
     assert metrics["loss"].tolist() == [0.0, 1.0, 2.0]
     assert metrics["grad_norm"].tolist() == [0.0, 2.0, 4.0]
@@ -148,7 +148,7 @@ def assert_equals_the_curves(table: pd.DataFrame) -> None:
 
 
 def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
-    assert_equals_the_curves(open_run(run_dir).signals)
+    assert_equals_the_curves(Run(run_dir).signals)
     path = write_signals(run_dir, read_record(run_dir))
     assert path.name == "signals.parquet"
     assert_equals_the_curves(pd.read_parquet(path))
@@ -157,7 +157,7 @@ def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
 
 
 def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
-    run = open_run(run_dir)
+    run = Run(run_dir)
     assert [signal.step for signal in run.last_signals("total")] == [2]
     assert [signal.step for signal in run.last_signals("lag")] == [0]
     assert run.last_signals("direct") == []
@@ -167,7 +167,7 @@ def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
     with RecordWriter(tmp_path / "record.jsonl") as writer:
         writer.append({"kind": "header", "version": 1})
     write_info(tmp_path, {"status": "running"})
-    run = open_run(tmp_path)
+    run = Run(tmp_path)
     assert run.metrics.empty
     assert run.signals.empty
     assert list(run.signals.columns) == [
@@ -177,7 +177,7 @@ def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
 
 def test_reading_a_run_needs_no_torch(run_dir):
     code = (
-        "import sys\nfrom seqablate.record.run import open_run\nrun = open_run(sys.argv[1])\n"
+        "import sys\nfrom seqablate.record.run import Run\nrun = Run(sys.argv[1])\n"
         "run.metrics, run.signals, run.status\nsys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "error", "-c", code, str(run_dir)], timeout=60).returncode == 0

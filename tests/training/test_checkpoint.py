@@ -76,11 +76,21 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_half_written_one(tmp_p
     assert load_checkpoint(tmp_path / row["checkpoint"], row["sha256"])["step"] == 10
 
 
-def test_pruning_keeps_the_newest_and_clears_what_a_killed_process_left(tmp_path):
+def test_pruning_keeps_the_newest_committed_and_clears_what_a_killed_process_left(tmp_path):
     for step in (10, 20, 30):
         commit(tmp_path, step)
     (tmp_path / ".step_00000040.pt.123").write_bytes(b"half")
-    prune(tmp_path, keep=0)
+    prune(tmp_path, step=30, keep=0)
     assert len(list(tmp_path.iterdir())) == 3
-    prune(tmp_path, keep=2)
+    prune(tmp_path, step=30, keep=2)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["step_00000020.pt", "step_00000030.pt"]
+
+
+def test_damaged_or_uncommitted_files_of_later_steps_never_push_out_good_ones(tmp_path):
+    for step in (10, 20, 300, 350):
+        commit(tmp_path, step)  # 300 and 350 were damaged, and the run began again before them
+    prune(tmp_path, step=20, keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step_00000010.pt", "step_00000020.pt"]
+    commit(tmp_path, 100_000_000)
+    prune(tmp_path, step=100_000_000, keep=1)  # nine digits: the number counts, not the name
+    assert [p.name for p in tmp_path.iterdir()] == ["step_100000000.pt"]

@@ -64,7 +64,7 @@ def assert_equals_the_unbroken_run(path: Path, unbroken: Path, steps: int = 150)
     assert all(ours[name].equal(theirs[name]) for name in theirs)
     record, reference = read_record(path), read_record(unbroken)
     assert [row["step"] for row in record.train] == list(range(steps))
-    for kind in ("train", "eval", "signal", "commit", "test"):
+    for kind in ("train", "eval", "signal", "text", "commit", "test"):
         mine = [{k: v for k, v in row.items() if k != "sha256"} for row in record.kind(kind)]
         assert mine == [{k: v for k, v in row.items() if k != "sha256"} for row in reference.kind(kind)], kind
     for name in ("clipped_share", "best", "final", "test", "solved_at", "decay"):
@@ -75,6 +75,17 @@ def assert_equals_the_unbroken_run(path: Path, unbroken: Path, steps: int = 150)
 def unbroken(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("unbroken")
     return seqablate.train([*WORDS, f"output_dir={folder}"]).path
+
+
+LM = ["task=lm", "task.bptt=8", *WORDS[1:]]  # its carried state must come back as well
+
+
+def test_a_language_model_killed_between_windows_goes_on_in_the_state_it_was_in(tmp_path):
+    unbroken = seqablate.train([*LM, f"output_dir={tmp_path}", "name=unbroken"]).path
+    die_at("replace", 5, "train", *LM, "name=run", f"output_dir={tmp_path}")
+    assert read_record(tmp_path / "run").commits
+    resume(tmp_path / "run")
+    assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
 
 
 # Moments inside record writes (write), on the way to the disk (fsync) and just before a file takes its name (replace).

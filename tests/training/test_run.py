@@ -7,10 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from recurrences import kernel_call
 from torch import nn
 
 import seqablate
 from seqablate.assemble import assemble, build_model, build_task, read_overrides
+from seqablate.engine.oracle import loop
 from seqablate.record.reader import read_record
 
 SMALL = [
@@ -65,15 +67,15 @@ def test_the_first_steps_equal_a_plain_torch_loop():
         assert row["clipped"] == (norm > 0.05)
         before = [p.detach().clone() for p in parameters]
         optimizer.step()
-        if row["update_ratio"] is not None and not math.isnan(row["update_ratio"]):
+        assert (step == 0) == math.isfinite(row["update_ratio"])  # measured at every tenth step
+        if step == 0:
             change = math.sqrt(
                 sum(float(((p.detach() - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True))
             )
             size = math.sqrt(sum(float((q**2).sum()) for q in before))
             assert row["update_ratio"] == pytest.approx(change / size, rel=1e-9)
-    trained = run.load_model().double()
-    for ours, theirs in zip(trained.to_torch().parameters(), lstm.parameters(), strict=True):
-        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+    for ours, theirs in zip(run.load_model().to_torch().parameters(), lstm.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
 def per_sample_norms(model: nn.Module, x: torch.Tensor, losses) -> tuple[np.ndarray, np.ndarray]:
@@ -132,6 +134,27 @@ def test_the_lag_curve_of_a_task_with_many_losses_is_that_of_one_of_them():
     assert signals(run, step=0, quantity="total", state="h")[0] > lag[-1]  # the profile holds nearer losses as well
 
 
+def test_lag_curves_of_a_bidirectional_stack_equal_a_plain_loop():
+    """Reverse layers under an every-step loss: the top one is read after one step, the lower one after all."""
+    words = ["task=copy", "task.length=4", "dtype=float64", "steps=1", "model.num_layers=2", "model.bidirectional=true"]
+    run = train(*words)
+    parts = assemble(read_overrides([*SMALL, *words]))
+    evaluation = next(parts.task.eval_batches("evaluation"))
+    x_TBI, y_TB = torch.from_numpy(evaluation.x).double(), torch.from_numpy(evaluation.y)
+    module = parts.model.to_torch()
+    zeros = torch.zeros(4, x_TBI.shape[1], 8, dtype=torch.float64)
+    trace = loop(kernel_call(module, x_TBI, (zeros, zeros)))
+    loss = nn.functional.cross_entropy(parts.model.readout(trace.output[-1]), y_TB[-1], reduction="sum")
+    loss.backward()
+    for layer in (0, 1):
+        for number, direction in enumerate(("forward", "reverse")):
+            h_TBD = trace.gradient(layer, number, "h")
+            expected = h_TBD.norm(dim=-1).mean(1).flip(0).numpy()  # lag k is timestep T - 1 - k in either direction
+            recorded = signals(run, step=0, quantity="lag", state="h", layer=layer, direction=direction)
+            np.testing.assert_allclose(recorded, expected, rtol=1e-7, atol=1e-15)
+    assert (signals(run, step=0, quantity="lag", state="h", layer=0, direction="reverse") > 0).all()
+
+
 def test_padded_steps_are_left_out_and_reverse_recurrences_stand_in_real_time():
     run = train("task.variant=hs97", "task.length=30", "model.bidirectional=true", "steps=1", "eval.size=200")
     forward = signals(run, step=0, quantity="total", state="h", direction="forward")
@@ -145,6 +168,28 @@ def test_padded_steps_are_left_out_and_reverse_recurrences_stand_in_real_time():
     lag = signals(run, step=0, quantity="lag", state="h", direction="forward")
     assert lag.argmax() <= 1
     assert np.isfinite(lag).all()
+
+
+def test_an_evaluation_is_the_mean_over_samples_however_they_fall_into_batches():
+    run = train("eval.size=251", "steps=1", "dtype=float64")  # 250 and 1
+    parts = assemble(read_overrides([*SMALL, "eval.size=251", "dtype=float64"]))
+    batches = [b.tensors(parts.device, parts.dtype) for b in parts.task.eval_batches("evaluation")]
+    with torch.no_grad():
+        losses = torch.cat([(parts.model(b.x)[0][:, 0] - b.y) ** 2 for b in batches])
+    assert len(losses) == 251
+    assert read_record(run.path).evals[0]["loss"] == pytest.approx(losses.mean().item(), rel=1e-12)
+
+
+def test_a_language_model_is_evaluated_as_one_long_reading_of_every_stream():
+    words = ["task=lm", "task.bptt=8", "steps=1", "dtype=float64", "eval.size=64"]
+    run = train(*words)
+    parts = assemble(read_overrides([*SMALL[1:], *words]))
+    windows = [b.tensors(parts.device, parts.dtype) for b in parts.task.eval_batches("evaluation")]
+    assert len(windows) > 3
+    x, y = torch.cat([w.x for w in windows]), torch.cat([w.y for w in windows])
+    with torch.no_grad():
+        loss = nn.functional.cross_entropy(parts.model(x)[0].flatten(0, 1), y.flatten())
+    assert read_record(run.path).evals[0]["loss"] == pytest.approx(loss.item(), rel=1e-12)
 
 
 def test_the_batch_size_does_not_move_a_profile():
@@ -162,14 +207,23 @@ def test_a_solved_run_stops_and_is_confirmed_on_test_data():
 
 
 def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint():
-    run = train("model=rnn", "model.nonlinearity=relu", "optim=sgd", "optim.lr=1e6", "clip=none", "checkpoint.every=1")
+    run = train("model=rnn", "model.nonlinearity=relu", "optim=sgd", "optim.lr=1e6", "clip=none", "checkpoint.every=1",
+                "probe.every=1")  # fmt: skip
     assert run.status == "diverged"
     rows = read_record(run.path).train
     assert not math.isfinite(rows[-1]["loss"]) or not math.isfinite(rows[-1]["grad_norm"])
     assert all(math.isfinite(row["loss"]) for row in rows[:-1])
-    assert str(rows[-1]["step"]) in run.info["message"]
+    assert f"step {rows[-1]['step']}" in run.info["message"]
+    assert run.info["step"] == len(rows)
+    assert run.info["clipped_share"] == sum(row["clipped"] for row in rows) / len(rows)
+    assert max(signal.step for signal in read_record(run.path).signals) <= rows[-1]["step"]
     with pytest.raises(seqablate.UsageError, match="diverged"):
         seqablate.api.resume_folder(run.path)
+
+
+def test_a_model_comes_back_in_the_precision_in_which_it_was_trained():
+    run = train("dtype=float64", "steps=3")
+    assert {p.dtype for p in run.load_model().parameters()} == {torch.float64}
 
 
 def test_training_leaves_the_callers_torch_alone():
@@ -198,7 +252,7 @@ def test_probing_changes_weights_by_rounding_at_most():
     reference = train("dtype=float64", "probe.every=0").load_model().state_dict()
     probed = train("dtype=float64", "probe.every=1").load_model().state_dict()
     for name, value in reference.items():
-        torch.testing.assert_close(probed[name], value, rtol=1e-6, atol=1e-7)
+        torch.testing.assert_close(probed[name], value, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "step"])
