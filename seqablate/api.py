@@ -66,6 +66,8 @@ def train(overrides: list[str] | None = None, *, quiet: bool = True) -> Run:
     """
     from seqablate.assemble import read_overrides
 
+    if isinstance(overrides, str):
+        raise UsageError(f"train takes a list of override words: [{overrides!r}]")
     words = list(overrides or [])
     config = read_overrides(words)
     ending = run_config(config, ["seqablate", "train", *words], quiet=quiet)
@@ -109,8 +111,8 @@ def _memory_errors() -> Iterator[None]:
     """torch's ways of saying that there is not enough memory, as one line."""
     try:
         yield
-    except RuntimeError as error:
-        first = str(error).splitlines()[0]
-        if "out of memory" not in first and "allocate memory" not in first:
+    except (RuntimeError, MemoryError) as error:
+        first = (str(error).splitlines() or ["numpy"])[0]
+        if isinstance(error, RuntimeError) and "out of memory" not in first and "allocate memory" not in first:
             raise
         raise RunFailure(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,8 @@ def assemble(config: TrainConfig) -> Parts:
 
     from seqablate.training.parts import Parts
 
+    if config.threads > (cpus := os.cpu_count() or 1):
+        raise UsageError(f"threads={config.threads}: this machine has {cpus} CPUs")
     device = find_device(config.device)
     task = build_task(config)
     model = build_model(config, task).to(device)

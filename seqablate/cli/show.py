@@ -14,7 +14,7 @@ from seqablate.compare.curves import Overlay, overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
 from seqablate.console.output import make_console
-from seqablate.errors import RunFailure
+from seqablate.errors import RunFailure, UsageError
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 
@@ -40,6 +40,8 @@ def main(argv: list[str]) -> int:
     if arguments.json:
         print(json.dumps(strict(rows(runs)), indent=1, allow_nan=False))
         return 0
+    if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
+        raise UsageError(f"--out {arguments.out}: not a folder")
     show(runs, arguments.out or _home(runs, arguments.paths))
     return 0
 
@@ -53,6 +55,9 @@ def show(runs: Sequence[Run], out: Path) -> None:
     for name, quantity in QUANTITIES.items():
         drawn = overlay(runs, quantity)
         if drawn is None:
+            console.print(
+                f"no {name} curves: these runs were not probed (probe.every=0), or have not been evaluated yet"
+            )
             continue
         text = plot_log_curves(
             drawn.curves,

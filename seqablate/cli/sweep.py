@@ -28,7 +28,7 @@ def run_sweep(configs: list[TrainConfig], overrides: list[str]) -> int:
     """Train every config; 0 when all are done, 1 when one failed or diverged, 128 + n when a signal ended it."""
     first = configs[0]
     folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
-    say(f"sweep of {len(configs)} runs in {folder}")
+    say(f"sweep of {len(configs)} run{'s' * (len(configs) > 1)} in {folder}")
     stopped = _launch(folder, overrides)
     failed = _report(folder, configs)
     return stopped or failed
@@ -100,6 +100,9 @@ def _report(folder: Path, configs: list[TrainConfig]) -> int:
     bad |= {name: "did not begin" for name in names if not (folder / name / "run.json").is_file()}
     for name, why in sorted(bad.items()):
         complain(f"not done: {name} ({why.removesuffix(': None')})")
+    for run in runs:
+        if run.status in ("interrupted", "killed", "failed"):
+            say(f"go on: seqablate resume {shlex.quote(os.path.relpath(run.path))}")
     say(f"{len(names) - len(bad)} of {len(names)} runs done in {folder}")
     say(f"next: seqablate show {shlex.quote(os.path.relpath(folder))}")
     return 1 if bad else 0

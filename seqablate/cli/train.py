@@ -10,6 +10,8 @@ import json
 import sys
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from seqablate.assemble import build_task, find_device, load_variants
 from seqablate.cli.sweep import run_sweep
 from seqablate.config.codec import to_plain
@@ -20,9 +22,14 @@ from seqablate.errors import UsageError
 if TYPE_CHECKING:
     from seqablate.training.run import Ending
 
-# Options of Hydra that make sense here: the value says how many words they take.
-OPTIONS = {"--help": 0, "-h": 0, "--hydra-help": 0, "--info": 1, "-i": 1, "--cfg": 1, "-c": 1, "--package": 1, "-p": 1}
-OPTIONS |= {"--resolve": 0, "--shell-completion": 0, "-sc": 0, "--multirun": 0, "-m": 0}
+# Options of Hydra that make sense here: the words that each may, or (without None) must be followed by.
+OPTIONS: dict[str, tuple[str | None, ...]] = dict.fromkeys(
+    ("--help", "-h", "--hydra-help", "--resolve", "--shell-completion", "-sc", "--multirun", "-m"), (None,)
+)
+OPTIONS |= dict.fromkeys(("--cfg", "-c"), ("job", "hydra", "all"))
+OPTIONS |= dict.fromkeys(
+    ("--info", "-i"), (None, "all", "config", "defaults", "defaults-tree", "plugins", "searchpath")
+)
 SWEEP = ("--multirun", "-m")
 
 
@@ -38,9 +45,14 @@ def main(argv: list[str]) -> int:
         configs = [compose_arm(arm) for arm in arms]
         if explaining:
             return call_hydra(argv)
+        if len({config.name for config in configs}) > 1:
+            raise UsageError("name names the sweep's folder: give it one value; the runs inside are named for you")
         check_means(configs)
         return run_sweep(configs, overrides)
     config = compose_config(overrides)
+    if explaining in (["--cfg"], ["-c"]) and not {"hydra", "all"} & set(argv):
+        print(yaml.safe_dump(to_plain(config), sort_keys=False), end="")  # as the run folder would have it
+        return 0
     if explaining:
         return call_hydra(argv)
     from seqablate.api import run_config
@@ -52,17 +64,18 @@ def split_words(argv: list[str]) -> tuple[list[str], list[str]]:
     """Options (without their values) and override words (UsageError for an option that is not for here)."""
     options: list[str] = []
     overrides: list[str] = []
-    skip = 0
-    for word in argv:
+    words = list(argv)
+    while words:
+        word = words.pop(0)
         name, _, value = word.partition("=")
-        if skip:
-            skip -= 1
-        elif word.startswith("-") and name in OPTIONS:
+        if name in OPTIONS:
             options.append(name)
-            # --info may stand alone; --cfg and --package need their word
-            skip = OPTIONS[name] if not value and name not in ("--info", "-i") else 0
+            if not value and words and words[0] in OPTIONS[name]:
+                value = words.pop(0)
+            if (value or None) not in OPTIONS[name]:
+                raise UsageError(f"{name} takes one of: {', '.join(filter(None, OPTIONS[name]))}")
         elif word.startswith("-"):
-            raise UsageError(f"unknown option {word}: overrides are written key=value; options: {', '.join(OPTIONS)}")
+            raise UsageError(f"unknown option {word}: see seqablate train --help; overrides are written key=value")
         else:
             overrides.append(word)
     return options, overrides

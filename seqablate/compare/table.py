@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from seqablate.config.flat import flat_config
 from seqablate.record.run import Run
-from seqablate.signals.words import EXPONENTIAL, duration, number, percent
+from seqablate.signals.words import duration, exponential, half_life, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-NEVER_SHOWN = ("name", "quiet", "output_dir", "seed")  # the seed has a column of its own
+# How a run was watched and kept is no difference between runs; the seed has a column of its own.
+NEVER_SHOWN = {
+    *("name", "quiet", "output_dir", "seed", "device", "threads"),
+    *("probe.every", "eval.every", "eval.size", "checkpoint.every", "checkpoint.keep"),
+}
 AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
 LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
 SAMPLE = 30  # rows measured to see what fits
@@ -119,8 +123,8 @@ def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> 
         value if one_metric else f"{row['metric']} {value} ({number(row['chance'])})",
         number(row["test"]),
         "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]",
-        f"{'~' if fit['error'] > EXPONENTIAL else ''}{fit['factor']:.3f} ({fit['state']})" if fit else "–",
-        number(fit["half_life"]) if fit else "–",
+        f"{'' if exponential(fit) else '~'}{fit['factor']:.3f} ({fit['state']})" if fit else "–",
+        half_life(fit) if fit else "–",
         percent(row["clipped_share"]),
         duration(row["seconds"]) if row["seconds"] else "–",
     ]

@@ -45,15 +45,15 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
         raise UsageError(
             f"the config needs {error.args[0]!r}, which is not installed here or not in the file"
         ) from error
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"the config is damaged: {error}") from error
     except OmegaConfBaseException as error:
         raise UsageError(f"the config does not fit this version: {' '.join(str(error).split())}") from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the config is damaged: {error}") from error
     return config
 
 
 def digest(config: TrainConfig) -> str:
-    """SHA-256 (hex) of the canonical JSON of all that changes what is learned: equal digests, runs equal up to rounding."""
+    """SHA-256 (hex) of the canonical JSON of all that changes what is learned by more than rounding."""
     plain = to_plain(config)
     _drop_undigested(config, plain)
     return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -98,8 +98,11 @@ def explain(error: Exception) -> str:
         return f"{key} has no value: leave out the override that deletes it"
     if isinstance(cause, InterpolationKeyError):
         return f"{key}: {first}"
+    if isinstance(cause, OmegaConfBaseException) and key:
+        return f"{key}: {first}"
     if isinstance(cause, OverrideParseException):
-        return f"cannot read the override {cause.override!r}: write key=value, quoting values with spaces or braces"
+        hint = "write key=value; quote a value with special characters twice, as in 'name=\"a (b)\"'"
+        return f"cannot read the override {cause.override!r}: {hint}"
     if "ConfigLoader is not set" in first:
         return "glob() is not supported: name the choices, such as model=rnn,lstm"
     if "requires --multirun" in first or "Ambiguous value" in first:

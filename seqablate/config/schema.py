@@ -88,6 +88,8 @@ class TrainConfig:
         at_least("threads", self.threads, 1)
         _check_device(self.device)
         _check_name(self.name)
+        if not self.output_dir.strip():
+            raise UsageError("output_dir is empty: name a folder, or leave it out")
         if self.task.causal_only and not self.model.causal:
             raise UsageError(
                 "model.bidirectional=true cannot be combined with next-token prediction: "

@@ -90,9 +90,10 @@ class Watch:
 
     @property
     def result(self) -> str:
-        value = self.eval.get("metrics", {}).get(self.metric.name)
+        results = self.eval.get("metrics", {})
         metric = {"name": self.metric.name, "chance": self.metric.chance, "goal": self.metric.goal}
-        return against(metric, value, self.parts.task.baselines)
+        others = [f"  {other.name} {number(results.get(other.name))}" for other in self.parts.task.metrics[1:]]
+        return against(metric, results.get(self.metric.name), self.parts.task.baselines) + "".join(others)
 
 
 class PlainReporter:
@@ -105,7 +106,7 @@ class PlainReporter:
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
         self._line(headline(parts))
-        for line in scale_lines(parts):
+        for line in [*scale_lines(parts), *resumed_line(state)]:
             self._line(f"  {line}")
 
     def row(self, row: dict[str, Any]) -> None:
@@ -113,13 +114,12 @@ class PlainReporter:
             return
         self.watch.row(row)
         if row["kind"] == "eval":
-            train, config = self.watch.train, self.watch.parts.config
-            self._line(
-                f"  step {row['step']:>{len(str(config.steps))}}/{config.steps}  {self.watch.result}  "
-                f"train loss {number(train.get('loss'))}  gradient norm {number(train.get('grad_norm'))}  "
-                f"clipped {percent(self.watch.clipped / row['step'] if row['step'] else None)}  "
-                f"{self.watch.rate:.0f} steps/s"
-            )
+            train, steps = self.watch.train, self.watch.parts.config.steps
+            line = f"  step {row['step']:>{len(str(steps))}}/{steps}  {self.watch.result}"
+            if train:
+                line += f"  train loss {number(train['loss'])}  gradient norm {number(train['grad_norm'])}"
+                line += f"  clipped {percent(self.watch.clipped / row['step'])}  {self.watch.rate:.0f} steps/s"
+            self._line(line)
         elif row["kind"] == "text":
             self._line(f"  sample: {' '.join(row['text'].split())[:150]}")
 
@@ -159,7 +159,7 @@ class LiveReporter:
         self.watch = Watch(parts, state)
         if not self.brief:
             self.console.print(Text(headline(parts), style="bold"))
-            for line in scale_lines(parts):
+            for line in [*scale_lines(parts), *resumed_line(state)]:
                 self.console.print(Text(f"  {line}", style="dim"))
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
@@ -237,6 +237,11 @@ def scale_lines(parts: Parts) -> Iterator[str]:
         yield f"{metric.name} ({metric.unit}): {', '.join(references)}; {metric.source}"
 
 
+def resumed_line(state: TrainState) -> list[str]:
+    """Where a resumed run goes on."""
+    return [f"resumed at step {state.step}"] if state.progress.last else []
+
+
 def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
     """The result, what the gradient did, where everything is, and what to type next."""
     yield outcome(info)
@@ -244,7 +249,8 @@ def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
     if test:
         yield f"  on test data that decided nothing: {metric['name']} {number(test['metrics'][metric['name']])}"
     for fit in info.get("decay") or []:
-        yield f"  {decay_words(fit)}"
+        if info["status"] not in ("diverged", "failed"):  # it is about the last evaluation, not about how they ended
+            yield f"  {decay_words(fit)}"
     if info.get("clipped_share") is not None:
         clipped = f"{percent(info['clipped_share'])} of {info['step']} steps clipped"
         yield f"  {clipped}; {duration(info['seconds']['total'])} in all"

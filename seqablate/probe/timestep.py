@@ -60,6 +60,8 @@ class TimestepProbe:
     """
 
     def __init__(self, model: nn.Module, states: Sequence[str] = ("h", "c"), vectors: bool = False) -> None:
+        if not isinstance(model, nn.Module):
+            raise TypeError(f"TimestepProbe takes a torch.nn.Module, not {type(model).__name__}")
         if "h" not in states or not set(states) <= {"h", "c"}:
             raise ValueError(f'states must be ("h",) or ("h", "c"), not {states!r}')
         self._model, self._cell_states, self._vectors = model, "c" in states, vectors

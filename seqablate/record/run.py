@@ -32,6 +32,9 @@ class Run:
         self.name = self.path.name
         self.info = read_info(self.path)
 
+    def __repr__(self) -> str:
+        return f"<Run {self.name}: {self.status} at step {self.info['step']}>"
+
     @property
     def status(self) -> str:
         return self.info["status"]

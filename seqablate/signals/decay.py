@@ -9,6 +9,8 @@ import numpy as np
 
 # Below this a norm says more about float32's smallest numbers than about the model.
 SMALLEST = 1e-36
+EXPONENTIAL = 0.3  # decades that an exponential's points may lie off the line (root mean square)
+JUMP = 0.5  # decades between the measured ratio and the line's that an exponential may show
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,15 +20,24 @@ class Decay:
     Attributes:
         factor: multiplication per step back in time; below 1 the gradient fades, above 1 it grows.
         half_life: steps until half is left (infinite when ``factor >= 1``).
-        error: root-mean-square distance of log10(norm) from the line, in decades; above about 0.3 the curve is
-            not an exponential and ``factor`` only its average slope.
+        error: root-mean-square distance of log10(norm) from the line, in decades; above 0.3 the curve is no
+            exponential and ``factor`` only its average slope.
         lags: how many lags the line was fitted to.
+        reach: the largest usable lag.
+        ratio: what is left at ``reach``, measured: its norm over that at lag 0.
     """
 
     factor: float
     half_life: float
     error: float
     lags: int
+    reach: int
+    ratio: float
+
+
+def is_exponential(factor: float, error: float, reach: int, ratio: float) -> bool:
+    """Whether the line tells the whole story: close to the curve, and not beside a jump at its beginning."""
+    return error <= EXPONENTIAL and abs(math.log10(ratio) - reach * math.log10(factor)) <= JUMP
 
 
 def fit_decay(lag_curve: np.ndarray) -> Decay | None:
@@ -54,4 +65,6 @@ def fit_decay(lag_curve: np.ndarray) -> Decay | None:
     error = float(np.sqrt(np.mean((slope * x + intercept - y) ** 2)))
     factor = float(10.0**slope)
     half_life = math.log(0.5) / math.log(factor) if factor < 1 else math.inf
-    return Decay(factor=factor, half_life=half_life, error=error, lags=int(usable.sum()))
+    reach = int(x[-1])
+    ratio = float(lag_curve[reach] / lag_curve[0]) if lag_curve[0] > 0 else math.nan
+    return Decay(factor, half_life, error, lags=int(usable.sum()), reach=reach, ratio=ratio)

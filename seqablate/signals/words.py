@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from seqablate.signals.decay import is_exponential
+
 BLOCKS = "▁▂▃▄▅▆▇█"
-EXPONENTIAL = 0.3  # decades: a fit with a larger error is not an exponential
+FADING, GROWING = 0.999, 1.001  # factors between the two are called neither
 
 
 def number(value: float | None) -> str:
@@ -59,24 +61,30 @@ def against(metric: dict[str, Any], value: float | None, baselines: dict[str, fl
     return f"{metric['name']} {number(value)} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
 
 
+def exponential(fit: dict[str, Any]) -> bool:
+    """Whether a recorded fit describes its curve (see :func:`seqablate.signals.decay.is_exponential`)."""
+    return is_exponential(fit["factor"], fit["error"], fit["reach"], fit["ratio"])
+
+
+def half_life(fit: dict[str, Any]) -> str:
+    """Steps until half is left; ``–`` where nothing fades."""
+    return number(fit["half_life"]) if fit["factor"] < FADING else "–"
+
+
 def decay_words(fit: dict[str, Any]) -> str:
-    """What a lag curve's fit means, in a sentence."""
+    """What a lag curve and its fit mean, in a sentence."""
     place = [f"layer {fit['layer']}"] if fit["layer"] else []
     place += ["reverse"] if fit["direction"] == "reverse" else []
     what = f"d loss / d {fit['state']}" + (f" ({', '.join(place)})" if place else "")
-    if fit["error"] > EXPONENTIAL:
-        return (
-            f"{what} changes by a factor {fit['factor']:.3f} a step on average, but not exponentially "
-            f"(the line misses by {fit['error']:.1f} decades): look at the curve"
-        )
-    span = f"over {fit['lags']} steps back: x {number(fit['factor'] ** fit['lags'])}"
-    if fit["factor"] >= 1.001:
-        return f"{what} grows by a factor {fit['factor']:.3f} for every step back in time; {span}"
-    if fit["factor"] > 0.999:
-        return f"{what} neither fades nor grows: a factor {fit['factor']:.4f} a step; {span}"
+    left = f"{fit['reach']} steps back: x {number(fit['ratio'])}"
+    if not exponential(fit):
+        return f"{what}, {left}; not an exponential (average slope: x {fit['factor']:.3f} a step), look at the curve"
+    if fit["factor"] > GROWING:
+        return f"{what} grows: x {fit['factor']:.3f} for every step back in time; {left}"
+    if fit["factor"] > FADING:
+        return f"{what} neither fades nor grows: x {fit['factor']:.4f} a step; {left}"
     return (
-        f"{what} fades by a factor {fit['factor']:.3f} for every step back in time: "
-        f"half is left after {number(fit['half_life'])} steps; {span}"
+        f"{what} fades: x {fit['factor']:.3f} for every step back in time, half is left after {half_life(fit)}; {left}"
     )
 
 
@@ -89,7 +97,7 @@ def outcome(info: dict[str, Any]) -> str:
     if info["status"] == "failed":
         return f"failed: {info['message']}"
     if info["status"] == "interrupted":
-        return f"interrupted at step {info['step']}; {result}"
+        return f"interrupted at step {info['step']}; last evaluation: {result}"
     if info["solved_at"] is not None:
         return f"solved at step {info['solved_at']}: {result}"
     if metric["goal"] is None:

@@ -62,7 +62,7 @@ class LmConfig:
     def __post_init__(self) -> None:
         at_least("task.bptt", self.bptt, 1)
         at_least("task.vocab_size", self.vocab_size, 2)
-        if self.corpus != "pydoc" and Path(self.corpus).expanduser().exists():
+        if self.corpus.strip() and self.corpus != "pydoc" and Path(self.corpus).expanduser().exists():
             self.corpus = str(Path(self.corpus).expanduser().resolve())  # resuming works from any folder
 
     def build(self, data: RunData) -> LanguageModelling:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -65,9 +66,13 @@ def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
     """
     config = parts.config
     folder = create_run_folder(Path(config.output_dir), config.name or default_name(config))
-    folder.write_config(to_plain(config))
-    info = _first_info(folder.name, parts, command)
-    write_info(folder.path, info)
+    try:
+        folder.write_config(to_plain(config))
+        info = _first_info(folder.name, parts, command)
+        write_info(folder.path, info)
+    except BaseException:
+        shutil.rmtree(folder.path)  # nothing has been recorded in it yet
+        raise
     with RecordWriter(folder.record) as writer:
         writer.append({"kind": "header", "version": VERSION, "name": folder.name, "digest": info["digest"]})
         return _Session(folder, parts, info, writer, reporter).work(TrainState())
@@ -160,7 +165,7 @@ class _Session:
             except Diverged as error:
                 status, message = "diverged", str(error)
                 state.step = error.step + 1  # what was trained after it counts for nothing
-        self._close(state, status, message)
+            self._close(state, status, message)
         return Ending(self.folder.path, status, interruption.signum)
 
     def _close(self, state: TrainState, status: str, message: str | None) -> None:

@@ -51,6 +51,9 @@ MISTAKES = [
     (["~clip"], ["clip", "leave out"]),
     (["model=null"], ["needs a name"]),
     (["quiet=maybe"], ["quiet=maybe", "bool"]),
+    (["output_dir="], ["output_dir", "empty"]),
+    (["seed=${nope}"], ["seed", "nope"]),
+    (["optim.betas=0.9"], ["optim.betas"]),
 ]
 
 
