@@ -83,9 +83,8 @@ def decay_words(fit: dict[str, Any]) -> str:
         return f"{what} grows: x {fit['factor']:.3f} for every step back in time; {left}"
     if fit["factor"] > FADING:
         return f"{what} neither fades nor grows: x {fit['factor']:.4f} a step; {left}"
-    return (
-        f"{what} fades: x {fit['factor']:.3f} for every step back in time, half is left after {half_life(fit)}; {left}"
-    )
+    half = f"half is left after {half_life(fit)} steps"
+    return f"{what} fades: x {fit['factor']:.3f} for every step back in time, {half}; {left}"
 
 
 def outcome(info: dict[str, Any]) -> str:

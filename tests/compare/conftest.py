@@ -42,21 +42,14 @@ def make_run(tmp_path):
             rows.sort(key=lambda row: row["step"])
         header = {"kind": "header", "version": 1, "name": name, "digest": "0"}
         (path / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
-        fit = {
-            "layer": 0,
-            "direction": "forward",
-            "factor": factor,
-            "half_life": 1.0,
-            "error": 0.0,
-            "lags": 5,
-            "reach": 5,
-        }
-        fit["ratio"] = factor**5
+        fit = {"layer": 0, "direction": "forward", "factor": factor, "half_life": 1.0, "error": 0.0, "lags": 5}
+        fit |= {"reach": 5, "ratio": factor**5}
+        cell = {"state": "c", "factor": 0.99, "half_life": 69.0, "ratio": 0.99**5}
         summary = {
             "version": 1, "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
             "metric": {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""},
             "final": {"loss": 0.0037, "mse": 0.0037}, "clipped_share": 0.25, "seconds": {"total": 12.5},
-            "decay": [{**fit, "state": "h"}, {**fit, "state": "c", "factor": 0.99, "half_life": 69.0, "ratio": 0.99**5}],
+            "decay": [{**fit, "state": "h"}, {**fit, **cell}],
         } | (info or {})  # fmt: skip
         (path / "run.json").write_text(json.dumps(summary))
         return Run(path)
