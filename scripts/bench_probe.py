@@ -2,7 +2,7 @@
 """What probing every 10th step costs: whole training runs, record and TensorBoard events on, against probe.every=0.
 
 The two sides alternate in one process, on one thread; figures are medians of process time over the rounds, after a
-round that is not counted. Each run includes its evaluations, lag curves, record and events.
+short run of each that is not counted. Each run includes its evaluations, lag curves, record and events.
 
     python scripts/bench_probe.py --rounds 5
 """
@@ -18,9 +18,10 @@ import torch
 
 import seqablate
 
-SHAPES = {  # T, B, D, steps
-    "100/32/64": (100, 32, 64, 1000),
-    "750/32/128": (750, 32, 128, 250),
+# T, B, D and steps: runs as long as real ones (3000 is the default budget), for pictures are drawn at their end.
+SHAPES = {
+    "100/32/64": (100, 32, 64, 3000),
+    "750/32/128": (750, 32, 128, 400),
 }
 
 
@@ -44,16 +45,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--models", nargs="+", default=["lstm", "gru", "rnn"])
     parser.add_argument("--every", type=int, default=10)
+    parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES), help="T/B/D")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, median of {arguments.rounds} rounds")
-    for name, shape in SHAPES.items():
+    for name in arguments.shapes:
+        shape = SHAPES[name]
         for model in arguments.models:
             with tempfile.TemporaryDirectory() as folder:
+                sides = (arguments.every, 0)
+                for every in sides:  # warm up: imports, kernels, fonts
+                    process_seconds(model, (*shape[:3], 2 * arguments.every), every, folder)
                 pairs = [
-                    [process_seconds(model, shape, every, folder) for every in (arguments.every, 0)]
-                    for _ in range(arguments.rounds + 1)
-                ][1:]
+                    [process_seconds(model, shape, every, folder) for every in sides] for _ in range(arguments.rounds)
+                ]
             probed, plain = (statistics.median(side) for side in zip(*pairs, strict=True))
             ratio = statistics.median(a / b for a, b in pairs)
             per_step = 1000 / shape[3]
