@@ -17,8 +17,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-GATES = {"rnn_tanh": 1, "rnn_relu": 1, "lstm": 4, "gru": 3}
-
 
 class Weights(NamedTuple):
     """The parameters of one layer and direction, in torch's order of gates (LSTM: i, f, g, o; GRU: r, z, n)."""
@@ -28,11 +26,6 @@ class Weights(NamedTuple):
     b_ih: Tensor | None = None  # [G*D]
     b_hh: Tensor | None = None  # [G*D]
     w_hr: Tensor | None = None  # [P, D], only with proj_size
-
-    @property
-    def projected(self) -> int:
-        """P, the size of the state h."""
-        return self.w_hh.shape[1]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -187,6 +187,20 @@ def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_recorded(tmp_
     assert os.path.getsize(tmp_path / "run" / "record.jsonl") <= limit
 
 
+def test_a_disk_that_is_full_from_the_start_leaves_no_half_made_folder(tmp_path):
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100)); "  # config.yaml is longer
+        "from seqablate.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["train", *WORDS, "name=run", f"output_dir={tmp_path}"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 1
+    assert done.stderr.startswith("seqablate: cannot write")
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(unbroken, tmp_path):
     die_at("replace", 9, "train", *WORDS, "name=run", f"output_dir={tmp_path}")
     commits = read_record(tmp_path / "run").commits
