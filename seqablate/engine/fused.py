@@ -9,7 +9,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,23 +16,38 @@ from torch import Tensor
 from torch.nn.functional import dropout
 
 from seqablate.engine.call import KernelCall, Padding, Weights
+from seqablate.engine.cells import Cell, States
+from seqablate.engine.gradients import Gradients, Observer
 from seqablate.engine.totals import Memory, Order, cell_total, gru_total, hidden_total
 
 Kernel = Callable[..., tuple[Tensor, ...]]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Gradients:
-    """dL/d(state) of one layer and direction in one backward pass, by state: ``"h"``, and ``"c"`` of an LSTM.
-
-    Each is [T, B, P], or [T, B, D] for c; what stands at a padded step means nothing.
-    """
-
-    total: dict[str, Tensor]
-    direct: dict[str, Tensor]
-
-
 Receive = Callable[[int, list[Gradients]], None]
+
+
+def run_cell(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
+    """Run one layer and direction; see :class:`seqablate.engine.recurrence.Recurrence`."""
+    kernel = getattr(torch._VF, cell.name)
+    hx = tuple(state[None] for state in states)
+    train = torch.is_grad_enabled()  # cuDNN has no backward pass otherwise
+    if observer is None:
+        results = kernel(x_TBI, hx if len(hx) > 1 else hx[0], list(w[:4]), True, 1, 0.0, train, False, False)
+    else:
+        call = KernelCall(cell.name, x_TBI, hx, [[w]], train=train)
+        results = run(kernel, call, lambda _, found: observer.receive(found[0]), cell_states=observer.cell_states)
+    return results[0], tuple(state[0] for state in results[1:])
+
+
+def flatten(cell: Cell, weights: list[Tensor]) -> None:
+    """Lay a fused cell's weights out as one piece of memory where cuDNN will use them; elsewhere do nothing."""
+    if not cell.fused or not weights[0].is_cuda or not torch.backends.cudnn.is_acceptable(weights[0]):
+        return
+    from torch.backends.cudnn import rnn
+
+    mode, size = rnn.get_cudnn_mode(cell.name.upper()), weights[1].shape[1]
+    with torch.no_grad():
+        torch._cudnn_rnn_flatten_weight(weights, 4, weights[0].shape[1], mode, size, 0, 1, False, False)
 
 
 def run(kernel: Kernel, call: KernelCall, receive: Receive, *, cell_states: bool = True) -> tuple[Tensor, ...]:

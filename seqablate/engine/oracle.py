@@ -12,11 +12,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout, linear
+from torch.nn.functional import dropout
 
 from seqablate.engine.call import KernelCall, Weights
-
-States = tuple[Tensor, ...]  # (h,), or (h, c) for an LSTM
+from seqablate.engine.cells import CELLS, States
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,42 +79,9 @@ def _one_direction(
     steps: list[States] = [()] * len(x_TBI)
     for t in reversed(range(len(x_TBI))) if reverse else range(len(x_TBI)):
         past = tuple(state.detach() for state in states) if cut else states
-        steps[t] = CELLS[cell](x_TBI[t], past, w)
+        steps[t] = CELLS[cell].step(x_TBI[t], past, w)
         for state in steps[t]:
             state.retain_grad()
         # A sample that has ended (or, in reverse, not yet begun) keeps the states it has.
         states = tuple(torch.where(alive_TB[t, :, None], new, old) for new, old in zip(steps[t], states, strict=True))
     return steps, states
-
-
-def rnn_tanh_cell(x_BI: Tensor, states: States, w: Weights) -> States:
-    """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`` (Elman 1990)."""
-    (h_BD,) = states
-    return (torch.tanh(linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)),)
-
-
-def rnn_relu_cell(x_BI: Tensor, states: States, w: Weights) -> States:
-    """``h' = relu(W_ih x + b_ih + W_hh h + b_hh)`` (Le et al. 2015)."""
-    (h_BD,) = states
-    return (torch.relu(linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)),)
-
-
-def lstm_cell(x_BI: Tensor, states: States, w: Weights) -> States:
-    """``c' = f c + i g`` and ``h' = o tanh(c')`` (Gers et al. 2000), projected by W_hr (Sak et al. 2014)."""
-    h_BP, c_BD = states
-    i, f, g, o = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BP, w.w_hh, w.b_hh)).chunk(4, dim=1)
-    c_BD = f.sigmoid() * c_BD + i.sigmoid() * g.tanh()
-    m_BD = o.sigmoid() * c_BD.tanh()
-    return (m_BD if w.w_hr is None else linear(m_BD, w.w_hr)), c_BD
-
-
-def gru_cell(x_BI: Tensor, states: States, w: Weights) -> States:
-    """``n = tanh(W_n x + b + r (U_n h + b'))`` and ``h' = (1 - z) n + z h`` (Cho et al. 2014, r placed as in cuDNN)."""
-    (h_BD,) = states
-    x_r, x_z, x_n = linear(x_BI, w.w_ih, w.b_ih).chunk(3, dim=1)
-    h_r, h_z, h_n = linear(h_BD, w.w_hh, w.b_hh).chunk(3, dim=1)
-    r_BD, z_BD = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-    return ((1 - z_BD) * (x_n + r_BD * h_n).tanh() + z_BD * h_BD,)
-
-
-CELLS = {"rnn_tanh": rnn_tanh_cell, "rnn_relu": rnn_relu_cell, "lstm": lstm_cell, "gru": gru_cell}

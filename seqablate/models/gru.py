@@ -19,10 +19,6 @@ class GRUConfig(RecurrentConfig):
 
     def build(self, *, seed: int, **task: Any) -> RecurrentStack:
         """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from torch import nn
-
         from seqablate.models.recurrent import RecurrentStack
 
-        return RecurrentStack(
-            self.shape(**task), lambda input_size: nn.GRU(input_size, self.hidden_size), label="gru", seed=seed
-        )
+        return RecurrentStack(self.shape(**task), cell="gru", label="gru", seed=seed)

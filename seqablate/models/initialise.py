@@ -9,32 +9,33 @@ import math
 
 import torch
 
+from seqablate.engine.recurrence import Recurrence
 from seqablate.streams import stream_seed
 
 
-def initialise_recurrence(rnn: torch.nn.RNNBase, seed: int, name: str, forget_bias: float | None = None) -> None:
+def initialise_recurrence(recurrence: Recurrence, seed: int, name: str, forget_bias: float | None = None) -> None:
     """Input weights Glorot-uniform, recurrent weights orthogonal, biases zero; gate by gate.
 
     Glorot & Bengio 2010, eq. 16; Saxe, McClelland & Ganguli 2014 (orthogonal), as usual for recurrent matrices since
-    Le, Jaitly & Hinton 2015 and Arjovsky et al. 2016. ``forget_bias`` is the whole bias of an LSTM's forget gate
+    Le, Jaitly & Hinton 2015 and Arjovsky et al. 2016. ``forget_bias`` is the whole bias of a forget gate
     (torch adds two: it goes into ``bias_ih``, ``bias_hh`` stays zero); Jozefowicz et al. 2015 recommend 1.
 
     Args:
-        rnn: a one-layer, one-direction ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``; changed in place.
+        recurrence: changed in place.
         seed: the run's seed.
         name: the recurrence's name, which selects its streams.
-        forget_bias: for an LSTM only.
+        forget_bias: for a cell with a gate ``f`` only.
     """
-    D, parameters = rnn.hidden_size, dict(rnn.named_parameters())
+    D, gates = recurrence.hidden_size, recurrence.cell.gates
     with torch.no_grad():
-        for gate, block in enumerate(parameters["weight_ih_l0"].split(D)):
+        for gate, block in enumerate(recurrence.weight_ih.split(D)):
             torch.nn.init.xavier_uniform_(block, generator=_generator(seed, f"{name}.weight_ih", gate))
-        for gate, block in enumerate(parameters["weight_hh_l0"].split(D)):
+        for gate, block in enumerate(recurrence.weight_hh.split(D)):
             torch.nn.init.orthogonal_(block, generator=_generator(seed, f"{name}.weight_hh", gate))
-        parameters["bias_ih_l0"].zero_()
-        parameters["bias_hh_l0"].zero_()
+        recurrence.bias_ih.zero_()
+        recurrence.bias_hh.zero_()
         if forget_bias is not None:
-            parameters["bias_ih_l0"][D : 2 * D] = forget_bias  # torch's gate order: input, forget, cell, output
+            recurrence.bias_ih.split(D)[gates.index("f")].fill_(forget_bias)
 
 
 def initialise_linear(linear: torch.nn.Linear, seed: int, name: str) -> None:

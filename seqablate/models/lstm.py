@@ -30,13 +30,11 @@ class LSTMConfig(RecurrentConfig):
 
     def build(self, *, seed: int, **task: Any) -> RecurrentStack:
         """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from torch import nn
-
         from seqablate.models.recurrent import RecurrentStack
 
         return RecurrentStack(
             self.shape(**task),
-            lambda input_size: nn.LSTM(input_size, self.hidden_size),
+            cell="lstm",
             label="lstm",
             seed=seed,
             forget_bias=self.forget_bias,

@@ -1,6 +1,6 @@
-"""A stack of single-layer, single-direction recurrences on torch's fused kernels.
+"""A stack of single-layer, single-direction recurrences.
 
-Written as a list, with what stands between layers (dropout) outside of torch's module, because then the probe sees
+Written as a list, with what stands between layers (dropout) outside of any recurrence, because then the probe sees
 one case, dropout comes from the run's own generator, and each layer's output is there to be looked at.
 
 Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
@@ -8,17 +8,23 @@ Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
-from seqablate.models.base import Recurrence
+from seqablate.engine.recurrence import Recurrence
+from seqablate.models import base
 from seqablate.models.initialise import initialise_embedding, initialise_linear, initialise_recurrence
 
 DIRECTIONS = ("forward", "reverse")
+TORCH_MODULES: dict[str, tuple[Any, dict[str, Any]]] = {
+    "rnn_tanh": (nn.RNN, {"nonlinearity": "tanh"}),
+    "rnn_relu": (nn.RNN, {"nonlinearity": "relu"}),
+    "lstm": (nn.LSTM, {}),
+    "gru": (nn.GRU, {}),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,16 +48,16 @@ class RecurrentStack(nn.Module):
 
     Args:
         shape: the sizes.
-        cell: makes one recurrence, given its input size; a one-layer ``nn.RNN``, ``nn.LSTM`` or ``nn.GRU``.
-        label: name of the cell, for signals.
+        cell: name of the cell (``seqablate.engine.cells``).
+        label: name of the model, for signals.
         seed: the run's seed, for initial values.
-        forget_bias: whole bias of an LSTM's forget gates at the start.
+        forget_bias: whole bias of the forget gates at the start, for a cell that has them.
     """
 
     def __init__(
         self,
         shape: StackShape,
-        cell: Callable[[int], nn.RNNBase],
+        cell: str,
         label: str,
         seed: int,
         forget_bias: float | None = None,
@@ -64,21 +70,26 @@ class RecurrentStack(nn.Module):
         first = shape.hidden_size if shape.tokens else shape.input_size
         self.embedding = nn.Embedding(shape.input_size, shape.hidden_size) if shape.tokens else None
         self.layers = nn.ModuleList(
-            nn.ModuleDict({f"{direction}_cell": cell(first if k == 0 else width) for direction in directions})
+            nn.ModuleDict(
+                {
+                    f"{direction}_cell": Recurrence(cell, first if k == 0 else width, shape.hidden_size)
+                    for direction in directions
+                }
+            )
             for k in range(shape.num_layers)
         )
         self.readout = nn.Linear(width, shape.output_size)
         self.recurrences = tuple(
-            Recurrence(f"layers.{k}.{direction}_cell", k, direction)
+            base.Recurrence(f"layers.{k}.{direction}_cell", k, direction)
             for k in range(shape.num_layers)
             for direction in directions
         )
         self._initialise(seed, forget_bias)
 
-    def _cell(self, recurrence: Recurrence) -> nn.RNNBase:
-        """The torch module behind a recurrence."""
+    def _cell(self, recurrence: base.Recurrence) -> Recurrence:
+        """The module behind a recurrence."""
         module = self.get_submodule(recurrence.name)
-        assert isinstance(module, nn.RNNBase)
+        assert isinstance(module, Recurrence)
         return module
 
     def _initialise(self, seed: int, forget_bias: float | None) -> None:
@@ -106,27 +117,38 @@ class RecurrentStack(nn.Module):
             output_TBD, final = _run(self._cell(recurrence), h_TBD, lengths, initial, recurrence.direction == "reverse")
             outputs.append(output_TBD)
             new_state.append(final)
-        h_TBD = _join(outputs)
-        features = h_TBD if self.shape.every_step else self._last(h_TBD, lengths)
+        if self.shape.every_step:
+            features = _join(outputs)
+        elif lengths is None:
+            features = _join([final[0] for final in new_state[-len(outputs) :]])
+        else:
+            features = self._last(_join(outputs), lengths)
         return self.readout(features), new_state
 
-    def _last(self, h_TBD: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    def _last(self, h_TBD: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """[B, D] after the last valid step: of the forward half at the end, of the reverse half at t = 0."""
         D = self.shape.hidden_size
-        if lengths is None:
-            forward_BD = h_TBD[-1, :, :D]
-        else:
-            forward_BD = h_TBD[lengths - 1, torch.arange(h_TBD.shape[1], device=h_TBD.device), :D]
+        forward_BD = h_TBD[lengths - 1, torch.arange(h_TBD.shape[1], device=h_TBD.device), :D]
         return torch.cat([forward_BD, h_TBD[0, :, D:]], dim=-1) if self.shape.bidirectional else forward_BD
 
     def to_torch(self) -> nn.RNNBase:
-        """The recurrences as ONE torch module of the same shape, with copies of the weights."""
+        """The recurrences as ONE torch module of the same shape, with copies of the weights.
+
+        Raises:
+            ValueError: torch has no module of this cell.
+        """
         first = self._cell(self.recurrences[0])
-        options: dict[str, Any] = {"nonlinearity": first.nonlinearity} if isinstance(first, nn.RNN) else {}
-        options |= {"bidirectional": self.shape.bidirectional, "dropout": self.shape.dropout}
-        kind: Any = type(first)
-        module: nn.RNNBase = kind(first.input_size, first.hidden_size, num_layers=self.shape.num_layers, **options)
-        module = module.to(next(first.parameters()))
+        if first.cell.name not in TORCH_MODULES:
+            raise ValueError(f"torch has no module of the cell {first.cell.name}")
+        make, options = TORCH_MODULES[first.cell.name]
+        module: nn.RNNBase = make(
+            first.input_size,
+            first.hidden_size,
+            num_layers=self.shape.num_layers,
+            bidirectional=self.shape.bidirectional,
+            dropout=self.shape.dropout,
+            **options,
+        ).to(next(first.parameters()))
         with torch.no_grad():
             for theirs, ours in self._pairs(module):
                 theirs.copy_(ours)
@@ -138,10 +160,11 @@ class RecurrentStack(nn.Module):
         Raises:
             ValueError: kind or shape differ.
         """
-        expected = {name: p.shape for name, p in self.to_torch().named_parameters()}
+        own = self.to_torch()
+        expected = {name: p.shape for name, p in own.named_parameters()}
         given = {name: p.shape for name, p in module.named_parameters()}
-        if module.mode != self._cell(self.recurrences[0]).mode or expected != given:
-            raise ValueError(f"cannot load {module}: this stack has the shape of {self.to_torch()}")
+        if module.mode != own.mode or expected != given:
+            raise ValueError(f"cannot load {module}: this stack has the shape of {own}")
         with torch.no_grad():
             for theirs, ours in self._pairs(module):
                 ours.copy_(theirs)
@@ -152,7 +175,7 @@ class RecurrentStack(nn.Module):
             ours = self._cell(recurrence)
             suffix = f"_l{recurrence.layer}" + ("_reverse" if recurrence.direction == "reverse" else "")
             for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                pairs.append((getattr(module, kind + suffix), getattr(ours, kind + "_l0")))
+                pairs.append((getattr(module, kind + suffix), getattr(ours, kind)))
         return pairs
 
 
@@ -179,7 +202,7 @@ def reverse_steps(x_TB: torch.Tensor, lengths: torch.Tensor | None) -> torch.Ten
 
 
 def _run(
-    recurrence: nn.RNNBase, x_TBI: torch.Tensor, lengths: torch.Tensor | None, initial: Any, reverse: bool
+    recurrence: Recurrence, x_TBI: torch.Tensor, lengths: torch.Tensor | None, initial: Any, reverse: bool
 ) -> tuple[torch.Tensor, Any]:
     if not reverse:
         return recurrence(x_TBI, initial)

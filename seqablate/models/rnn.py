@@ -31,13 +31,11 @@ class RNNConfig(RecurrentConfig):
 
     def build(self, *, seed: int, **task: Any) -> RecurrentStack:
         """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from torch import nn
-
         from seqablate.models.recurrent import RecurrentStack
 
         return RecurrentStack(
             self.shape(**task),
-            lambda input_size: nn.RNN(input_size, self.hidden_size, nonlinearity=self.nonlinearity.value),
+            cell=f"rnn_{self.nonlinearity.value}",
             label="rnn",
             seed=seed,
         )

@@ -5,15 +5,11 @@ Shapes: T time, B batch, D hidden (or projected), L layers, S directions.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from seqablate.engine.call import Padding
-from seqablate.engine.fused import Gradients
-
-Kind = Literal["total", "direct"]
+from seqablate.engine.gradients import Gradients, Kind
 
 
 class CallGradients:
@@ -74,7 +70,7 @@ class CallGradients:
         if not self._open:
             return
         before = self._layers[layer]
-        self._layers[layer] = found if before is None else [_sum(a, b) for a, b in zip(before, found, strict=True)]
+        self._layers[layer] = found if before is None else [self._sum(a, b) for a, b in zip(before, found, strict=True)]
         self._norms.clear()
 
     def close(self) -> None:
@@ -95,19 +91,29 @@ class CallGradients:
 
     def _norms_of(self, kind: Kind) -> dict[str, Tensor]:
         if kind not in self._norms:
-            layers = [[getattr(found, kind) for found in directions] for directions in self._reached()]
+            layers = [[found.norms(kind) for found in directions] for directions in self._reached()]
             self._norms[kind] = {
-                state: torch.stack([torch.stack([self._norm(found[state]) for found in layer]) for layer in layers])
+                state: torch.stack([torch.stack([self._mark(found[state]) for found in layer]) for layer in layers])
                 for state in layers[0][0]
             }
         return self._norms[kind]
 
-    def _norm(self, gradient_TBD: Tensor) -> Tensor:
-        """Norms [T, B], summed in float64: the square of a float32 below 1e-23 is 0 in float32."""
-        norms_TB = torch.linalg.vector_norm(gradient_TBD, dim=-1, dtype=torch.float64)
+    def _mark(self, norms_TB: Tensor) -> Tensor:
+        """NaN where a sample has ended, and the samples in the caller's order."""
         if self._padding is not None:
-            norms_TB.masked_fill_(~self._padding.valid_TB, torch.nan)
+            norms_TB = norms_TB.masked_fill(~self._padding.valid_TB, torch.nan)
         return self._in_batch_order(norms_TB)
+
+    def _sum(self, a: Gradients, b: Gradients) -> Gradients:
+        if a.total_norms is not None and not a.total:
+            raise RuntimeError(
+                f"a second backward pass came through the same call of {self._module!r}, and of the first only norms were "
+                "kept: use TimestepProbe(model, vectors=True)"
+            )
+        return Gradients(
+            {state: a.total[state] + b.total[state] for state in a.total},
+            {state: a.direct[state] + b.direct[state] for state in a.direct},
+        )
 
     def _vectors_of(self, kind: Kind) -> dict[str, list[list[Tensor]]]:
         if not self._keep_vectors:
@@ -187,10 +193,3 @@ class ModuleGradients:
                 f"{self._module!r} was called with batches of {sorted(set(sizes))} samples, which cannot be joined "
                 "along time: take the calls one by one from .calls"
             )
-
-
-def _sum(a: Gradients, b: Gradients) -> Gradients:
-    return Gradients(
-        {state: a.total[state] + b.total[state] for state in a.total},
-        {state: a.direct[state] + b.direct[state] for state in a.direct},
-    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from seqablate.engine.recurrence import Recurrence
+
 
 def check_model(model: nn.Module) -> None:
     """Refuse a model whose recurrences cannot be watched.
@@ -23,7 +25,7 @@ def check_model(model: nn.Module) -> None:
             )
         if isinstance(part, nn.DataParallel):
             raise TypeError(f"{where} is an nn.DataParallel, which calls copies: probe its .module on one device")
-    if not any(isinstance(part, nn.RNNBase) for part in model.modules()):
+    if not any(isinstance(part, nn.RNNBase | Recurrence) for part in model.modules()):
         raise TypeError(f"{type(model).__name__} holds no nn.RNN, nn.LSTM or nn.GRU: there is nothing to probe")
 
 

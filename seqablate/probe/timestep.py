@@ -1,4 +1,4 @@
-"""The total gradient of every timestep of any nn.RNN, nn.LSTM and nn.GRU, wherever in a model it sits."""
+"""The total gradient of every timestep of any recurrence, torch's or seqablate's, wherever in a model it sits."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ from torch.utils.hooks import RemovableHandle
 
 from seqablate.engine.call import parse
 from seqablate.engine.fused import run
+from seqablate.engine.gradients import Observer
+from seqablate.engine.recurrence import Recurrence
 from seqablate.probe import views
 from seqablate.probe.gradients import CallGradients, ModuleGradients
 from seqablate.probe.refusals import check_context, check_model
@@ -24,6 +26,7 @@ from seqablate.probe.refusals import check_context, check_model
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
 
+PROBED = (nn.RNNBase, Recurrence)
 KERNELS = {getattr(torch._VF, cell): cell for cell in ("rnn_tanh", "rnn_relu", "lstm", "gru")}
 
 # What some probe is watching right now. A second probe would see the first one's kernel calls, not the model's.
@@ -65,7 +68,7 @@ class TimestepProbe:
         if "h" not in states or not set(states) <= {"h", "c"}:
             raise ValueError(f'states must be ("h",) or ("h", "c"), not {states!r}')
         self._model, self._cell_states, self._vectors = model, "c" in states, vectors
-        self._modules = {name: part for name, part in model.named_modules() if isinstance(part, nn.RNNBase)}
+        self._modules = {name: part for name, part in model.named_modules() if isinstance(part, PROBED)}
         self._records: dict[str, ModuleGradients] = {}
         self._calling: list[tuple[str, Tensor | None]] = []
         self._undo: list[RemovableHandle] = []
@@ -95,7 +98,8 @@ class TimestepProbe:
         self._records = {name: ModuleGradients(name) for name in self._modules}
         self._thread = threading.get_ident()
         for name, module in self._modules.items():
-            self._undo.append(module.register_forward_pre_hook(self._before(name), with_kwargs=True))
+            before = self._observe(name) if isinstance(module, Recurrence) else self._before(name)
+            self._undo.append(module.register_forward_pre_hook(before, with_kwargs=True))
             self._undo.append(module.register_forward_hook(self._after(name), always_call=True))
         self._mode = _KernelMode(self._kernel_call)
         self._mode.__enter__()
@@ -129,6 +133,20 @@ class TimestepProbe:
         Tags: ``timestep_gradient/profile`` and ``timestep_gradient_log10/<curve>/{first,last}_timestep``.
         """
         views.log(self, writer, step)
+
+    def _observe(self, name: str) -> Callable[..., Any]:
+        """A hook that has our own recurrence report to a new record of this call."""
+
+        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
+            check_context(name)
+            if threading.get_ident() != self._thread or not torch.is_grad_enabled():
+                return None
+            record = CallGradients(name, layers=1, vectors=self._vectors, padding=None, unsorted=None)
+            self._records[name].calls.append(record)
+            observer = Observer(lambda found: record.add(0, [found]), self._cell_states, self._vectors)
+            return args, kwargs | {"observer": observer}
+
+        return hook
 
     def _before(self, name: str) -> Callable[..., None]:
         """A hook that notes which module makes the kernel call to come, and how its batch was sorted."""

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
 from seqablate.engine.call import KernelCall
-from seqablate.engine.fused import Gradients, run
+from seqablate.engine.fused import run
+from seqablate.engine.gradients import Gradients
 from seqablate.engine.oracle import Trace, loop
 
 EXACT = 1e-9

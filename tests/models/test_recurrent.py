@@ -16,24 +16,24 @@ def build(*overrides: str):
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
 def test_recurrent_weights_are_orthogonal_gate_by_gate_and_input_weights_glorot(name):
     cell = build(f"model={name}", "task=copy", "model.hidden_size=64").layers[0]["forward_cell"]
-    for block in cell.weight_hh_l0.split(64):
+    for block in cell.weight_hh.split(64):
         torch.testing.assert_close(block @ block.T, torch.eye(64), rtol=0, atol=1e-5)
     bound = (6 / (10 + 64)) ** 0.5
-    for block in cell.weight_ih_l0.split(64):
+    for block in cell.weight_ih.split(64):
         assert 0.95 * bound < block.abs().max() <= bound
-    assert not cell.bias_hh_l0.any()
+    assert not cell.bias_hh.any()
 
 
 def test_the_forget_bias_is_the_forget_gates_whole_bias_and_nothing_elses():
     cell = build("model=lstm", "model.forget_bias=2.5", "model.hidden_size=8").layers[0]["forward_cell"]
-    total = (cell.bias_ih_l0 + cell.bias_hh_l0).split(8)  # torch: input, forget, cell, output
+    total = (cell.bias_ih + cell.bias_hh).split(8)  # torch: input, forget, cell, output
     assert torch.equal(total[1], torch.full((8,), 2.5))
     assert not torch.cat([total[0], total[2], total[3]]).any()
     # At h = c = 0 and x = 0 the forget gate is sigmoid(2.5): one step from c = 1 keeps that much.
-    lstm = torch.nn.LSTM(2, 8)
+    lstm = torch.nn.LSTMCell(2, 8)
     lstm.load_state_dict(cell.state_dict())
-    _, (_, c) = lstm(torch.zeros(1, 1, 2), (torch.zeros(1, 1, 8), torch.ones(1, 1, 8)))
-    torch.testing.assert_close(c, torch.full((1, 1, 8), 2.5).sigmoid())
+    _, c = lstm(torch.zeros(1, 2), (torch.zeros(1, 8), torch.ones(1, 8)))
+    torch.testing.assert_close(c, torch.full((1, 8), 2.5).sigmoid())
 
 
 def test_adding_a_layer_or_changing_the_cell_does_not_shift_the_readout():

@@ -82,7 +82,7 @@ def per_sample_norms(model: nn.Module, x: torch.Tensor, losses) -> tuple[np.ndar
     """‖d loss_b / d h_t‖ and the same of c, [T, B], by a plain loop of cells: losses(hs) gives each sample's loss."""
     fused = model.layers[0]["forward_cell"]
     cell = nn.LSTMCell(fused.input_size, fused.hidden_size).double()
-    cell.load_state_dict({name.removesuffix("_l0"): p for name, p in fused.state_dict().items()})
+    cell.load_state_dict(fused.state_dict())
     h = c = torch.zeros(x.shape[1], fused.hidden_size, dtype=torch.float64)
     hs, cs = [], []
     for x_t in x:

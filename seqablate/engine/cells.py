@@ -1,0 +1,81 @@
+"""The cells: which gates and states each has, and its formula for one step.
+
+A cell is a :class:`Cell` in ``CELLS``, and its formula is all that the plain loop needs. Cells that torch or
+``kernels.py`` also knew whole sequences of run there (see ``recurrence.py``).
+
+Shapes: B batch, I input, D hidden, P projected (D without ``proj_size``), G gates. Weights are laid out as in torch.nn:
+``w_ih`` [G*D, I] and ``w_hh`` [G*D, P], one block of D rows per gate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import linear
+
+from seqablate.engine.call import Weights
+
+States = tuple[Tensor, ...]  # (h,), or (h, c)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One kind of recurrence.
+
+    Attributes:
+        name: key in ``CELLS``; torch's name of the kernel where torch has one.
+        gates: the blocks of the weight matrices, in order.
+        states: ``("h",)`` or ``("h", "c")``; the first is the output.
+        step: ``(x_BI, states, weights) -> states``, the formula.
+        fused: whether ``torch._VF`` and ``kernels.py`` have it as one call.
+    """
+
+    name: str
+    gates: tuple[str, ...]
+    states: tuple[str, ...]
+    step: Callable[[Tensor, States, Weights], States]
+    fused: bool = False
+
+
+def rnn_tanh_step(x_BI: Tensor, states: States, w: Weights) -> States:
+    """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`` (Elman 1990)."""
+    (h_BD,) = states
+    return (torch.tanh(linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)),)
+
+
+def rnn_relu_step(x_BI: Tensor, states: States, w: Weights) -> States:
+    """``h' = relu(W_ih x + b_ih + W_hh h + b_hh)`` (Le et al. 2015)."""
+    (h_BD,) = states
+    return (torch.relu(linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)),)
+
+
+def lstm_step(x_BI: Tensor, states: States, w: Weights) -> States:
+    """``c' = f c + i g`` and ``h' = o tanh(c')`` (Gers et al. 2000), projected by W_hr (Sak et al. 2014)."""
+    h_BP, c_BD = states
+    i, f, g, o = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BP, w.w_hh, w.b_hh)).chunk(4, dim=1)
+    c_BD = f.sigmoid() * c_BD + i.sigmoid() * g.tanh()
+    m_BD = o.sigmoid() * c_BD.tanh()
+    return (m_BD if w.w_hr is None else linear(m_BD, w.w_hr)), c_BD
+
+
+def gru_step(x_BI: Tensor, states: States, w: Weights) -> States:
+    """``n = tanh(W_n x + b + r (U_n h + b'))`` and ``h' = (1 - z) n + z h`` (Cho et al. 2014, r placed as in cuDNN)."""
+    (h_BD,) = states
+    x_r, x_z, x_n = linear(x_BI, w.w_ih, w.b_ih).chunk(3, dim=1)
+    h_r, h_z, h_n = linear(h_BD, w.w_hh, w.b_hh).chunk(3, dim=1)
+    r_BD, z_BD = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
+    return ((1 - z_BD) * (x_n + r_BD * h_n).tanh() + z_BD * h_BD,)
+
+
+CELLS = {
+    cell.name: cell
+    for cell in (
+        Cell("rnn_tanh", ("h",), ("h",), rnn_tanh_step, fused=True),
+        Cell("rnn_relu", ("h",), ("h",), rnn_relu_step, fused=True),
+        Cell("lstm", ("i", "f", "g", "o"), ("h", "c"), lstm_step, fused=True),
+        Cell("gru", ("r", "z", "n"), ("h",), gru_step, fused=True),
+    )
+}

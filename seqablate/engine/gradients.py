@@ -1,0 +1,56 @@
+"""What a backward pass brings to the states of one layer and direction, and who wants to know.
+
+Shapes: T time, B batch, P width of the output, D hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Kind = Literal["total", "direct"]
+ByState = dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gradients:
+    """dL/d(state) in one backward pass, by state: ``"h"``, and ``"c"`` where the cell has one.
+
+    Attributes:
+        total, direct: the gradients themselves, [T, B, P] (or [T, B, D] for c); empty where only norms were wanted.
+            What stands at a padded step means nothing.
+        total_norms, direct_norms: their norms over the last axis [T, B] in float64, where a kernel has taken them
+            already.
+    """
+
+    total: ByState
+    direct: ByState
+    total_norms: ByState | None = None
+    direct_norms: ByState | None = None
+
+    def norms(self, kind: Kind) -> ByState:
+        """State -> norms [T, B], summed in float64: the square of a float32 below 1e-23 is 0 in float32."""
+        known = self.total_norms if kind == "total" else self.direct_norms
+        if known is not None:
+            return known
+        vectors = self.total if kind == "total" else self.direct
+        return {state: torch.linalg.vector_norm(v, dim=-1, dtype=torch.float64) for state, v in vectors.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Who is told the gradients of one call of a recurrence, after each backward pass through it.
+
+    Args:
+        receive: called with them.
+        cell_states: whether more than h is wanted.
+        vectors: whether the gradients themselves are wanted, not only their norms.
+    """
+
+    receive: Callable[[Gradients], None]
+    cell_states: bool = True
+    vectors: bool = False

@@ -1,0 +1,458 @@
+"""Whole recurrences as single compiled functions: forward, and a backward pass derived by hand (README.md).
+
+Compiled by numba at first use and kept on disk. All of it is in one file because numba's cache looks at the file of the
+function it compiles, and would keep code whose helpers have changed elsewhere.
+
+Shapes: T time, B batch, I input, D hidden, G gates * D. ``w_x`` and ``w_h`` are the transposed weights, [I, G] and
+[D, G]. Every matrix that stands on the right of a product or receives one has rows padded with zeros to whole vectors
+(:func:`padded`); the rest is contiguous. A kernel works on the samples ``lo <= b < hi``: several can share a batch.
+
+A backward kernel takes ``d_out`` [T, B, D] (T = 0: no gradient reached the output) and ``d_hn`` [B, D], the gradient of
+the returned final state. It adds to the padded ``dw_*`` and ``d_b``, to ``d_x`` (T = 0: not wanted), and leaves the
+gradient of the initial state in ``d_h`` [B, D], which starts at zero. ``norms`` [states, 2, T, B] (states = 0: not
+wanted) receives the norms of every state's total and direct gradient, ``vectors`` [states, 2, T, B, D] those
+themselves; both start at zero.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic, overload, register_jitable
+
+TOTAL, DIRECT = 0, 1
+
+# Sums may be regrouped and fused; infinities and NaN keep their meaning, because a diverging run must be seen.
+compiled = njit(fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", nogil=True, cache=True)
+
+
+def _vector_bytes() -> int:
+    features = get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+VECTOR_BYTES = _vector_bytes()
+TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # with two vectors a row, what fits the registers: AVX2 has 16, others 32
+
+
+def padded(columns: int, dtype: np.dtype[Any]) -> int:
+    """``columns``, rounded up to whole vectors of this processor."""
+    lanes = VECTOR_BYTES // dtype.itemsize
+    return -(-columns // lanes) * lanes
+
+
+# --- products ---------------------------------------------------------------------------------------------------------
+
+
+def _make_tile(rows: int, vectors: int) -> Any:
+    """``C[i:i+rows, j:j+vectors*lanes] += A[i:i+rows] @ B[:, j:...]``, with C in registers throughout.
+
+    Written in LLVM's own terms because the loop vectoriser keeps C in memory, which costs a factor of two to three.
+    A may have any strides; the columns of B and C are contiguous.
+    """
+
+    @intrinsic
+    def tile(typing: Any, C: Any, A: Any, B: Any, i: Any, j: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            c, a, b = (
+                context.make_array(t)(context, builder, v) for t, v in zip(signature.args[:3], args[:3], strict=True)
+            )
+            row, column = args[3:]
+            scalar = context.get_data_type(signature.args[0].dtype)
+            size = signature.args[0].dtype.bitwidth // 8
+            lanes = VECTOR_BYTES // size
+            vector, integer = ir.VectorType(scalar, lanes), row.type
+            nowhere = ir.Constant(vector, ir.Undefined)
+            spread = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+            def at(array: Any, r: Any, s: Any, kind: ir.Type) -> Any:
+                r_stride, s_stride = cgutils.unpack_tuple(builder, array.strides)
+                base = builder.ptrtoint(array.data, integer)
+                offset = builder.add(builder.mul(r, r_stride), builder.mul(s, s_stride))
+                return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
+
+            def plus(value: Any, by: int) -> Any:
+                return builder.add(value, ir.Constant(integer, by))
+
+            where = {
+                (r, v): at(c, plus(row, r), plus(column, v * lanes), vector)
+                for r in range(rows)
+                for v in range(vectors)
+            }
+            sums = {key: cgutils.alloca_once_value(builder, builder.load(p, align=size)) for key, p in where.items()}
+            depth = cgutils.unpack_tuple(builder, a.shape)[1]
+            with cgutils.for_range(builder, depth) as loop:
+                k = loop.index
+                b_k = [builder.load(at(b, k, plus(column, v * lanes), vector), align=size) for v in range(vectors)]
+                for r in range(rows):
+                    a_rk = builder.insert_element(
+                        nowhere, builder.load(at(a, plus(row, r), k, scalar)), ir.IntType(32)(0)
+                    )
+                    a_rk = builder.shuffle_vector(a_rk, nowhere, spread)
+                    for v in range(vectors):
+                        product = builder.fmul(a_rk, b_k[v], flags=["contract"])
+                        total = builder.fadd(builder.load(sums[r, v]), product, flags=["contract"])
+                        builder.store(total, sums[r, v])
+            for key, p in where.items():
+                builder.store(builder.load(sums[key]), p, align=size)
+            return context.get_dummy_value()
+
+        return types.void(C, A, B, i, j), generate
+
+    return tile
+
+
+_tile_wide, _tile_narrow = _make_tile(TILE_ROWS, 2), _make_tile(TILE_ROWS, 1)
+_half_wide, _half_narrow = _make_tile(TILE_ROWS // 2, 2), _make_tile(TILE_ROWS // 2, 1)
+_row_wide, _row_narrow = _make_tile(1, 2), _make_tile(1, 1)
+
+
+@compiled
+def add_product(C, A, B):
+    """``C += A @ B``; the columns of B and C are whole vectors."""
+    rows, columns = C.shape
+    vector = VECTOR_BYTES // C.itemsize
+    i = 0
+    while i < rows:
+        if i + TILE_ROWS <= rows:
+            j = 0
+            while j + 2 * vector <= columns:
+                _tile_wide(C, A, B, i, j)
+                j += 2 * vector
+            if j < columns:
+                _tile_narrow(C, A, B, i, j)
+            i += TILE_ROWS
+        elif i + TILE_ROWS // 2 <= rows:
+            j = 0
+            while j + 2 * vector <= columns:
+                _half_wide(C, A, B, i, j)
+                j += 2 * vector
+            if j < columns:
+                _half_narrow(C, A, B, i, j)
+            i += TILE_ROWS // 2
+        else:
+            j = 0
+            while j + 2 * vector <= columns:
+                _row_wide(C, A, B, i, j)
+                j += 2 * vector
+            if j < columns:
+                _row_narrow(C, A, B, i, j)
+            i += 1
+
+
+# --- gate functions ---------------------------------------------------------------------------------------------------
+# exp(y) = 2^n exp(r) with |r| <= ln(2)/2, exp(r) - 1 by its Taylor polynomial of degree 7; ln 2 in two parts (Cody and
+# Waite 1980). Plain arithmetic, so that the loop vectoriser takes it: a call of a library function would stop it.
+
+_f, _i = np.float32, np.int32
+_LOG2_E, _LN2_HIGH, _LN2_LOW = _f(1.4426950408889634), _f(0.693359375), _f(-2.12194440e-4)
+_T2, _T3, _T4, _T5, _T6, _T7 = (_f(1 / math.factorial(k)) for k in range(2, 8))
+_LOWEST, _HIGHEST, _HALF, _BIAS = _f(-87.0), _f(88.0), _f(128.5), _i(127)
+_ZERO, _ONE, _TWO, _ROUND, _MANTISSA = _f(0.0), _f(1.0), _f(2.0), _i(128), _i(23)
+
+
+@register_jitable
+def _exp_parts(y):
+    """``(exp(r) - 1, 2^n)`` for -87 <= y <= 88; NaN stays NaN."""
+    n = _i(y * _LOG2_E + _HALF) - _ROUND
+    r = y - _f(n) * _LN2_HIGH - _f(n) * _LN2_LOW
+    p = r + r * r * (_T2 + r * (_T3 + r * (_T4 + r * (_T5 + r * (_T6 + r * _T7)))))
+    return p, _i((n + _BIAS) << _MANTISSA).view(_f)
+
+
+def sigmoid(x):
+    """``1 / (1 + exp(-x))``, within 3 units in the last place."""
+
+
+def tanh(x):
+    """``tanh(x)`` through expm1, so that small values keep their digits; within 2 units in the last place."""
+
+
+@overload(sigmoid)
+def _sigmoid(x):
+    def single(x):
+        y = -x
+        y = _HIGHEST if y > _HIGHEST else y  # written so that NaN passes
+        y = _LOWEST if y < _LOWEST else y
+        p, s = _exp_parts(y)
+        return _ONE / (_ONE + (s + s * p))
+
+    def double(x):
+        return 1.0 / (1.0 + math.exp(-x))
+
+    return single if x == types.float32 else double
+
+
+@overload(tanh)
+def _tanh(x):
+    def single(x):
+        y = -_TWO * abs(x)
+        y = _LOWEST if y < _LOWEST else y
+        p, s = _exp_parts(y)
+        e = s * p + (s - _ONE)
+        return math.copysign(-e / (_TWO + e), x)
+
+    def double(x):
+        return math.tanh(x)
+
+    return single if x == types.float32 else double
+
+
+# --- what every backward pass does ------------------------------------------------------------------------------------
+
+
+@compiled
+def _fill(C, row, lo, hi):
+    for i in range(lo, hi):
+        for j in range(C.shape[1]):
+            C[i, j] = row[j]
+
+
+@compiled
+def _add(C, A, lo, hi):
+    for i in range(lo, hi):
+        for j in range(A.shape[1]):
+            C[i, j] += A[i, j]
+
+
+@compiled
+def _add_rows(row, A, lo, hi):
+    for i in range(lo, hi):
+        for j in range(A.shape[1]):
+            row[j] += A[i, j]
+
+
+@compiled
+def _arrived(direct, d_out, d_hn, t, T, lo, hi):
+    """Put what reaches h_t from outside the recurrence into ``direct`` [B, D]; False when that is nothing."""
+    for i in range(lo, hi):
+        for j in range(direct.shape[1]):
+            direct[i, j] = d_hn[i, j] if t == T - 1 else _ZERO
+    if d_out.shape[0] > 0:
+        _add(direct, d_out[t], lo, hi)
+    return d_out.shape[0] > 0 or t == T - 1
+
+
+@compiled
+def _report(v, D, state, kind, t, norms, vectors, lo, hi):
+    """Record the gradient ``v`` [B, >= D] of a state at t: its norms, in float64, and itself where wanted."""
+    if norms.shape[0] == 0:
+        return
+    for i in range(lo, hi):
+        s = 0.0
+        for j in range(D):
+            s += np.float64(v[i, j]) * np.float64(v[i, j])
+        norms[state, kind, t, i] = math.sqrt(s)
+    if vectors.shape[0] > 0:
+        for i in range(lo, hi):
+            for j in range(D):
+                vectors[state, kind, t, i, j] = v[i, j]
+
+
+@compiled
+def _send_down(d_x, t, d_a, w_ih, scratch, lo, hi):
+    """``d_x[t] += d_a @ w_ih``, through ``scratch`` [B, padded I], when it is wanted."""
+    if d_x.shape[0] == 0:
+        return
+    for i in range(lo, hi):
+        for j in range(scratch.shape[1]):
+            scratch[i, j] = 0
+    add_product(scratch[lo:hi], d_a[lo:hi], w_ih)
+    for i in range(lo, hi):
+        for j in range(d_x.shape[2]):
+            d_x[t, i, j] += scratch[i, j]
+
+
+# --- simple recurrence: h' = f(W_x x + W_h h + b), f = tanh or relu ---------------------------------------------------
+
+
+@compiled
+def rnn_forward(x, w_x, w_h, b, h0, h, relu, lo, hi):
+    """Fill h [T, B, D]."""
+    T, B, D = h.shape
+    a = np.empty((B, w_h.shape[1]), x.dtype)
+    before = h0
+    for t in range(T):
+        after = h[t]
+        _fill(a, b, lo, hi)
+        add_product(a[lo:hi], x[t, lo:hi], w_x)
+        add_product(a[lo:hi], before[lo:hi], w_h)
+        for i in range(lo, hi):
+            if relu:
+                for j in range(D):
+                    after[i, j] = _ZERO if a[i, j] <= _ZERO else a[i, j]
+            else:
+                for j in range(D):
+                    after[i, j] = tanh(a[i, j])
+        before = after
+
+
+@compiled
+def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, norms, vectors, relu, lo, hi):
+    """See the head of this file."""
+    T, B, D = h.shape
+    d_a = np.zeros((B, dw_h.shape[1]), x.dtype)
+    direct, scratch = np.empty((B, D), x.dtype), np.empty((B, w_ih.shape[1]), x.dtype)
+    for t in range(T - 1, -1, -1):
+        if _arrived(direct, d_out, d_hn, t, T, lo, hi):
+            _report(direct, D, 0, DIRECT, t, norms, vectors, lo, hi)
+            _add(d_h, direct, lo, hi)
+        _report(d_h, D, 0, TOTAL, t, norms, vectors, lo, hi)
+        after, before = h[t], h[t - 1] if t > 0 else h0
+        for i in range(lo, hi):
+            if relu:
+                for j in range(D):
+                    d_a[i, j] = d_h[i, j] if after[i, j] > _ZERO else _ZERO
+                    d_h[i, j] = _ZERO
+            else:
+                for j in range(D):
+                    d_a[i, j] = d_h[i, j] * (_ONE - after[i, j] * after[i, j])
+                    d_h[i, j] = _ZERO
+        add_product(d_h[lo:hi], d_a[lo:hi, :D], w_hh)
+        add_product(dw_h, before[lo:hi].T, d_a[lo:hi])
+        add_product(dw_x, x[t, lo:hi].T, d_a[lo:hi])
+        _add_rows(d_b, d_a, lo, hi)
+        _send_down(d_x, t, d_a[:, :D], w_ih, scratch, lo, hi)
+
+
+# --- long short-term memory: c' = f c + i g, h' = o tanh(c'); gates in torch's order i, f, g, o -----------------------
+
+
+@compiled
+def lstm_forward(x, w_x, w_h, b, h0, c0, h, c, gates, lo, hi):
+    """Fill h, c [T, B, D] and the gates [T, B, padded 4*D]."""
+    T, _, D = h.shape
+    h_before, c_before = h0, c0
+    for t in range(T):
+        a, h_t, c_t = gates[t], h[t], c[t]
+        _fill(a, b, lo, hi)
+        add_product(a[lo:hi], x[t, lo:hi], w_x)
+        add_product(a[lo:hi], h_before[lo:hi], w_h)
+        for i in range(lo, hi):
+            for j in range(2 * D):
+                a[i, j] = sigmoid(a[i, j])
+            for j in range(D):
+                a[i, 2 * D + j] = tanh(a[i, 2 * D + j])
+            for j in range(D):
+                a[i, 3 * D + j] = sigmoid(a[i, 3 * D + j])
+            for j in range(D):
+                c_t[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
+                h_t[i, j] = a[i, 3 * D + j] * tanh(c_t[i, j])
+        h_before, c_before = h_t, c_t
+
+
+@compiled
+def lstm_backward(
+    x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, norms, vectors, lo, hi
+):
+    """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
+    T, B, D = h.shape
+    d_a = np.zeros((B, dw_h.shape[1]), x.dtype)
+    direct, scratch = np.empty((B, D), x.dtype), np.empty((B, w_ih.shape[1]), x.dtype)
+    for i in range(lo, hi):
+        for j in range(D):
+            d_c[i, j] = d_cn[i, j]
+    for t in range(T - 1, -1, -1):
+        a, c_t = gates[t], c[t]
+        h_before, c_before = (h[t - 1], c[t - 1]) if t > 0 else (h0, c0)
+        arrived = _arrived(direct, d_out, d_hn, t, T, lo, hi)
+        if arrived:
+            _report(direct, D, 0, DIRECT, t, norms, vectors, lo, hi)
+            _add(d_h, direct, lo, hi)
+        _report(d_h, D, 0, TOTAL, t, norms, vectors, lo, hi)
+        for i in range(lo, hi):
+            for j in range(D):
+                tanh_c, o = tanh(c_t[i, j]), a[i, 3 * D + j]
+                slope = o * (_ONE - tanh_c * tanh_c)
+                direct[i, j] *= slope
+                d_c[i, j] += d_h[i, j] * slope
+                d_a[i, 3 * D + j] = d_h[i, j] * tanh_c * o * (_ONE - o)
+                d_h[i, j] = _ZERO
+        if arrived:
+            if t == T - 1:
+                _add(direct, d_cn, lo, hi)
+            _report(direct, D, 1, DIRECT, t, norms, vectors, lo, hi)
+        _report(d_c, D, 1, TOTAL, t, norms, vectors, lo, hi)
+        for i in range(lo, hi):
+            for j in range(D):
+                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
+                d_a[i, j] = d * g * i_t * (_ONE - i_t)
+                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
+                d_a[i, 2 * D + j] = d * i_t * (_ONE - g * g)
+                d_c[i, j] = d * f
+        add_product(d_h[lo:hi], d_a[lo:hi, : 4 * D], w_hh)
+        add_product(dw_h, h_before[lo:hi].T, d_a[lo:hi])
+        add_product(dw_x, x[t, lo:hi].T, d_a[lo:hi])
+        _add_rows(d_b, d_a, lo, hi)
+        _send_down(d_x, t, d_a[:, : 4 * D], w_ih, scratch, lo, hi)
+
+
+# --- gated recurrent unit: n = tanh(W_n x + b_n + r (U_n h + b_un)), h' = (1 - z) n + z h -----------------------------
+# What belongs to n is kept apart from r and z (``_rz``, ``_n``): its two products meet only behind the reset gate.
+
+
+@compiled
+def gru_forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, lo, hi):
+    """Fill h [T, B, D], rz [T, B, padded 2*D], n and ``un`` = U_n h + b_un [T, B, padded D]."""
+    T, _, D = h.shape
+    before = h0
+    for t in range(T):
+        rz_t, n_t, un_t, after = rz[t], n[t], un[t], h[t]
+        _fill(rz_t, b_rz, lo, hi)
+        _fill(n_t, b_n, lo, hi)
+        _fill(un_t, b_un, lo, hi)
+        add_product(rz_t[lo:hi], x[t, lo:hi], wx_rz)
+        add_product(n_t[lo:hi], x[t, lo:hi], wx_n)
+        add_product(rz_t[lo:hi], before[lo:hi], wh_rz)
+        add_product(un_t[lo:hi], before[lo:hi], wh_n)
+        for i in range(lo, hi):
+            for j in range(2 * D):
+                rz_t[i, j] = sigmoid(rz_t[i, j])
+            for j in range(D):
+                n_t[i, j] = tanh(n_t[i, j] + rz_t[i, j] * un_t[i, j])
+                after[i, j] = n_t[i, j] + rz_t[i, D + j] * (before[i, j] - n_t[i, j])
+        before = after
+
+
+@compiled
+def gru_backward(
+    x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
+    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, norms, vectors, lo, hi,
+):  # fmt: skip
+    """See the head of this file."""
+    T, B, D = h.shape
+    d_rz = np.zeros((B, dwh_rz.shape[1]), x.dtype)
+    d_n, d_un = np.zeros((B, dwh_n.shape[1]), x.dtype), np.zeros((B, dwh_n.shape[1]), x.dtype)
+    direct, scratch = np.empty((B, D), x.dtype), np.empty((B, wih_n.shape[1]), x.dtype)
+    for t in range(T - 1, -1, -1):
+        rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
+        if _arrived(direct, d_out, d_hn, t, T, lo, hi):
+            _report(direct, D, 0, DIRECT, t, norms, vectors, lo, hi)
+            _add(d_h, direct, lo, hi)
+        _report(d_h, D, 0, TOTAL, t, norms, vectors, lo, hi)
+        for i in range(lo, hi):
+            for j in range(D):
+                r, z, m, d = rz_t[i, j], rz_t[i, D + j], n_t[i, j], d_h[i, j]
+                d_m = d * (_ONE - z) * (_ONE - m * m)
+                d_n[i, j] = d_m
+                d_un[i, j] = d_m * r
+                d_rz[i, j] = d_m * un_t[i, j] * r * (_ONE - r)
+                d_rz[i, D + j] = d * (before[i, j] - m) * z * (_ONE - z)
+                d_h[i, j] = d * z
+        add_product(d_h[lo:hi], d_rz[lo:hi, : 2 * D], whh_rz)
+        add_product(d_h[lo:hi], d_un[lo:hi, :D], whh_n)
+        add_product(dwh_rz, before[lo:hi].T, d_rz[lo:hi])
+        add_product(dwh_n, before[lo:hi].T, d_un[lo:hi])
+        add_product(dwx_rz, x[t, lo:hi].T, d_rz[lo:hi])
+        add_product(dwx_n, x[t, lo:hi].T, d_n[lo:hi])
+        _add_rows(db_rz, d_rz, lo, hi)
+        _add_rows(db_n, d_n, lo, hi)
+        _add_rows(db_un, d_un, lo, hi)
+        _send_down(d_x, t, d_rz[:, : 2 * D], wih_rz, scratch, lo, hi)
+        _send_down(d_x, t, d_n[:, :D], wih_n, scratch, lo, hi)
