@@ -1,7 +1,7 @@
 """The compiled kernels under autograd: tensors in, tensors out, every gradient told to an observer.
 
-Shapes: T time, B batch, I input, D hidden, G rows of a weight matrix (gates times D). ``_rz`` and ``_n`` are the gates
-of a GRU as ``kernels.py`` keeps them.
+Shapes: T time, B batch, I input, D hidden, G rows of a weight matrix (gates times D). ``rz`` and ``n`` are the gates of
+a GRU as ``kernels.py`` keeps them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def available() -> bool:
 
 
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
-    """Run a fused cell on a CPU, in float32 or float64; see :class:`seqablate.engine.recurrence.Recurrence`."""
+    """Run a fused cell on a CPU, in float32 or float64; see :class:`seqablate.engine.recurrence.Recurrence`.
+
+    With more than one torch thread the batch is cut into shards that run side by side.
+    """
     output, *final = _Kernel.apply(cell, observer, x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
     return output, tuple(final)
 
@@ -46,24 +49,40 @@ class _Call:
     Attributes:
         x: [T, B, I].
         states: the initial ones, each [B, D].
-        w_ih, w_hh, b_ih, b_hh: as in torch.
-        over_time: every state at every step, each [T, B, D]; the forward pass fills it, as it does
-        gates: what the backward pass wants of the gates.
+        weights: w_ih, w_hh, b_ih, b_hh as in torch.
+        over_time: every state at every step, each [T, B, D]; filled by the forward pass.
+        gates: what the forward pass leaves of the gates for the backward pass.
     """
 
     x: Array
     states: list[Array]
-    w_ih: Array
-    w_hh: Array
-    b_ih: Array
-    b_hh: Array
+    weights: list[Array]
     over_time: list[Array]
     gates: list[Array]
+
+    @classmethod
+    def of(cls, tensors: Sequence[Tensor], over_time: Sequence[Tensor], samples: slice) -> _Call:
+        """The call of ``tensors`` (x, states, weights), for some samples of its batch."""
+        count = len(over_time)
+        x, *rest = (tensor.detach() for tensor in tensors)
+        return cls(
+            _array(x[:, samples]),
+            [_array(state[samples]) for state in rest[:count]],
+            [_array(weight) for weight in rest[count:]],
+            [_array(state[:, samples]) for state in over_time],
+            [],
+        )
+
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """The rows of the weights that a kernel keeps together."""
+        rows, D = self.weights[1].shape
+        return (slice(0, 2 * D), slice(2 * D, 3 * D)) if rows == 3 * D else (slice(0, rows),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Backward:
-    """What a backward pass is given and what it makes; see the head of ``kernels.py``."""
+    """What a backward kernel is given and what it fills; see the head of ``kernels.py``."""
 
     d_out: Array
     d_final: list[Array]
@@ -72,18 +91,43 @@ class _Backward:
     norms: Array
     vectors: Array
 
+    @classmethod
+    def of(
+        cls,
+        call: _Call,
+        d_output: Tensor | None,
+        d_final: Sequence[Tensor | None],
+        samples: slice,
+        d_x: bool,
+        observer: Observer | None,
+    ) -> _Backward:
+        (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
+        seen = 0 if observer is None else count
+        kept = 0 if observer is None or not observer.vectors else count
+        return cls(
+            d_out=np.zeros((0, B, D), dtype) if d_output is None else _array(d_output[:, samples]),
+            d_final=[np.zeros((B, D), dtype) if d is None else _array(d[samples]) for d in d_final],
+            d_states=[np.zeros((B, width), dtype) for width in (kernels().padded(D, dtype), D)[:count]],
+            d_x=np.zeros((T if d_x else 0, *call.x.shape[1:]), dtype),
+            norms=np.zeros((seen, 2, T, B)),
+            vectors=np.zeros((kept, 2, T, B, D), dtype),
+        )
+
 
 class _Kernel(torch.autograd.Function):
-    """One call of a forward kernel, and of its backward kernel."""
+    """One call of a forward kernel, and of its backward kernel; one of each for every shard of the batch."""
 
     @staticmethod
     def forward(ctx: Any, cell: Cell, observer: Observer | None, *tensors: Tensor) -> tuple[Tensor, ...]:
-        count = len(cell.states)
         x, *rest = tensors
-        over_time = [x.new_empty(len(x), *rest[0].shape) for _ in range(count)]
-        call = _call(count, tensors, over_time, [])
-        FORWARD[cell.name](call)
-        ctx.cell, ctx.observer, ctx.gates = cell, observer, call.gates
+        over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
+        shards = _shards(x.shape[1])
+        calls = [_Call.of(tensors, over_time, samples) for samples in shards]
+        _each(FORWARD[cell.name], calls)
+        if len(shards) > 1:  # each has filled arrays of its own
+            for k, state in enumerate(over_time):
+                torch.cat([torch.from_numpy(call.over_time[k]) for call in calls], dim=1, out=state)
+        ctx.cell, ctx.observer, ctx.shards, ctx.gates = cell, observer, shards, [call.gates for call in calls]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *over_time)
         return over_time[0], *(state[-1].clone() for state in over_time)
@@ -91,47 +135,45 @@ class _Kernel(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
-        count, observer = len(ctx.cell.states), ctx.observer
-        tensors = ctx.saved_tensors
-        call = _call(count, tensors[:-count], tensors[-count:], ctx.gates)
-        (T, B, D), dtype = call.over_time[0].shape, call.x.dtype
-        seen = 0 if observer is None else count
-        back = _Backward(
-            d_out=np.zeros((0, B, D), dtype) if d_output is None else _array(d_output),
-            d_final=[np.zeros((B, D), dtype) if d is None else _array(d) for d in d_final],
-            d_states=[
-                np.zeros((B, kernels().padded(D, dtype)), dtype),
-                *(np.zeros((B, D), dtype) for _ in d_final[1:]),
-            ],
-            d_x=np.zeros(call.x.shape if ctx.needs_input_grad[2] else (0, *call.x.shape[1:]), dtype),
-            norms=np.zeros((seen, 2, T, B)),
-            vectors=np.zeros((seen if observer is not None and observer.vectors else 0, 2, T, B, D), dtype),
-        )
-        dw_ih, dw_hh, db_ih, db_hh = BACKWARD[ctx.cell.name](call, back)
+        count, observer, wants_d_x = len(ctx.cell.states), ctx.observer, ctx.needs_input_grad[2]
+        tensors, over_time = ctx.saved_tensors[:-count], ctx.saved_tensors[-count:]
+        calls = [_Call.of(tensors, over_time, samples) for samples in ctx.shards]
+        for call, gates in zip(calls, ctx.gates, strict=True):
+            call.gates.extend(gates)
+        parts = [
+            _Backward.of(call, d_output, d_final, samples, wants_d_x, observer)
+            for call, samples in zip(calls, ctx.shards, strict=True)
+        ]
+        d_weights = [_sum(found) for found in zip(*_each(BACKWARD[ctx.cell.name], calls, parts), strict=True)]
         if observer is not None:
-            observer.receive(_gradients(ctx.cell, observer, back))
-        d_x = torch.from_numpy(back.d_x) if len(back.d_x) else None
-        d_states = (torch.from_numpy(d[:, :D]) for d in back.d_states)
-        return None, None, d_x, *d_states, *(torch.from_numpy(d) for d in (dw_ih, dw_hh, db_ih, db_hh))
-
-
-def _call(count: int, tensors: Sequence[Tensor], over_time: Sequence[Tensor], gates: list[Array]) -> _Call:
-    x, *rest = map(_array, tensors)
-    w_ih, w_hh, b_ih, b_hh = rest[count:]
-    return _Call(x, rest[:count], w_ih, w_hh, b_ih, b_hh, [tensor.numpy() for tensor in over_time], gates)
+            observer.receive(_gradients(ctx.cell, observer, parts))
+        D = over_time[0].shape[2]
+        d_x = _join([part.d_x for part in parts], 1) if wants_d_x else None
+        d_states = (_join([part.d_states[k][:, :D] for part in parts], 0) for k in range(count))
+        return None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
 
 
 def _array(tensor: Tensor) -> Array:
     return tensor.detach().contiguous().numpy()
 
 
-def _gradients(cell: Cell, observer: Observer, back: _Backward) -> Gradients:
+def _sum(arrays: Sequence[Array]) -> Array:
+    return arrays[0] if len(arrays) == 1 else np.sum(arrays, axis=0)
+
+
+def _join(arrays: Sequence[Array], axis: int) -> Tensor:
+    return torch.from_numpy(arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis))
+
+
+def _gradients(cell: Cell, observer: Observer, parts: Sequence[_Backward]) -> Gradients:
     names = cell.states if observer.cell_states else cell.states[:1]
+    norms = _join([part.norms for part in parts], 3)
+    vectors = _join([part.vectors for part in parts], 3)
 
-    def by_state(values: Array, kind: int) -> dict[str, Tensor]:
-        return {name: torch.from_numpy(values[k, kind]) for k, name in enumerate(names) if len(values)}
+    def by_state(values: Tensor, kind: int) -> dict[str, Tensor]:
+        return {name: values[k, kind] for k, name in enumerate(names) if len(values)}
 
-    return Gradients(*(by_state(values, kind) for values in (back.vectors, back.norms) for kind in (0, 1)))
+    return Gradients(*(by_state(values, kind) for values in (vectors, norms) for kind in (0, 1)))
 
 
 @cache
@@ -142,88 +184,76 @@ def kernels() -> Any:
     return kernels
 
 
-# --- how each cell's arrays are laid out for its kernels --------------------------------------------------------------
+def _shards(B: int) -> list[slice]:
+    """The batch, cut for as many threads as torch may use."""
+    blocks = -(-B // SHARD)
+    count = max(1, min(torch.get_num_threads(), blocks))
+    ends = [min(B, SHARD * (blocks * k // count)) for k in range(count)] + [B]
+    return [slice(*ends) for ends in pairwise(ends)]
+
+
+def _each(work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
+    """``work`` for every shard, in threads where there are several; the kernels leave Python's lock."""
+    return list((map if len(arguments[0]) == 1 else _pool().map)(work, *arguments))
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(thread_name_prefix="seqablate-shard")
+
+
+# --- each cell's arrays, laid out for its kernels ---------------------------------------------------------------------
 
 
 def _rnn_forward(call: _Call, *, relu: bool) -> None:
-    w = _columns(call.w_ih.T), _columns(call.w_hh.T), _columns(call.b_ih + call.b_hh)
-    _each_shard(call, lambda _, lo, hi: kernels().rnn_forward(call.x, *w, *call.states, *call.over_time, relu, lo, hi))
+    b_ih, b_hh = call.weights[2:]
+    kernels().rnn_forward(call.x, *_transposed(call), _row(b_ih + b_hh), *call.states, *call.over_time, relu)
 
 
-def _rnn_backward(call: _Call, back: _Backward, *, relu: bool) -> tuple[Array, ...]:
-    w = _columns(call.w_ih), _columns(call.w_hh)
-    sums = _Sums(call, len(call.w_ih))
-    _each_shard(
-        call,
-        lambda shard, lo, hi: kernels().rnn_backward(
-            call.x, *w, *call.states, *call.over_time, back.d_out, *back.d_final,
-            *back.d_states, back.d_x, *sums.of(shard), back.norms, back.vectors, relu, lo, hi,
-        ),
+def _rnn_backward(call: _Call, back: _Backward, *, relu: bool) -> list[Array]:
+    sums = _Sums(call)
+    kernels().rnn_backward(
+        call.x, *_weights(call), *call.states, *call.over_time, back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, back.norms, back.vectors, relu,
     )  # fmt: skip
-    dw_x, dw_h, d_b = sums.total()
-    return dw_x.T, dw_h.T, d_b, d_b.copy()  # two tensors: a clip works on each in place
+    dw_ih, dw_hh, (d_b,) = sums.weights()
+    return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
 
 
 def _lstm_forward(call: _Call) -> None:
-    w = _columns(call.w_ih.T), _columns(call.w_hh.T), _columns(call.b_ih + call.b_hh)
-    call.gates.append(_over_time(call, len(call.w_ih)))
-    _each_shard(
-        call,
-        lambda _, lo, hi: kernels().lstm_forward(call.x, *w, *call.states, *call.over_time, *call.gates, lo, hi),
-    )
-
-
-def _lstm_backward(call: _Call, back: _Backward) -> tuple[Array, ...]:
-    w = _columns(call.w_ih), _columns(call.w_hh)
-    sums = _Sums(call, len(call.w_ih))
-    _each_shard(
-        call,
-        lambda shard, lo, hi: kernels().lstm_backward(
-            call.x, *w, *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-            *back.d_states, back.d_x, *sums.of(shard), back.norms, back.vectors, lo, hi,
-        ),
+    b_ih, b_hh = call.weights[2:]
+    call.gates.append(_over_time(call, len(b_ih)))
+    kernels().lstm_forward(
+        call.x, *_transposed(call), _row(b_ih + b_hh), *call.states, *call.over_time, *call.gates
     )  # fmt: skip
-    dw_x, dw_h, d_b = sums.total()
-    return dw_x.T, dw_h.T, d_b, d_b.copy()  # two tensors: a clip works on each in place
+
+
+def _lstm_backward(call: _Call, back: _Backward) -> list[Array]:
+    sums = _Sums(call)
+    kernels().lstm_backward(
+        call.x, *_weights(call), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, back.norms, back.vectors,
+    )  # fmt: skip
+    dw_ih, dw_hh, (d_b,) = sums.weights()
+    return [dw_ih, dw_hh, d_b, d_b.copy()]
 
 
 def _gru_forward(call: _Call) -> None:
-    rz, n = _gru_blocks(call)
-    w = [_columns(w[block].T) for w in (call.w_ih, call.w_hh) for block in (rz, n)]
-    b = _columns(call.b_ih[rz] + call.b_hh[rz]), _columns(call.b_ih[n]), _columns(call.b_hh[n])
-    D = call.w_hh.shape[1]
+    (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:], call.weights[1].shape[1]
+    biases = _row(b_ih[rz] + b_hh[rz]), _row(b_ih[n]), _row(b_hh[n])
     call.gates.extend(_over_time(call, width) for width in (2 * D, D, D))
-    _each_shard(
-        call,
-        lambda _, lo, hi: kernels().gru_forward(call.x, *w, *b, *call.states, *call.over_time, *call.gates, lo, hi),
-    )
+    kernels().gru_forward(call.x, *_transposed(call), *biases, *call.states, *call.over_time, *call.gates)
 
 
-def _gru_backward(call: _Call, back: _Backward) -> tuple[Array, ...]:
-    rz, n = _gru_blocks(call)
-    w = [_columns(w[block]) for w in (call.w_ih, call.w_hh) for block in (rz, n)]
-    D = call.w_hh.shape[1]
-    sums = _Sums(call, 2 * D, D)
-    un = np.zeros((sums.shards, kernels().padded(D, call.x.dtype)), call.x.dtype)
-    _each_shard(
-        call,
-        lambda shard, lo, hi: kernels().gru_backward(
-            call.x, *w, *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-            *back.d_states, back.d_x, *sums.of(shard), un[shard], back.norms, back.vectors, lo, hi,
-        ),
+def _gru_backward(call: _Call, back: _Backward) -> list[Array]:
+    D = call.weights[1].shape[1]
+    sums, db_un = _Sums(call), _row(np.zeros(D, call.x.dtype))
+    kernels().gru_backward(
+        call.x, *_weights(call), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, db_un, back.norms, back.vectors,
     )  # fmt: skip
-    dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n = sums.total()
-    return (
-        np.concatenate([dwx_rz.T, dwx_n.T]),
-        np.concatenate([dwh_rz.T, dwh_n.T]),
-        np.concatenate([db_rz, db_n]),
-        np.concatenate([db_rz, un.sum(0)[:D]]),
-    )
-
-
-def _gru_blocks(call: _Call) -> tuple[slice, slice]:
-    D = call.w_hh.shape[1]
-    return slice(0, 2 * D), slice(2 * D, 3 * D)
+    dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
+    return [dw_ih, dw_hh, np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])]
 
 
 FORWARD: dict[str, Callable[[_Call], None]] = {
@@ -232,7 +262,7 @@ FORWARD: dict[str, Callable[[_Call], None]] = {
     "lstm": _lstm_forward,
     "gru": _gru_forward,
 }
-BACKWARD: dict[str, Callable[[_Call, _Backward], tuple[Array, ...]]] = {
+BACKWARD: dict[str, Callable[[_Call, _Backward], list[Array]]] = {
     "rnn_tanh": partial(_rnn_backward, relu=False),
     "rnn_relu": partial(_rnn_backward, relu=True),
     "lstm": _lstm_backward,
@@ -240,15 +270,33 @@ BACKWARD: dict[str, Callable[[_Call, _Backward], tuple[Array, ...]]] = {
 }
 
 
-# --- padding and shards -----------------------------------------------------------------------------------------------
+def _weights(call: _Call) -> list[Array]:
+    """w_ih by block, w_hh by block, in panels [panel, G, W]."""
+    return [_panels(w[block]) for w in call.weights[:2] for block in call.blocks]
 
 
-def _columns(w: Array) -> Array:
-    """``w``, contiguous, its last axis padded with zeros to whole vectors."""
-    width = w.shape[-1]
-    rows = np.zeros((*w.shape[:-1], kernels().padded(width, w.dtype)), w.dtype)
-    rows[..., :width] = w
-    return rows
+def _transposed(call: _Call) -> list[Array]:
+    """w_ih^T by block, w_hh^T by block, in panels."""
+    return [_panels(w[block].T) for w in call.weights[:2] for block in call.blocks]
+
+
+def _panels(w: Array) -> Array:
+    """[M, N] as panels [panel, M, W], padded with zeros."""
+    rows, columns = w.shape
+    width = kernels().PANEL_BYTES // w.itemsize
+    panels = np.zeros((kernels().padded(columns, w.dtype) // width, rows, width), w.dtype)
+    whole = columns // width
+    panels[:whole] = w[:, : whole * width].reshape(rows, whole, width).swapaxes(0, 1)
+    if whole < len(panels):
+        panels[whole, :, : columns - whole * width] = w[:, whole * width :]
+    return panels
+
+
+def _row(b: Array) -> Array:
+    """[N], padded with zeros to whole panels."""
+    row = np.zeros(kernels().padded(len(b), b.dtype), b.dtype)
+    row[: len(b)] = b
+    return row
 
 
 def _over_time(call: _Call, width: int) -> Array:
@@ -257,41 +305,23 @@ def _over_time(call: _Call, width: int) -> Array:
 
 
 class _Sums:
-    """dW_ih^T [I, width], dW_hh^T [D, width] and db [width] for each block of gates; one of each for every shard."""
+    """Where a backward kernel adds dW_ih and dW_hh, in panels, and db: by block of gates."""
 
-    def __init__(self, call: _Call, *widths: int) -> None:
-        self.widths, self.shards = widths * 3, len(_shards(call))
-        dtype = call.x.dtype
-        padded = [kernels().padded(width, dtype) for width in widths]
-        heights = call.x.shape[2], call.w_hh.shape[1]
-        shapes = [(rows, width) for rows in heights for width in padded] + [(width,) for width in padded]
-        self.arrays = [np.zeros((self.shards, *shape), dtype) for shape in shapes]
+    def __init__(self, call: _Call) -> None:
+        dtype, panel = call.x.dtype, kernels().PANEL_BYTES // call.x.itemsize
+        self.widths = [block.stop - block.start for block in call.blocks]
+        padded = [kernels().padded(width, dtype) for width in self.widths]
+        heights = call.x.shape[2], call.weights[1].shape[1]
+        self.weight_arrays = [np.zeros((width // panel, rows, panel), dtype) for rows in heights for width in padded]
+        self.bias_arrays = [np.zeros(width, dtype) for width in padded]
+        self.arrays = [*self.weight_arrays, *self.bias_arrays]
 
-    def of(self, shard: int) -> list[Array]:
-        return [array[shard] for array in self.arrays]
-
-    def total(self) -> list[Array]:
-        return [array.sum(0)[..., :width] for array, width in zip(self.arrays, self.widths, strict=True)]
-
-
-def _shards(call: _Call) -> list[tuple[int, int]]:
-    """The batch, cut for as many threads as torch may use."""
-    B = call.x.shape[1]
-    blocks = -(-B // SHARD)
-    count = max(1, min(torch.get_num_threads(), blocks))
-    ends = [min(B, SHARD * (blocks * k // count)) for k in range(count)] + [B]
-    return list(pairwise(ends))
-
-
-def _each_shard(call: _Call, work: Callable[[int, int, int], None]) -> None:
-    shards = _shards(call)
-    if len(shards) == 1:
-        work(0, *shards[0])
-    else:
-        list(_pool().map(lambda k: work(k, *shards[k]), range(len(shards))))
-
-
-@cache
-def _pool() -> ThreadPoolExecutor:
-    """Threads for the shards of a batch; the kernels leave Python's lock."""
-    return ThreadPoolExecutor(thread_name_prefix="seqablate-shard")
+    def weights(self) -> tuple[Array, Array, list[Array]]:
+        """dW_ih [G, I], dW_hh [G, D] and db by block, as torch has them."""
+        count = len(self.widths)
+        found = [
+            np.ascontiguousarray(panels.swapaxes(1, 2)).reshape(-1, panels.shape[1])[: self.widths[k % count]]
+            for k, panels in enumerate(self.weight_arrays)
+        ]
+        ih, hh = (found[0], found[1]) if count == 1 else (np.concatenate(found[:2]), np.concatenate(found[2:]))
+        return ih, hh, [d_b[:width] for d_b, width in zip(self.bias_arrays, self.widths, strict=True)]

@@ -3,12 +3,14 @@
 Compiled by numba at first use and kept on disk. All of it is in one file because numba's cache looks at the file of the
 function it compiles, and would keep code whose helpers have changed elsewhere.
 
-Shapes: T time, B batch, I input, D hidden, G gates * D. ``w_x`` and ``w_h`` are the transposed weights, [I, G] and
-[D, G]. Every matrix that stands on the right of a product or receives one has rows padded with zeros to whole vectors
-(:func:`padded`); the rest is contiguous. A kernel works on the samples ``lo <= b < hi``: several can share a batch.
+Shapes: T time, B batch, I input, D hidden, G gates * D, W the width of a panel (two vectors of the processor).
+``w_x`` and ``w_h`` are the transposed weights, [I, G] and [D, G]. A matrix on the right of a product, and a weight
+gradient, is kept in panels [panel, rows, W], each contiguous and padded with zeros: read row by row, wide matrices
+would miss the cache and the page table. Other matrices that receive a product have rows padded to whole panels
+(:func:`padded`). Products that do not wait for the step before are made for a chunk of S steps at once.
 
 A backward kernel takes ``d_out`` [T, B, D] (T = 0: no gradient reached the output) and ``d_hn`` [B, D], the gradient of
-the returned final state. It adds to the padded ``dw_*`` and ``d_b``, to ``d_x`` (T = 0: not wanted), and leaves the
+the returned final state. It adds to ``dw_*`` and ``d_b``, to ``d_x`` (T = 0: not wanted), and leaves the
 gradient of the initial state in ``d_h`` [B, D], which starts at zero. ``norms`` [states, 2, T, B] (states = 0: not
 wanted) receives the norms of every state's total and direct gradient, ``vectors`` [states, 2, T, B, D] those
 themselves; both start at zero.
@@ -39,31 +41,32 @@ def _vector_bytes() -> int:
 
 VECTOR_BYTES = _vector_bytes()
 TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # with two vectors a row, what fits the registers: AVX2 has 16, others 32
+PANEL_BYTES = 2 * VECTOR_BYTES
 
 
 def padded(columns: int, dtype: np.dtype[Any]) -> int:
-    """``columns``, rounded up to whole vectors of this processor."""
-    lanes = VECTOR_BYTES // dtype.itemsize
-    return -(-columns // lanes) * lanes
+    """``columns``, rounded up to whole panels."""
+    width = PANEL_BYTES // dtype.itemsize
+    return -(-columns // width) * width
 
 
 # --- products ---------------------------------------------------------------------------------------------------------
 
 
-def _make_tile(rows: int, vectors: int) -> Any:
-    """``C[i:i+rows, j:j+vectors*lanes] += A[i:i+rows] @ B[:, j:...]``, with C in registers throughout.
+def _make_tile(rows: int) -> Any:
+    """``C[i:i+rows, c:c+W] += A[i:i+rows] @ B[:, b:b+W]``, W the width of a panel, with C in registers throughout.
 
     Written in LLVM's own terms because the loop vectoriser keeps C in memory, which costs a factor of two to three.
     A may have any strides; the columns of B and C are contiguous.
     """
 
     @intrinsic
-    def tile(typing: Any, C: Any, A: Any, B: Any, i: Any, j: Any) -> Any:
+    def tile(typing: Any, C: Any, A: Any, B: Any, i: Any, c: Any, b: Any) -> Any:
         def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
-            c, a, b = (
+            to, left, right = (
                 context.make_array(t)(context, builder, v) for t, v in zip(signature.args[:3], args[:3], strict=True)
             )
-            row, column = args[3:]
+            row, to_column, right_column = args[3:]
             scalar = context.get_data_type(signature.args[0].dtype)
             size = signature.args[0].dtype.bitwidth // 8
             lanes = VECTOR_BYTES // size
@@ -81,21 +84,18 @@ def _make_tile(rows: int, vectors: int) -> Any:
                 return builder.add(value, ir.Constant(integer, by))
 
             where = {
-                (r, v): at(c, plus(row, r), plus(column, v * lanes), vector)
-                for r in range(rows)
-                for v in range(vectors)
+                (r, v): at(to, plus(row, r), plus(to_column, v * lanes), vector) for r in range(rows) for v in (0, 1)
             }
             sums = {key: cgutils.alloca_once_value(builder, builder.load(p, align=size)) for key, p in where.items()}
-            depth = cgutils.unpack_tuple(builder, a.shape)[1]
+            depth = cgutils.unpack_tuple(builder, left.shape)[1]
             with cgutils.for_range(builder, depth) as loop:
                 k = loop.index
-                b_k = [builder.load(at(b, k, plus(column, v * lanes), vector), align=size) for v in range(vectors)]
+                b_k = [builder.load(at(right, k, plus(right_column, v * lanes), vector), align=size) for v in (0, 1)]
                 for r in range(rows):
-                    a_rk = builder.insert_element(
-                        nowhere, builder.load(at(a, plus(row, r), k, scalar)), ir.IntType(32)(0)
-                    )
+                    a_rk = builder.load(at(left, plus(row, r), k, scalar))
+                    a_rk = builder.insert_element(nowhere, a_rk, ir.IntType(32)(0))
                     a_rk = builder.shuffle_vector(a_rk, nowhere, spread)
-                    for v in range(vectors):
+                    for v in (0, 1):
                         product = builder.fmul(a_rk, b_k[v], flags=["contract"])
                         total = builder.fadd(builder.load(sums[r, v]), product, flags=["contract"])
                         builder.store(total, sums[r, v])
@@ -103,47 +103,44 @@ def _make_tile(rows: int, vectors: int) -> Any:
                 builder.store(builder.load(sums[key]), p, align=size)
             return context.get_dummy_value()
 
-        return types.void(C, A, B, i, j), generate
+        return types.void(C, A, B, i, c, b), generate
 
     return tile
 
 
-_tile_wide, _tile_narrow = _make_tile(TILE_ROWS, 2), _make_tile(TILE_ROWS, 1)
-_half_wide, _half_narrow = _make_tile(TILE_ROWS // 2, 2), _make_tile(TILE_ROWS // 2, 1)
-_row_wide, _row_narrow = _make_tile(1, 2), _make_tile(1, 1)
+_tile, _half_tile, _row = _make_tile(TILE_ROWS), _make_tile(TILE_ROWS // 2), _make_tile(1)
+
+
+@compiled
+def _add_panel(C, c, A, B, b):
+    """``C[:, c:c+W] += A @ B[:, b:b+W]``."""
+    rows = A.shape[0]
+    i = 0
+    while i + TILE_ROWS <= rows:
+        _tile(C, A, B, i, c, b)
+        i += TILE_ROWS
+    if i + TILE_ROWS // 2 <= rows:
+        _half_tile(C, A, B, i, c, b)
+        i += TILE_ROWS // 2
+    while i < rows:
+        _row(C, A, B, i, c, b)
+        i += 1
 
 
 @compiled
 def add_product(C, A, B):
-    """``C += A @ B``; the columns of B and C are whole vectors."""
-    rows, columns = C.shape
-    vector = VECTOR_BYTES // C.itemsize
-    i = 0
-    while i < rows:
-        if i + TILE_ROWS <= rows:
-            j = 0
-            while j + 2 * vector <= columns:
-                _tile_wide(C, A, B, i, j)
-                j += 2 * vector
-            if j < columns:
-                _tile_narrow(C, A, B, i, j)
-            i += TILE_ROWS
-        elif i + TILE_ROWS // 2 <= rows:
-            j = 0
-            while j + 2 * vector <= columns:
-                _half_wide(C, A, B, i, j)
-                j += 2 * vector
-            if j < columns:
-                _half_narrow(C, A, B, i, j)
-            i += TILE_ROWS // 2
-        else:
-            j = 0
-            while j + 2 * vector <= columns:
-                _row_wide(C, A, B, i, j)
-                j += 2 * vector
-            if j < columns:
-                _row_narrow(C, A, B, i, j)
-            i += 1
+    """``C += A @ B``, for B in panels [panel, K, W] and C [M, panels * W]."""
+    width = B.shape[2]
+    for panel in range(B.shape[0]):
+        _add_panel(C, panel * width, A, B[panel], 0)
+
+
+@compiled
+def add_to_panels(C, A, B):
+    """``C += A @ B``, for C in panels [panel, M, W] and B [K, panels * W]."""
+    width = C.shape[2]
+    for panel in range(C.shape[0]):
+        _add_panel(C[panel], 0, A, B, panel * width)
 
 
 # --- gate functions ---------------------------------------------------------------------------------------------------
@@ -204,86 +201,122 @@ def _tanh(x):
     return single if x == types.float32 else double
 
 
-# --- what every backward pass does ------------------------------------------------------------------------------------
+# --- what all kernels do ----------------------------------------------------------------------------------------------
+
+CHUNK_ROWS = 128  # timesteps times samples
 
 
 @compiled
-def _fill(C, row, lo, hi):
-    for i in range(lo, hi):
-        for j in range(C.shape[1]):
-            C[i, j] = row[j]
+def _chunk(T, B):
+    """S: so many timesteps that the weights are worth fetching once for all of them, so few that they stay in cache."""
+    return min(T, max(1, CHUNK_ROWS // max(B, 1)))
 
 
 @compiled
-def _add(C, A, lo, hi):
-    for i in range(lo, hi):
+def _from_input(a, x, w_x, b):
+    """``a = x @ w_x + b`` for a chunk: a [n, B, G], x [n, B, I]."""
+    n, B, G = a.shape
+    for t in range(n):
+        for i in range(B):
+            for j in range(G):
+                a[t, i, j] = b[j]
+    add_product(a.reshape(n * B, G), x.reshape(n * B, x.shape[2]), w_x)
+
+
+@compiled
+def _add(C, A):
+    for i in range(A.shape[0]):
         for j in range(A.shape[1]):
             C[i, j] += A[i, j]
 
 
 @compiled
-def _add_rows(row, A, lo, hi):
-    for i in range(lo, hi):
-        for j in range(A.shape[1]):
-            row[j] += A[i, j]
-
-
-@compiled
-def _arrived(direct, d_out, d_hn, t, T, lo, hi):
+def _arrived(direct, d_out, d_hn, t, T):
     """Put what reaches h_t from outside the recurrence into ``direct`` [B, D]; False when that is nothing."""
-    for i in range(lo, hi):
+    for i in range(direct.shape[0]):
         for j in range(direct.shape[1]):
             direct[i, j] = d_hn[i, j] if t == T - 1 else _ZERO
     if d_out.shape[0] > 0:
-        _add(direct, d_out[t], lo, hi)
+        _add(direct, d_out[t])
     return d_out.shape[0] > 0 or t == T - 1
 
 
 @compiled
-def _report(v, D, state, kind, t, norms, vectors, lo, hi):
+def _report(v, D, state, kind, t, norms, vectors):
     """Record the gradient ``v`` [B, >= D] of a state at t: its norms, in float64, and itself where wanted."""
     if norms.shape[0] == 0:
         return
-    for i in range(lo, hi):
+    for i in range(v.shape[0]):
         s = 0.0
         for j in range(D):
             s += np.float64(v[i, j]) * np.float64(v[i, j])
         norms[state, kind, t, i] = math.sqrt(s)
     if vectors.shape[0] > 0:
-        for i in range(lo, hi):
+        for i in range(v.shape[0]):
             for j in range(D):
                 vectors[state, kind, t, i, j] = v[i, j]
 
 
 @compiled
-def _send_down(d_x, t, d_a, w_ih, scratch, lo, hi):
-    """``d_x[t] += d_a @ w_ih``, through ``scratch`` [B, padded I], when it is wanted."""
-    if d_x.shape[0] == 0:
+def _to_input_weights(dw_x, d_b, d_a, x):
+    """Add a chunk's share of dW_ih and db: d_a [n, B, G], x [n, B, I]."""
+    n, B, G = d_a.shape
+    rows = d_a.reshape(n * B, G)
+    add_to_panels(dw_x, x.reshape(n * B, x.shape[2]).T, rows)
+    for i in range(n * B):
+        for j in range(G):
+            d_b[j] += rows[i, j]
+
+
+@compiled
+def _to_recurrent_weights(dw_h, d_a, h0, h, start):
+    """Add a chunk's share of dW_hh: d_a [n, B, G] of the steps from ``start``, each of which came from the h before."""
+    n, B, G = d_a.shape
+    D = h0.shape[1]
+    if start > 0:
+        add_to_panels(dw_h, h[start - 1 : start + n - 1].reshape(n * B, D).T, d_a.reshape(n * B, G))
+    else:
+        add_to_panels(dw_h, h0.T, d_a[0])
+        add_to_panels(dw_h, h[: n - 1].reshape((n - 1) * B, D).T, d_a[1:].reshape((n - 1) * B, G))
+
+
+@compiled
+def _to_input(d_x, d_a, columns, w_ih):
+    """``d_x += d_a[..., :columns] @ w_ih`` for a chunk, where it is wanted: d_x [n, B, I], d_a [n, B, G]."""
+    n, B, _ = d_x.shape
+    if n == 0:
         return
-    for i in range(lo, hi):
-        for j in range(scratch.shape[1]):
-            scratch[i, j] = 0
-    add_product(scratch[lo:hi], d_a[lo:hi], w_ih)
-    for i in range(lo, hi):
-        for j in range(d_x.shape[2]):
-            d_x[t, i, j] += scratch[i, j]
+    padded_I = w_ih.shape[0] * w_ih.shape[2]
+    found = np.zeros((n * B, padded_I), d_a.dtype)
+    add_product(found, d_a.reshape(n * B, d_a.shape[2])[:, :columns], w_ih)
+    _add_columns(d_x.reshape(n * B, d_x.shape[2]), found)
+
+
+@compiled
+def _add_columns(C, A):
+    for i in range(C.shape[0]):
+        for j in range(C.shape[1]):
+            C[i, j] += A[i, j]
 
 
 # --- simple recurrence: h' = f(W_x x + W_h h + b), f = tanh or relu ---------------------------------------------------
 
 
 @compiled
-def rnn_forward(x, w_x, w_h, b, h0, h, relu, lo, hi):
+def rnn_forward(x, w_x, w_h, b, h0, h, relu):
     """Fill h [T, B, D]."""
     T, B, D = h.shape
-    a = np.empty((B, w_h.shape[1]), x.dtype)
+    S = _chunk(T, B)
+    chunk = np.empty((S, B, b.shape[0]), x.dtype)
     before = h0
     for t in range(T):
-        after = h[t]
-        _fill(a, b, lo, hi)
-        add_product(a[lo:hi], x[t, lo:hi], w_x)
-        add_product(a[lo:hi], before[lo:hi], w_h)
-        for i in range(lo, hi):
+        s = t % S
+        if s == 0:
+            n = min(S, T - t)
+            _from_input(chunk[:n], x[t : t + n], w_x, b)
+        a, after = chunk[s], h[t]
+        add_product(a, before, w_h)
+        for i in range(B):
             if relu:
                 for j in range(D):
                     after[i, j] = _ZERO if a[i, j] <= _ZERO else a[i, j]
@@ -294,18 +327,19 @@ def rnn_forward(x, w_x, w_h, b, h0, h, relu, lo, hi):
 
 
 @compiled
-def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, norms, vectors, relu, lo, hi):
+def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, norms, vectors, relu):
     """See the head of this file."""
     T, B, D = h.shape
-    d_a = np.zeros((B, dw_h.shape[1]), x.dtype)
-    direct, scratch = np.empty((B, D), x.dtype), np.empty((B, w_ih.shape[1]), x.dtype)
+    S = _chunk(T, B)
+    chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
+    direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        if _arrived(direct, d_out, d_hn, t, T, lo, hi):
-            _report(direct, D, 0, DIRECT, t, norms, vectors, lo, hi)
-            _add(d_h, direct, lo, hi)
-        _report(d_h, D, 0, TOTAL, t, norms, vectors, lo, hi)
-        after, before = h[t], h[t - 1] if t > 0 else h0
-        for i in range(lo, hi):
+        if _arrived(direct, d_out, d_hn, t, T):
+            _report(direct, D, 0, DIRECT, t, norms, vectors)
+            _add(d_h, direct)
+        _report(d_h, D, 0, TOTAL, t, norms, vectors)
+        d_a, after = chunk[t % S], h[t]
+        for i in range(B):
             if relu:
                 for j in range(D):
                     d_a[i, j] = d_h[i, j] if after[i, j] > _ZERO else _ZERO
@@ -314,27 +348,29 @@ def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, n
                 for j in range(D):
                     d_a[i, j] = d_h[i, j] * (_ONE - after[i, j] * after[i, j])
                     d_h[i, j] = _ZERO
-        add_product(d_h[lo:hi], d_a[lo:hi, :D], w_hh)
-        add_product(dw_h, before[lo:hi].T, d_a[lo:hi])
-        add_product(dw_x, x[t, lo:hi].T, d_a[lo:hi])
-        _add_rows(d_b, d_a, lo, hi)
-        _send_down(d_x, t, d_a[:, :D], w_ih, scratch, lo, hi)
+        add_product(d_h, d_a[:, :D], w_hh)
+        if t % S == 0:
+            n = min(S, T - t)
+            _to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n])
+            _to_recurrent_weights(dw_h, chunk[:n], h0, h, t)
+            _to_input(d_x[t : t + n], chunk[:n], D, w_ih)
 
 
 # --- long short-term memory: c' = f c + i g, h' = o tanh(c'); gates in torch's order i, f, g, o -----------------------
 
 
 @compiled
-def lstm_forward(x, w_x, w_h, b, h0, c0, h, c, gates, lo, hi):
+def lstm_forward(x, w_x, w_h, b, h0, c0, h, c, gates):
     """Fill h, c [T, B, D] and the gates [T, B, padded 4*D]."""
-    T, _, D = h.shape
+    T, B, D = h.shape
+    S = _chunk(T, B)
     h_before, c_before = h0, c0
     for t in range(T):
+        if t % S == 0:
+            _from_input(gates[t : t + S], x[t : t + S], w_x, b)
         a, h_t, c_t = gates[t], h[t], c[t]
-        _fill(a, b, lo, hi)
-        add_product(a[lo:hi], x[t, lo:hi], w_x)
-        add_product(a[lo:hi], h_before[lo:hi], w_h)
-        for i in range(lo, hi):
+        add_product(a, h_before, w_h)
+        for i in range(B):
             for j in range(2 * D):
                 a[i, j] = sigmoid(a[i, j])
             for j in range(D):
@@ -349,24 +385,23 @@ def lstm_forward(x, w_x, w_h, b, h0, c0, h, c, gates, lo, hi):
 
 @compiled
 def lstm_backward(
-    x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, norms, vectors, lo, hi
+    x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, norms, vectors
 ):
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
-    d_a = np.zeros((B, dw_h.shape[1]), x.dtype)
-    direct, scratch = np.empty((B, D), x.dtype), np.empty((B, w_ih.shape[1]), x.dtype)
-    for i in range(lo, hi):
-        for j in range(D):
-            d_c[i, j] = d_cn[i, j]
+    S = _chunk(T, B)
+    chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
+    direct = np.empty((B, D), x.dtype)
+    _add(d_c, d_cn)
     for t in range(T - 1, -1, -1):
-        a, c_t = gates[t], c[t]
-        h_before, c_before = (h[t - 1], c[t - 1]) if t > 0 else (h0, c0)
-        arrived = _arrived(direct, d_out, d_hn, t, T, lo, hi)
+        a, d_a, c_t = gates[t], chunk[t % S], c[t]
+        c_before = c[t - 1] if t > 0 else c0
+        arrived = _arrived(direct, d_out, d_hn, t, T)
         if arrived:
-            _report(direct, D, 0, DIRECT, t, norms, vectors, lo, hi)
-            _add(d_h, direct, lo, hi)
-        _report(d_h, D, 0, TOTAL, t, norms, vectors, lo, hi)
-        for i in range(lo, hi):
+            _report(direct, D, 0, DIRECT, t, norms, vectors)
+            _add(d_h, direct)
+        _report(d_h, D, 0, TOTAL, t, norms, vectors)
+        for i in range(B):
             for j in range(D):
                 tanh_c, o = tanh(c_t[i, j]), a[i, 3 * D + j]
                 slope = o * (_ONE - tanh_c * tanh_c)
@@ -376,21 +411,22 @@ def lstm_backward(
                 d_h[i, j] = _ZERO
         if arrived:
             if t == T - 1:
-                _add(direct, d_cn, lo, hi)
-            _report(direct, D, 1, DIRECT, t, norms, vectors, lo, hi)
-        _report(d_c, D, 1, TOTAL, t, norms, vectors, lo, hi)
-        for i in range(lo, hi):
+                _add(direct, d_cn)
+            _report(direct, D, 1, DIRECT, t, norms, vectors)
+        _report(d_c, D, 1, TOTAL, t, norms, vectors)
+        for i in range(B):
             for j in range(D):
                 i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
                 d_a[i, j] = d * g * i_t * (_ONE - i_t)
                 d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
                 d_a[i, 2 * D + j] = d * i_t * (_ONE - g * g)
                 d_c[i, j] = d * f
-        add_product(d_h[lo:hi], d_a[lo:hi, : 4 * D], w_hh)
-        add_product(dw_h, h_before[lo:hi].T, d_a[lo:hi])
-        add_product(dw_x, x[t, lo:hi].T, d_a[lo:hi])
-        _add_rows(d_b, d_a, lo, hi)
-        _send_down(d_x, t, d_a[:, : 4 * D], w_ih, scratch, lo, hi)
+        add_product(d_h, d_a[:, : 4 * D], w_hh)
+        if t % S == 0:
+            n = min(S, T - t)
+            _to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n])
+            _to_recurrent_weights(dw_h, chunk[:n], h0, h, t)
+            _to_input(d_x[t : t + n], chunk[:n], 4 * D, w_ih)
 
 
 # --- gated recurrent unit: n = tanh(W_n x + b_n + r (U_n h + b_un)), h' = (1 - z) n + z h -----------------------------
@@ -398,20 +434,22 @@ def lstm_backward(
 
 
 @compiled
-def gru_forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, lo, hi):
+def gru_forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
     """Fill h [T, B, D], rz [T, B, padded 2*D], n and ``un`` = U_n h + b_un [T, B, padded D]."""
-    T, _, D = h.shape
+    T, B, D = h.shape
+    S = _chunk(T, B)
     before = h0
     for t in range(T):
+        if t % S == 0:
+            _from_input(rz[t : t + S], x[t : t + S], wx_rz, b_rz)
+            _from_input(n[t : t + S], x[t : t + S], wx_n, b_n)
         rz_t, n_t, un_t, after = rz[t], n[t], un[t], h[t]
-        _fill(rz_t, b_rz, lo, hi)
-        _fill(n_t, b_n, lo, hi)
-        _fill(un_t, b_un, lo, hi)
-        add_product(rz_t[lo:hi], x[t, lo:hi], wx_rz)
-        add_product(n_t[lo:hi], x[t, lo:hi], wx_n)
-        add_product(rz_t[lo:hi], before[lo:hi], wh_rz)
-        add_product(un_t[lo:hi], before[lo:hi], wh_n)
-        for i in range(lo, hi):
+        for i in range(B):
+            for j in range(b_un.shape[0]):
+                un_t[i, j] = b_un[j]
+        add_product(rz_t, before, wh_rz)
+        add_product(un_t, before, wh_n)
+        for i in range(B):
             for j in range(2 * D):
                 rz_t[i, j] = sigmoid(rz_t[i, j])
             for j in range(D):
@@ -423,20 +461,22 @@ def gru_forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, 
 @compiled
 def gru_backward(
     x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
-    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, norms, vectors, lo, hi,
+    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, norms, vectors,
 ):  # fmt: skip
     """See the head of this file."""
     T, B, D = h.shape
-    d_rz = np.zeros((B, dwh_rz.shape[1]), x.dtype)
-    d_n, d_un = np.zeros((B, dwh_n.shape[1]), x.dtype), np.zeros((B, dwh_n.shape[1]), x.dtype)
-    direct, scratch = np.empty((B, D), x.dtype), np.empty((B, wih_n.shape[1]), x.dtype)
+    S = _chunk(T, B)
+    chunk_rz = np.zeros((S, B, db_rz.shape[0]), x.dtype)
+    chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
+    direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
+        if _arrived(direct, d_out, d_hn, t, T):
+            _report(direct, D, 0, DIRECT, t, norms, vectors)
+            _add(d_h, direct)
+        _report(d_h, D, 0, TOTAL, t, norms, vectors)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
-        if _arrived(direct, d_out, d_hn, t, T, lo, hi):
-            _report(direct, D, 0, DIRECT, t, norms, vectors, lo, hi)
-            _add(d_h, direct, lo, hi)
-        _report(d_h, D, 0, TOTAL, t, norms, vectors, lo, hi)
-        for i in range(lo, hi):
+        d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
+        for i in range(B):
             for j in range(D):
                 r, z, m, d = rz_t[i, j], rz_t[i, D + j], n_t[i, j], d_h[i, j]
                 d_m = d * (_ONE - z) * (_ONE - m * m)
@@ -445,14 +485,14 @@ def gru_backward(
                 d_rz[i, j] = d_m * un_t[i, j] * r * (_ONE - r)
                 d_rz[i, D + j] = d * (before[i, j] - m) * z * (_ONE - z)
                 d_h[i, j] = d * z
-        add_product(d_h[lo:hi], d_rz[lo:hi, : 2 * D], whh_rz)
-        add_product(d_h[lo:hi], d_un[lo:hi, :D], whh_n)
-        add_product(dwh_rz, before[lo:hi].T, d_rz[lo:hi])
-        add_product(dwh_n, before[lo:hi].T, d_un[lo:hi])
-        add_product(dwx_rz, x[t, lo:hi].T, d_rz[lo:hi])
-        add_product(dwx_n, x[t, lo:hi].T, d_n[lo:hi])
-        _add_rows(db_rz, d_rz, lo, hi)
-        _add_rows(db_n, d_n, lo, hi)
-        _add_rows(db_un, d_un, lo, hi)
-        _send_down(d_x, t, d_rz[:, : 2 * D], wih_rz, scratch, lo, hi)
-        _send_down(d_x, t, d_n[:, :D], wih_n, scratch, lo, hi)
+                db_un[j] += d_un[i, j]
+        add_product(d_h, d_rz[:, : 2 * D], whh_rz)
+        add_product(d_h, d_un[:, :D], whh_n)
+        if t % S == 0:
+            k = min(S, T - t)
+            _to_input_weights(dwx_rz, db_rz, chunk_rz[:k], x[t : t + k])
+            _to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k])
+            _to_recurrent_weights(dwh_rz, chunk_rz[:k], h0, h, t)
+            _to_recurrent_weights(dwh_n, chunk_un[:k], h0, h, t)
+            _to_input(d_x[t : t + k], chunk_rz[:k], 2 * D, wih_rz)
+            _to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
