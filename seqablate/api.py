@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.config.codec import from_plain
+from seqablate.config.schema import Backend as BackendName
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, open_run_folder
@@ -17,6 +18,7 @@ from seqablate.record.run import Run as RecordedRun
 if TYPE_CHECKING:
     import torch
 
+    from seqablate.training.parts import Parts
     from seqablate.training.run import Ending
 
 
@@ -88,12 +90,18 @@ def run_config(config: TrainConfig, command: list[str], *, quiet: bool | None = 
     from seqablate.console.reporters import make_reporter
     from seqablate.training.run import start_run
 
+    silent = config.quiet if quiet is None else quiet
     with _memory_errors():
-        return start_run(assemble(config), make_reporter(config.quiet if quiet is None else quiet, brief), command)
+        parts = assemble(config)
+        _prepare(parts, silent)
+        return start_run(parts, make_reporter(silent, brief), command)
 
 
 def resume_folder(path: str | Path) -> Ending:
-    """Resume the run in ``path`` on the device it was started on (see :func:`seqablate.training.run.resume_run`)."""
+    """Resume the run in ``path`` on the device and backend it was started on.
+
+    See :func:`seqablate.training.run.resume_run`.
+    """
     from seqablate.assemble import assemble, load_variants
     from seqablate.console.reporters import make_reporter
     from seqablate.training.run import resume_run
@@ -101,9 +109,26 @@ def resume_folder(path: str | Path) -> Ending:
     load_variants()
     folder: RunFolder = open_run_folder(path)
     config = from_plain(folder.read_config())
-    config.device = RecordedRun(path).info["device"]
+    info = RecordedRun(path).info
+    config.device = info["device"]
+    if info["backend"] in BackendName.__members__:  # otherwise the model has several, or none
+        config.backend = BackendName[info["backend"]]
     with _memory_errors():
-        return resume_run(folder, assemble(config), make_reporter(config.quiet))
+        parts = assemble(config)
+        _prepare(parts, config.quiet)
+        return resume_run(folder, parts, make_reporter(config.quiet))
+
+
+def _prepare(parts: Parts, quiet: bool) -> None:
+    """Have the recurrences' kernels ready before the clock runs, and say so when that takes time."""
+    from seqablate.console.output import make_console
+    from seqablate.engine.recurrence import prepare
+
+    def announce(cell: str) -> None:
+        if not quiet:
+            make_console().print(f"compiling the {cell} kernels for this processor (once, about 10 s) ...")
+
+    prepare(parts.model, announce)
 
 
 @contextmanager

@@ -56,6 +56,7 @@ def assemble(config: TrainConfig) -> Parts:
     device = find_device(config.device)
     task = build_task(config)
     model = build_model(config, task).to(device)
+    backend = use_backend(model, config, device)
     optimizer = config.optim.build(model.parameters())
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # what the schedule multiplies
@@ -67,6 +68,7 @@ def assemble(config: TrainConfig) -> Parts:
         optimizer=optimizer,
         schedule=config.schedule,
         device=device,
+        backend=backend,
         dtype=getattr(torch, config.dtype.value),
     )
 
@@ -86,6 +88,16 @@ def build_model(config: TrainConfig, task: Task) -> Any:
             every_step=spec.every_step,
         )
     return model.to(getattr(torch, config.dtype.value))
+
+
+def use_backend(model: Any, config: TrainConfig, device: torch.device) -> str:
+    """Fix what runs the model's recurrences, and get its code ready; the name (UsageError where it cannot run)."""
+    from seqablate.engine.recurrence import set_backend
+
+    try:
+        return set_backend(model, config.backend.value, device)
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def find_device(name: str) -> torch.device:

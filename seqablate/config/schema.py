@@ -22,6 +22,15 @@ class DType(Enum):
     float64 = "float64"
 
 
+class Backend(Enum):
+    """What runs a recurrence (``seqablate/engine/recurrence.py``); ``auto`` takes the quickest that can."""
+
+    auto = "auto"
+    compiled = "compiled"
+    torch = "torch"
+    loop = "loop"
+
+
 @dataclass(kw_only=True, slots=True)
 class ProbeConfig:
     """How often the gradient of every timestep is measured; 0 switches it off."""
@@ -75,6 +84,7 @@ class TrainConfig:
     batch_size: int = MISSING
     device: str = field(default=MISSING, metadata={"digest": False})
     threads: int = field(default=MISSING, metadata={"digest": False})
+    backend: Backend = field(default=MISSING, metadata={"digest": False})
     dtype: DType = MISSING
     stop_when_solved: bool = MISSING
     name: str | None = field(default=MISSING, metadata={"digest": False})
@@ -90,6 +100,11 @@ class TrainConfig:
         _check_name(self.name)
         if not self.output_dir.strip():
             raise UsageError("output_dir is empty: name a folder, or leave it out")
+        if self.backend in (Backend.compiled, Backend.torch) and not self.model.fused:
+            raise UsageError(
+                f"backend={self.backend.value} has no kernel for this model's cell, which runs as a plain loop: "
+                "use backend=loop or auto"
+            )
         if self.task.causal_only and not self.model.causal:
             raise UsageError(
                 "model.bidirectional=true cannot be combined with next-token prediction: "

@@ -31,6 +31,7 @@ class Cell:
         states: ``("h",)`` or ``("h", "c")``; the first is the output.
         step: ``(x_BI, states, weights) -> states``, the formula.
         fused: whether ``torch._VF`` and ``kernels.py`` have it as one call.
+        base: the cell of which this one lacks a part. Gates of one name start from the same values in both.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Cell:
     states: tuple[str, ...]
     step: Callable[[Tensor, States, Weights], States]
     fused: bool = False
+    base: str | None = None
 
 
 def rnn_tanh_step(x_BI: Tensor, states: States, w: Weights) -> States:
@@ -70,6 +72,50 @@ def gru_step(x_BI: Tensor, states: States, w: Weights) -> States:
     return ((1 - z_BD) * (x_n + r_BD * h_n).tanh() + z_BD * h_BD,)
 
 
+def mgu_step(x_BI: Tensor, states: States, w: Weights) -> States:
+    """``f = sigmoid(W_f x + U_f h + b_f)``, ``n = tanh(W_n x + U_n (f h) + b_n)`` and ``h' = (1 - f) h + f n``.
+
+    Minimal gated unit (Zhou et al. 2016, eq. 8-10).
+    """
+    (h_BD,) = states
+    x_f, x_n = linear(x_BI, w.w_ih, w.b_ih).chunk(2, dim=1)
+    u_f, u_n = w.w_hh.chunk(2)
+    b_f, b_n = (None, None) if w.b_hh is None else w.b_hh.chunk(2)
+    f_BD = (x_f + linear(h_BD, u_f, b_f)).sigmoid()
+    n_BD = (x_n + linear(f_BD * h_BD, u_n, b_n)).tanh()
+    return ((1 - f_BD) * h_BD + f_BD * n_BD,)
+
+
+LSTM_VARIANTS = {  # by name: the gate that is not there
+    "no_input_gate": "i",  # NIG: i = 1
+    "no_forget_gate": "f",  # NFG: f = 1
+    "no_output_gate": "o",  # NOG: o = 1
+    "coupled_gates": "f",  # CIFG: f = 1 - i
+    "no_input_activation": None,  # NIAF: g without its tanh
+    "no_output_activation": None,  # NOAF: h' = o c'
+}
+
+
+def lstm_variant(name: str) -> Cell:
+    """An LSTM without one of its parts, as named by Greff et al. 2015; without peepholes, as torch's.
+
+    A gate that is not there has no parameters.
+    """
+    gates = tuple(gate for gate in "ifgo" if gate != LSTM_VARIANTS[name])
+
+    def step(x_BI: Tensor, states: States, w: Weights) -> States:
+        h_BD, c_BD = states
+        blocks = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)).chunk(len(gates), dim=1)
+        a = dict(zip(gates, blocks, strict=True))
+        i, f, o = (a[gate].sigmoid() if gate in a else 1.0 for gate in "ifo")
+        f = 1 - i if name == "coupled_gates" else f
+        g = a["g"] if name == "no_input_activation" else a["g"].tanh()
+        c_BD = f * c_BD + i * g
+        return o * (c_BD if name == "no_output_activation" else c_BD.tanh()), c_BD
+
+    return Cell(f"lstm_{name}", gates, ("h", "c"), step, base="lstm")
+
+
 CELLS = {
     cell.name: cell
     for cell in (
@@ -77,5 +123,7 @@ CELLS = {
         Cell("rnn_relu", ("h",), ("h",), rnn_relu_step, fused=True),
         Cell("lstm", ("i", "f", "g", "o"), ("h", "c"), lstm_step, fused=True),
         Cell("gru", ("r", "z", "n"), ("h",), gru_step, fused=True),
+        Cell("mgu", ("f", "n"), ("h",), mgu_step),
+        *map(lstm_variant, LSTM_VARIANTS),
     )
 }

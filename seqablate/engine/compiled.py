@@ -38,8 +38,40 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observe
 
     With more than one torch thread the batch is cut into shards that run side by side.
     """
-    output, *final = _Kernel.apply(cell, observer, x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
+    # Observed, a backward pass has to come here even when neither input nor weights require a gradient.
+    anchor = None if observer is None else torch.zeros((), requires_grad=True)
+    output, *final = _Kernel.apply(cell, observer, anchor, x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
     return output, tuple(final)
+
+
+def prepare(cell: Cell, dtype: torch.dtype, announce: Callable[[], None]) -> None:
+    """Have the kernels of a cell ready; ``announce`` is called if they have to be compiled first, which takes seconds.
+
+    They are compiled once for each processor and kept on disk.
+    """
+    from numba.core import event
+
+    class Compiling(event.Listener):
+        def __init__(self) -> None:
+            self.seen = False
+
+        def on_start(self, event: Any) -> None:
+            if not self.seen:
+                self.seen = True
+                announce()
+
+        def on_end(self, event: Any) -> None:
+            pass
+
+    D = 1
+    weights = [torch.zeros(len(cell.gates) * D, *columns, dtype=dtype, requires_grad=True) for columns in SMALLEST]
+    with event.install_listener("numba:compile", Compiling()):
+        states = tuple(torch.zeros(1, D, dtype=dtype) for _ in cell.states)
+        output, _ = run(cell, torch.zeros(1, 1, 1, dtype=dtype), states, Weights(*weights), None)
+        output.sum().backward()
+
+
+SMALLEST: tuple[tuple[int, ...], ...] = ((1,), (1,), (), ())  # columns of w_ih, w_hh, b_ih, b_hh for I = D = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,7 +150,9 @@ class _Kernel(torch.autograd.Function):
     """One call of a forward kernel, and of its backward kernel; one of each for every shard of the batch."""
 
     @staticmethod
-    def forward(ctx: Any, cell: Cell, observer: Observer | None, *tensors: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        ctx: Any, cell: Cell, observer: Observer | None, anchor: Tensor | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
         x, *rest = tensors
         over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
         shards = _shards(x.shape[1])
@@ -135,7 +169,7 @@ class _Kernel(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
-        count, observer, wants_d_x = len(ctx.cell.states), ctx.observer, ctx.needs_input_grad[2]
+        count, observer, wants_d_x = len(ctx.cell.states), ctx.observer, ctx.needs_input_grad[3]
         tensors, over_time = ctx.saved_tensors[:-count], ctx.saved_tensors[-count:]
         calls = [_Call.of(tensors, over_time, samples) for samples in ctx.shards]
         for call, gates in zip(calls, ctx.gates, strict=True):
@@ -150,7 +184,7 @@ class _Kernel(torch.autograd.Function):
         D = over_time[0].shape[2]
         d_x = _join([part.d_x for part in parts], 1) if wants_d_x else None
         d_states = (_join([part.d_states[k][:, :D] for part in parts], 0) for k in range(count))
-        return None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
+        return None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
 
 
 def _array(tensor: Tensor) -> Array:

@@ -19,6 +19,8 @@ themselves; both start at zero.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,17 @@ from numba.extending import intrinsic, overload, register_jitable
 
 TOTAL, DIRECT = 0, 1
 
-# Sums may be regrouped and fused; infinities and NaN keep their meaning, because a diverging run must be seen.
-compiled = njit(fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", nogil=True, cache=True)
+
+def compiled(function: Callable[..., Any]) -> Any:
+    """Compile at the first call; keep the result on disk where numba finds a place for it.
+
+    Sums may be regrouped and fused; infinities and NaN keep their meaning, because a diverging run must be seen.
+    """
+    make = partial(njit, fastmath={"contract", "reassoc", "nsz", "arcp"}, error_model="numpy", nogil=True)
+    try:
+        return make(cache=True)(function)
+    except RuntimeError:  # neither this folder nor the user's cache can be written
+        return make()(function)
 
 
 def _vector_bytes() -> int:
@@ -168,7 +179,7 @@ def sigmoid(x):
 
 
 def tanh(x):
-    """``tanh(x)`` through expm1, so that small values keep their digits; within 2 units in the last place."""
+    """``tanh(x)`` through expm1, so that small values keep their digits; within 3 units in the last place."""
 
 
 @overload(sigmoid)

@@ -1,77 +1,112 @@
 """The plain path: a cell's formula, step by step, under autograd. Any cell, any device; slow.
 
-Shapes: T time, B batch, I input, D hidden.
+Shapes: T time, B batch, N steps of all samples (T*B), I input, D hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.graph import register_multi_grad_hook
 
 from seqablate.engine.call import Weights
 from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.gradients import ByState, Gradients, Kind, Observer
 
 
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
     """Run any cell; see :class:`seqablate.engine.recurrence.Recurrence`."""
-    steps = [states]
+    if observer is not None:
+        return _Watch(cell, observer).run(x_TBI, states, w)
+    output = []
     for x_BI in x_TBI:
-        steps.append(cell.step(x_BI, steps[-1], w))
-    output_TBD = torch.stack([states[0] for states in steps[1:]])
-    if observer is None:
-        return output_TBD, steps[-1]
-    final = tuple(state.view_as(state) for state in steps[-1])  # apart, to tell what reaches them from outside
-    _listen(cell, x_TBI, steps, w, output_TBD, final, observer)
-    return output_TBD, final
+        states = cell.step(x_BI, states, w)
+        output.append(states[0])
+    return torch.stack(output), states
 
 
-def _listen(
-    cell: Cell, x_TBI: Tensor, steps: list[States], w: Weights, output_TBD: Tensor, final: States, observer: Observer
-) -> None:
-    """Tell the observer once a backward pass has brought a gradient to all of these tensors."""
-    T, count = len(x_TBI), len(cell.states)
-    watched = [output_TBD, *final, *(state for states in steps[1:] for state in states)]
+class _Watch:
+    """One observed call: keeps what a backward pass brings to each state, and reports when it has come through.
 
-    def tell(found: Sequence[Tensor | None]) -> None:
-        d_output, d_final, d_steps = found[0], found[1 : 1 + count], found[1 + count :]
-        total = {name: _stack(d_steps[k::count], steps[1][k]) for k, name in enumerate(cell.states)}
-        direct_h = torch.zeros_like(output_TBD) if d_output is None else d_output.clone()
-        if d_final[0] is not None:
-            direct_h[T - 1] += d_final[0]
-        direct = {"h": direct_h}
-        if count > 1 and observer.cell_states:
-            direct |= _direct(cell, x_TBI, steps, w, direct_h, d_final)
-        names = cell.states if observer.cell_states else cell.states[:1]
-        observer.receive(Gradients({name: total[name] for name in names}, direct))
-
-    register_multi_grad_hook(watched, tell)
-
-
-def _stack(gradients: Sequence[Tensor | None], like: Tensor) -> Tensor:
-    return torch.stack([torch.zeros_like(like) if g is None else g.detach() for g in gradients])
-
-
-def _direct(
-    cell: Cell, x_TBI: Tensor, steps: list[States], w: Weights, direct_h: Tensor, d_final: Sequence[Tensor | None]
-) -> dict[str, Tensor]:
-    """The direct part of every state but h: what reaches it through h of its own timestep, and as a final state.
-
-    Each step is made again on its own, cut from its past.
+    It holds detached tensors only. A hook that held a tensor of the graph it hangs on would keep both alive for ever.
     """
-    w = Weights(w.w_ih.detach(), w.w_hh.detach(), *(None if p is None else p.detach() for p in w[2:]))
-    found: list[list[Tensor | None]] = [[] for _ in cell.states[1:]]
-    for t, x_BI in enumerate(x_TBI.detach()):
-        past = tuple(state.detach().requires_grad_() for state in steps[t])
+
+    def __init__(self, cell: Cell, observer: Observer) -> None:
+        self.cell, self.observer = cell, observer
+        self.names = cell.states if observer.cell_states else cell.states[:1]
+        self.past: list[States] = []
+        self.arrived: dict[tuple[Kind, int, str], Tensor] = {}
+
+    def run(self, x_TBI: Tensor, states: States, w: Weights) -> tuple[Tensor, States]:
+        """The same loop, listening at each state: to the state itself, and to a view that only the outside reads."""
+        self.x = x_TBI.detach()
+        self.w = Weights(w.w_ih.detach(), w.w_hh.detach(), *(None if p is None else p.detach() for p in w[2:]))
+        anchor = torch.zeros((), device=x_TBI.device, requires_grad=True)
+        x_TBI, *rest = _Entrance.apply(self, anchor, x_TBI, *states, *w)
+        states, w = tuple(rest[: len(states)]), Weights(*rest[len(states) :])
+        output = []
+        for t, x_BI in enumerate(x_TBI):
+            self.past.append(tuple(state.detach() for state in states))
+            states = self.cell.step(x_BI, states, w)
+            shown = tuple(state.view_as(state) for state in states)
+            self._listen("total", t, states)
+            self._listen("direct", t, shown)
+            output.append(shown[0])
+        return torch.stack(output), tuple(state.view_as(state) for state in shown)  # a caller's hook comes before ours
+
+    def _listen(self, kind: Kind, t: int, states: States) -> None:
+        for name, state in zip(self.names, states, strict=False):
+            state.register_hook(partial(self._keep, (kind, t, name)))
+
+    def _keep(self, place: tuple[Kind, int, str], gradient: Tensor) -> None:
+        self.arrived[place] = gradient.detach()
+
+    def report(self) -> None:
+        """Tell the observer: no more can arrive at any state in this backward pass."""
+        total, direct = self._over_time("total"), self._over_time("direct")
+        self.arrived = {}
+        if len(self.names) > 1:
+            self._add_through_h(direct)
+        self.observer.receive(Gradients(total, direct))
+
+    def _over_time(self, kind: Kind) -> ByState:
+        """[T, B, D] by state; zero where nothing arrived."""
+        return {
+            name: torch.stack(
+                [self.arrived.get((kind, t, name), torch.zeros_like(past[k])) for t, past in enumerate(self.past)]
+            )
+            for k, name in enumerate(self.names)
+        }
+
+    def _add_through_h(self, direct: ByState) -> None:
+        """Add what reaches the other states through h of their own timestep.
+
+        Every step is made again, cut from its past; as they no longer need each other, all in one batch.
+        """
+        past_ND = tuple(torch.cat(steps).requires_grad_() for steps in zip(*self.past, strict=True))
         with torch.enable_grad():
-            h_BD, *others = cell.step(x_BI, past, w)
-            for k, d in enumerate(torch.autograd.grad(h_BD, others, direct_h[t], allow_unused=True)):
-                found[k].append(d)
-    direct = {name: _stack(d, steps[1][k + 1]) for k, (name, d) in enumerate(zip(cell.states[1:], found, strict=True))}
-    for name, arrived in zip(cell.states[1:], d_final[1:], strict=True):
-        if arrived is not None:
-            direct[name][-1] += arrived
-    return direct
+            h_ND, *others = self.cell.step(self.x.flatten(0, 1), past_ND, self.w)
+            found = torch.autograd.grad(h_ND, others, direct[self.names[0]].flatten(0, 1), allow_unused=True)
+        for name, d_ND in zip(self.names[1:], found, strict=True):
+            if d_ND is not None:
+                direct[name] += d_ND.view_as(direct[name])
+
+
+class _Entrance(torch.autograd.Function):
+    """Lets everything that goes into a call through; a backward pass that comes back here has been at every state.
+
+    The anchor makes sure that it comes when neither input nor weights require a gradient.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, watch: _Watch, anchor: Tensor, *inputs: Tensor | None) -> tuple[Tensor | None, ...]:
+        ctx.watch = watch
+        ctx.set_materialize_grads(False)
+        return inputs
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        ctx.watch.report()
+        return None, None, *gradients

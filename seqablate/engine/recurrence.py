@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -28,10 +29,69 @@ BACKENDS: dict[str, Backend] = {"loop": loop.run, "torch": fused.run_cell, "comp
 
 
 def choose_backend(cell: Cell, device: torch.device) -> str:
-    """The table. It holds at every shape: the compiled kernels were the quickest at all that were measured."""
+    """The table, for every shape (CONTRIBUTING.md has the measurements behind it).
+
+    ==================  ===========================  ==========
+    cell                CPU                          GPU
+    ==================  ===========================  ==========
+    RNN, LSTM, GRU      compiled (torch: no numba)   torch
+    any other           loop                         loop
+    ==================  ===========================  ==========
+    """
+    return next(name for name in ("compiled", "torch", "loop") if refusal(name, cell, device) is None)
+
+
+def refusal(backend: str, cell: Cell, device: torch.device) -> str | None:
+    """Why ``backend`` cannot run ``cell`` on ``device``; None when it can."""
+    if backend == "loop":
+        return None
     if not cell.fused:
-        return "loop"
-    return "compiled" if device.type == "cpu" and compiled.available() else "torch"
+        return f"the cell {cell.name} has no kernel: only backend=loop runs it"
+    if backend == "compiled" and device.type != "cpu":
+        return f"backend=compiled runs on a CPU, not on {device.type}: use backend=torch"
+    if backend == "compiled" and not compiled.available():
+        return "backend=compiled needs numba, which is not installed: pip install numba, or use backend=torch"
+    return None
+
+
+def set_backend(model: nn.Module, backend: str, device: torch.device) -> str:
+    """Fix what runs the recurrences of a model, so that nothing can change it under way.
+
+    Args:
+        model: its modules of class :class:`Recurrence` are set.
+        backend: a name in ``BACKENDS``, or ``"auto"`` for :func:`choose_backend`.
+        device: where the model will run.
+
+    Returns:
+        The names in use, joined by ``+`` where recurrences differ; ``"none"`` without any.
+
+    Raises:
+        ValueError: a recurrence cannot run there; the message says why and what can.
+    """
+    names = []
+    for module in model.modules():
+        if isinstance(module, Recurrence):
+            module.backend = choose_backend(module.cell, device) if backend == "auto" else backend
+            if reason := refusal(module.backend, module.cell, device):
+                raise ValueError(reason)
+            names.append(module.backend)
+    return "+".join(sorted(set(names))) or "none"
+
+
+def prepare(model: nn.Module, announce: Callable[[str], None]) -> None:
+    """Have the code of every recurrence of a model ready, so that the first step does not wait for a compiler.
+
+    Args:
+        model: what :func:`set_backend` has seen.
+        announce: told the name of a cell whose kernels are about to be compiled.
+    """
+    found = {
+        (module.cell.name, module.weight_ih.dtype): module.cell
+        for module in model.modules()
+        if isinstance(module, Recurrence) and module.backend == "compiled"
+    }
+    for (name, dtype), cell in found.items():
+        compiled.prepare(cell, dtype, partial(announce, name))
 
 
 class Recurrence(nn.Module):

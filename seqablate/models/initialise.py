@@ -9,6 +9,7 @@ import math
 
 import torch
 
+from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
 from seqablate.streams import stream_seed
 
@@ -18,24 +19,31 @@ def initialise_recurrence(recurrence: Recurrence, seed: int, name: str, forget_b
 
     Glorot & Bengio 2010, eq. 16; Saxe, McClelland & Ganguli 2014 (orthogonal), as usual for recurrent matrices since
     Le, Jaitly & Hinton 2015 and Arjovsky et al. 2016. ``forget_bias`` is the whole bias of a forget gate
-    (torch adds two: it goes into ``bias_ih``, ``bias_hh`` stays zero); Jozefowicz et al. 2015 recommend 1.
+    (torch adds two: it goes into ``bias_ih``, ``bias_hh`` stays zero); Jozefowicz et al. 2015 recommend 1. Where the
+    gates are coupled, ``f = 1 - i``, the input gate's is minus that, so that f starts at ``sigmoid(forget_bias)``.
+
+    An ablated cell starts from the values of the whole one, less the gate that it lacks.
 
     Args:
         recurrence: changed in place.
         seed: the run's seed.
         name: the recurrence's name, which selects its streams.
-        forget_bias: for a cell with a gate ``f`` only.
+        forget_bias: for a cell with a gate ``f``, or with ``i`` coupled to it.
     """
-    D, gates = recurrence.hidden_size, recurrence.cell.gates
+    D, cell = recurrence.hidden_size, recurrence.cell
+    whole = CELLS[cell.base or cell.name].gates
     with torch.no_grad():
-        for gate, block in enumerate(recurrence.weight_ih.split(D)):
-            torch.nn.init.xavier_uniform_(block, generator=_generator(seed, f"{name}.weight_ih", gate))
-        for gate, block in enumerate(recurrence.weight_hh.split(D)):
-            torch.nn.init.orthogonal_(block, generator=_generator(seed, f"{name}.weight_hh", gate))
+        for gate, w_ih, w_hh in zip(
+            cell.gates, recurrence.weight_ih.split(D), recurrence.weight_hh.split(D), strict=True
+        ):
+            number = whole.index(gate)
+            torch.nn.init.xavier_uniform_(w_ih, generator=_generator(seed, f"{name}.weight_ih", number))
+            torch.nn.init.orthogonal_(w_hh, generator=_generator(seed, f"{name}.weight_hh", number))
         recurrence.bias_ih.zero_()
         recurrence.bias_hh.zero_()
         if forget_bias is not None:
-            recurrence.bias_ih.split(D)[gates.index("f")].fill_(forget_bias)
+            gate, bias = ("f", forget_bias) if "f" in cell.gates else ("i", -forget_bias)
+            recurrence.bias_ih.split(D)[cell.gates.index(gate)].fill_(bias)
 
 
 def initialise_linear(linear: torch.nn.Linear, seed: int, name: str) -> None:

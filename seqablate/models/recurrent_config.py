@@ -37,6 +37,11 @@ class RecurrentConfig:
         """Whether an output depends on no later input."""
         return not self.bidirectional
 
+    @property
+    def fused(self) -> bool:
+        """Whether there are kernels for the cell; without them only ``backend=loop`` runs it."""
+        return True
+
     def shape(self, *, input_size: int, output_size: int, tokens: bool, every_step: bool) -> StackShape:
         """This config's sizes and a task's together."""
         from seqablate.models.recurrent import StackShape

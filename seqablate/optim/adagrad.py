@@ -33,4 +33,4 @@ class AdagradConfig:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.Adagrad(parameters, lr=self.lr, eps=self.eps, weight_decay=self.weight_decay)
+        return torch.optim.Adagrad(parameters, lr=self.lr, eps=self.eps, weight_decay=self.weight_decay, fused=True)

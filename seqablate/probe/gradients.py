@@ -107,8 +107,8 @@ class CallGradients:
     def _sum(self, a: Gradients, b: Gradients) -> Gradients:
         if a.total_norms is not None and not a.total:
             raise RuntimeError(
-                f"a second backward pass came through the same call of {self._module!r}, and of the first only norms were "
-                "kept: use TimestepProbe(model, vectors=True)"
+                f"two backward passes came through one call of {self._module!r}, of the first only norms are left: "
+                "use TimestepProbe(model, vectors=True)"
             )
         return Gradients(
             {state: a.total[state] + b.total[state] for state in a.total},

@@ -26,7 +26,9 @@ def check_model(model: nn.Module) -> None:
         if isinstance(part, nn.DataParallel):
             raise TypeError(f"{where} is an nn.DataParallel, which calls copies: probe its .module on one device")
     if not any(isinstance(part, nn.RNNBase | Recurrence) for part in model.modules()):
-        raise TypeError(f"{type(model).__name__} holds no nn.RNN, nn.LSTM or nn.GRU: there is nothing to probe")
+        raise TypeError(
+            f"{type(model).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence: there is nothing to probe"
+        )
 
 
 def check_context(name: str) -> None:

@@ -88,7 +88,10 @@ class Batch:
             if array is None:
                 return None
             tensor = torch.from_numpy(array)
-            return tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype)
+            tensor = tensor.to(dtype if tensor.is_floating_point() else tensor.dtype)
+            if device.type == "cuda":
+                tensor = tensor.pin_memory()  # or the copy would wait for all that the GPU has still to do
+            return tensor.to(device, non_blocking=True)
 
         return Batch(x=move(self.x), y=move(self.y), lengths=move(self.lengths), reset=self.reset)
 

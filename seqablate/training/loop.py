@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
@@ -26,12 +27,12 @@ from seqablate.training.step import COLUMNS, train_step
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step that is not recorded yet: its numbers (of COLUMNS) are still on the device."""
+    """A step that is not recorded yet: its numbers (of COLUMNS), and its profiles, are still on the device."""
 
     step: int
     lr: float
     values: torch.Tensor
-    signals: list[Signal]
+    profiles: Callable[[], list[Signal]]
 
 
 Pending = list[Measured]
@@ -111,8 +112,8 @@ def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
     with _timed(state, "train"):
         probe = make_probe(parts, step)
         outcome = train_step(parts, step, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0)
-        signals = [] if probe is None else profile_signals(parts, probe, step, outcome.lengths)
-        pending.append(Measured(step, parts.optimizer.param_groups[0]["lr"], outcome.measured, signals))
+        profiles = list if probe is None else partial(profile_signals, parts, probe, step, outcome.lengths)
+        pending.append(Measured(step, parts.optimizer.param_groups[0]["lr"], outcome.measured, profiles))
     state.carried = outcome.carried
     state.step += 1
 
@@ -127,7 +128,7 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
         row = {"kind": "train", "step": measured.step, **dict(zip(COLUMNS, values, strict=True)), "lr": measured.lr}
         row["clipped"] = int(row["clipped"])
         state.progress.clipped += row["clipped"]
-        rows += [row, *_rows(measured.signals)]
+        rows += [row, *_rows(measured.profiles())]
         if not math.isfinite(row["loss"]) or not math.isfinite(row["grad_norm"]):
             journal.rows(rows)
             raise Diverged(measured.step, "the loss" if not math.isfinite(row["loss"]) else "the gradient norm")

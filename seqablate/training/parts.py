@@ -24,6 +24,7 @@ class Parts:
     optimizer: torch.optim.Optimizer
     schedule: Schedule
     device: torch.device
+    backend: str  # what runs the recurrences (seqablate/engine/recurrence.py)
     dtype: torch.dtype
 
     @property

@@ -226,6 +226,7 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
             **{package: metadata.version(package) for package in ("seqablate", "torch", "numpy")},
         },
         "device": str(parts.device),
+        "backend": parts.backend,
         "threads": config.threads,
         "dtype": config.dtype.value,
         "started": _now(),

@@ -9,7 +9,7 @@ from seqablate.errors import UsageError
 
 # What a user may type wrong, and what the one line must name: the place, and what would be right.
 MISTAKES = [
-    (["model=foo"], ["model=foo", "gru, lstm, rnn"]),
+    (["model=foo"], ["model=foo", "gru, lstm, mgu, rnn"]),
     (["model=lstn"], ["did you mean model=lstm"]),
     (["mdl=lstm"], ["mdl", "did you mean model"]),
     (["model.hidden_sze=3"], ["model.hidden_sze", "did you mean model.hidden_size"]),
@@ -75,7 +75,7 @@ def test_every_registered_variant_can_be_chosen_and_comes_back_from_a_run_folder
 
 
 def test_the_groups_hold_what_the_readme_promises():
-    assert variants("model") == ["gru", "lstm", "rnn"]
+    assert variants("model") == ["gru", "lstm", "mgu", "rnn"]
     assert variants("task") == ["adding", "copy", "lm", "temporal_order"]
     assert variants("clip") == ["none", "norm", "value"]
     assert variants("optim") == ["adagrad", "adam", "adamw", "momentum", "rmsprop", "sgd"]

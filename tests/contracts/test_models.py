@@ -12,11 +12,14 @@ from seqablate.config.compose import compose_config
 from seqablate.config.registry import variants
 from seqablate.engine.recurrence import Recurrence
 
-MODELS = variants("model")
-SHAPES = [
-    f"model={name} model.num_layers={layers} model.bidirectional={str(bi).lower()}"
-    for name, layers, bi in itertools.product(MODELS, (1, 3), (False, True))
+TORCHS = ["model=rnn", "model=gru", "model=lstm"]
+OURS = ["model=mgu", "model=lstm model.variant=no_forget_gate", "model=lstm model.variant=coupled_gates"]
+GATES = dict(zip(TORCHS + OURS, (1, 3, 4, 2, 3, 3), strict=True))
+SIZES = [
+    f" model.num_layers={layers} model.bidirectional={str(bi).lower()}"
+    for layers, bi in itertools.product((1, 3), (False, True))
 ]
+SHAPES = [model + size for model in GATES for size in (SIZES[::3] if "variant" in model else SIZES)]
 each_model = pytest.mark.parametrize("overrides", SHAPES)
 T, B, D = 9, 4, 5
 
@@ -28,6 +31,10 @@ def build(overrides: str, task: str = "task=copy", *more: str):
 
 def data(features: int = 10) -> torch.Tensor:
     return torch.randn(T, B, features, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+def test_no_model_is_left_out():
+    assert {model.split()[0] for model in GATES} == {f"model={name}" for name in variants("model")}
 
 
 @each_model
@@ -106,7 +113,7 @@ def test_a_carried_state_goes_on_where_the_first_half_ended(overrides):
 
 @each_model
 def test_the_parameter_count_is_the_closed_formula(overrides):
-    gates = {"rnn": 1, "gru": 3, "lstm": 4}[overrides.split()[0].removeprefix("model=")]
+    gates = GATES[overrides.partition(" model.num_layers")[0]]
     layers = 3 if "num_layers=3" in overrides else 1
     ways = 2 if "bidirectional=true" in overrides else 1
     inputs = [10] + [D * ways] * (layers - 1)
@@ -114,7 +121,7 @@ def test_the_parameter_count_is_the_closed_formula(overrides):
     assert sum(p.numel() for p in build(overrides).parameters()) == expected
 
 
-@each_model
+@pytest.mark.parametrize("overrides", [model + size for model, size in itertools.product(TORCHS, SIZES)])
 def test_weights_go_into_the_torch_module_of_that_shape_and_back(overrides):
     model, x = build(overrides), data()
     module = model.to_torch()
@@ -124,6 +131,15 @@ def test_weights_go_into_the_torch_module_of_that_shape_and_back(overrides):
     other.load_torch(module)
     other.readout.load_state_dict(model.readout.state_dict())
     assert torch.equal(other(x)[0], model(x)[0])
+
+
+@pytest.mark.parametrize("overrides", OURS)
+def test_a_model_that_torch_does_not_have_says_so(overrides):
+    model = build(overrides)
+    with pytest.raises(ValueError, match="torch has no module of the cell"):
+        model.to_torch()
+    with pytest.raises(ValueError, match="torch has no module of the cell"):
+        model.load_torch(torch.nn.LSTM(10, D))
 
 
 @each_model

@@ -5,6 +5,9 @@ import torch
 
 from seqablate.assemble import build_model, build_task
 from seqablate.config.compose import compose_config
+from seqablate.engine.cells import CELLS
+from seqablate.errors import UsageError
+from seqablate.models.lstm import LSTMVariant
 from seqablate.models.recurrent import dropout, reverse_steps
 
 
@@ -13,7 +16,7 @@ def build(*overrides: str):
     return build_model(config, build_task(config))
 
 
-@pytest.mark.parametrize("name", ["rnn", "lstm", "gru"])
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mgu"])
 def test_recurrent_weights_are_orthogonal_gate_by_gate_and_input_weights_glorot(name):
     cell = build(f"model={name}", "task=copy", "model.hidden_size=64").layers[0]["forward_cell"]
     for block in cell.weight_hh.split(64):
@@ -34,6 +37,53 @@ def test_the_forget_bias_is_the_forget_gates_whole_bias_and_nothing_elses():
     lstm.load_state_dict(cell.state_dict())
     _, c = lstm(torch.zeros(1, 2), (torch.zeros(1, 8), torch.ones(1, 8)))
     torch.testing.assert_close(c, torch.full((1, 8), 2.5).sigmoid())
+
+
+@pytest.mark.parametrize("variant", [v.value for v in LSTMVariant if v.value != "no_forget_gate"])
+def test_every_variant_begins_by_keeping_as_much_of_c_as_the_full_lstm(variant):
+    """From h = 0, x = 0 and all biases but the forget gate's zero, so that g = 0: one step leaves c' = f c."""
+    cell = build("model=lstm", f"model.variant={variant}", "model.forget_bias=2.5").layers[0]["forward_cell"]
+    _, (_, c) = cell(torch.zeros(1, 1, 2), (torch.zeros(1, 64), torch.ones(1, 64)))
+    torch.testing.assert_close(c, torch.full((1, 64), 2.5).sigmoid())
+
+
+def test_without_a_forget_gate_the_forget_bias_changes_nothing():
+    zero, ten = (build("model=lstm", "model.variant=no_forget_gate", f"model.forget_bias={bias}") for bias in (0, 10))
+    for p, q in zip(zero.parameters(), ten.parameters(), strict=True):
+        assert torch.equal(p, q)
+
+
+@pytest.mark.parametrize("variant", [v.value for v in LSTMVariant])
+def test_the_gates_that_a_variant_keeps_start_from_the_full_lstms_values(variant):
+    full, other = (build("model=lstm", "model.hidden_size=8", f"model.variant={v}") for v in ("full", variant))
+    of_full, of_other = (model.layers[0]["forward_cell"] for model in (full, other))
+    for kind in ("weight_ih", "weight_hh"):
+        wanted = dict(zip("ifgo", getattr(of_full, kind).split(8), strict=True))
+        for gate, block in zip(of_other.cell.gates, getattr(of_other, kind).split(8), strict=True):
+            assert torch.equal(block, wanted[gate]), (kind, gate)
+    assert torch.equal(full.readout.weight, other.readout.weight)
+
+
+def test_every_variant_of_the_lstm_is_a_cell_of_its_own_under_one_label():
+    models = [build("model=lstm", f"model.variant={v.value}") for v in LSTMVariant]
+    names = [model.layers[0]["forward_cell"].cell.name for model in models]
+    assert set(names) == {"lstm"} | {name for name, cell in CELLS.items() if cell.base == "lstm"}
+    assert len(set(names)) == len(names)
+    assert {model.label for model in models} == {"lstm"}
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["model=lstm", "model.variant=foo"], "model.variant=foo: .*full, no_input_gate"),
+        (["model=mgu", "model.variant=full"], "the chosen model has no key model.variant: it belongs to model=lstm"),
+        (["model=mgu", "model.forget_bias=1"], "it belongs to model=lstm"),
+    ],
+)
+def test_a_wrong_value_gets_one_line_that_says_what_would_be_right(overrides, message):
+    with pytest.raises(UsageError, match=message) as refusal:
+        build(*overrides)
+    assert "\n" not in str(refusal.value)
 
 
 def test_adding_a_layer_or_changing_the_cell_does_not_shift_the_readout():

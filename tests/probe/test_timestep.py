@@ -260,7 +260,7 @@ def test_without_the_cell_state_only_h_is_recorded():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.Linear(3, 4), "holds no nn.RNN, nn.LSTM or nn.GRU"),
+        (lambda: nn.Linear(3, 4), "holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence"),
         (lambda: torch.compile(nn.LSTM(3, 4), backend="eager"), "the model is compiled"),
         (lambda: nn.Sequential(_compiled_in_place()), "submodule '0' is compiled"),
         (lambda: nn.Sequential(torch.jit.script(nn.LSTM(3, 4))), "submodule '0' is a torch.jit.ScriptModule"),

@@ -100,6 +100,18 @@ def test_a_run_killed_inside_a_write_ends_as_the_unbroken_one(function, count, u
     assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
 
 
+def test_a_resumed_run_stays_with_the_backend_it_began_with(unbroken, tmp_path):
+    """Begun where ``auto`` meant torch's kernels (no numba), it does not change to the compiled ones under way."""
+    whole = seqablate.train([*WORDS, "backend=torch", f"output_dir={tmp_path}", "name=whole"]).path
+    die_at("replace", 5, "train", *WORDS, "backend=torch", "name=run", f"output_dir={tmp_path}")
+    config = tmp_path / "run" / "config.yaml"
+    config.write_text(config.read_text().replace("backend: torch", "backend: auto"))
+    resume(tmp_path / "run")
+    assert seqablate.load_run(tmp_path / "run").info["backend"] == "torch"
+    assert seqablate.load_run(unbroken).info["backend"] == "compiled"
+    assert_equals_the_unbroken_run(tmp_path / "run", whole)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_twenty_kills_inside_writes_and_at_random_moments_and_during_resumes(unbroken, tmp_path):

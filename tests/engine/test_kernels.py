@@ -1,0 +1,78 @@
+"""The pieces of the compiled kernels against numpy in float64."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numba import njit
+
+from seqablate.engine import kernels
+from seqablate.engine.compiled import _panels
+
+
+@njit
+def each_sigmoid(x, out):
+    for i in range(x.size):
+        out[i] = kernels.sigmoid(x[i])
+
+
+@njit
+def each_tanh(x, out):
+    for i in range(x.size):
+        out[i] = kernels.tanh(x[i])
+
+
+def spread(dtype) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    parts = [np.linspace(-87, 87, 50_001), rng.normal(size=50_000), 10.0 ** rng.uniform(-30, 0, 50_000)]
+    return np.concatenate(parts).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(("gate", "exact"), [(each_sigmoid, lambda x: 1 / (1 + np.exp(-x))), (each_tanh, np.tanh)])
+def test_gate_functions_are_right_to_three_units_in_the_last_place(gate, exact, dtype):
+    x = spread(dtype)
+    found = np.empty_like(x)
+    gate(x, found)
+    wanted = exact(x.astype(np.longdouble))
+    assert (np.abs(found - wanted) <= 3 * np.spacing(np.abs(wanted).astype(dtype))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_gate_functions_at_the_ends_and_at_nan(dtype):
+    x = np.array([-np.inf, -1000, -90, 0, 90, 1000, np.inf, np.nan], dtype)
+    for gate, ends in ((each_sigmoid, (0, 0.5, 1)), (each_tanh, (-1, 0, 1))):
+        found = np.empty_like(x)
+        gate(x, found)
+        np.testing.assert_allclose(found[:3], ends[0], atol=1e-37)
+        assert found[3] == ends[1]
+        assert (found[4:7] == ends[2]).all()
+        assert np.isnan(found[7])
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("rows", [0, 1, 3, 4, 7, 8, 13, 29])
+@pytest.mark.parametrize(("depth", "columns"), [(1, 1), (5, 32), (64, 33), (0, 8), (17, 100)])
+def test_products_equal_numpys_at_every_remainder(rows, depth, columns, dtype):
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(rows, depth)).astype(dtype), rng.normal(size=(depth, columns)).astype(dtype)
+    wanted = A.astype(np.float64) @ B.astype(np.float64) + 1
+    tolerance = 20 * np.finfo(dtype).eps * max(depth, 1)
+    C = np.ones((rows, kernels.padded(columns, np.dtype(dtype))), dtype)
+    kernels.add_product(C, A, _panels(B))
+    np.testing.assert_allclose(C[:, :columns], wanted, atol=tolerance)
+    assert (C[:, columns:] == 1).all()
+
+    padded = np.zeros((depth, C.shape[1]), dtype)
+    padded[:, :columns] = B
+    sums = _panels(np.ones((rows, columns), dtype))
+    kernels.add_to_panels(sums, A, padded)
+    np.testing.assert_allclose(sums.swapaxes(0, 1).reshape(C.shape)[:, :columns], wanted, atol=tolerance)
+
+
+def test_a_transposed_matrix_is_taken_as_it_lies():
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(9, 20)), rng.normal(size=(9, 16))
+    sums = np.zeros_like(_panels(np.empty((20, 16))))
+    kernels.add_to_panels(sums, A.T, B)
+    np.testing.assert_allclose(sums.swapaxes(0, 1).reshape(20, -1)[:, :16], A.T @ B, atol=1e-13)

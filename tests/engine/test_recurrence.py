@@ -1,0 +1,264 @@
+"""One recurrence, three backends: the same numbers, down to every timestep and sample."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recurrences import errors
+from torch import Tensor
+
+from seqablate.engine import compiled
+from seqablate.engine.cells import CELLS
+from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.recurrence import Recurrence, choose_backend, refusal, set_backend
+
+FUSED = [name for name, cell in CELLS.items() if cell.fused]
+EXACT = 1e-9
+CPU = torch.device("cpu")
+
+
+def observed(
+    module: Recurrence, backend: str, x: Tensor, states: tuple[Tensor, ...], weights: list[Tensor]
+) -> tuple[list[Tensor], list[Tensor], Gradients]:
+    """Results, their weighted sum's gradients (by x, states and parameters), and what the observer was told."""
+    module.backend = backend
+    found: list[Gradients] = []
+    output, final = module(x, states, Observer(found.append, vectors=True))
+    loss = sum((r * w).sum() for r, w in zip((output, *final), weights, strict=True))
+    gradients = torch.autograd.grad(loss, [x, *states, *module.parameters()])
+    (told,) = found
+    return [output, *final], list(gradients), told
+
+
+def problem(cell: str, T: int, B: int, inputs: int, D: int, on: str = "ohc", dtype: torch.dtype = torch.float64):
+    """A recurrence, its input and initial states, and the weights of a loss on the results that ``on`` names."""
+    module = Recurrence(cell, inputs, D).to(dtype)
+    x = torch.randn(T, B, inputs, dtype=dtype, requires_grad=True)
+    states = tuple(torch.randn(B, D, dtype=dtype, requires_grad=True) for _ in module.cell.states)
+    shapes = [("o", (T, B, D)), *((name, (B, D)) for name in module.cell.states)]
+    return module, x, states, [torch.randn(shape, dtype=dtype) * (name in on) for name, shape in shapes]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    cell=st.sampled_from(FUSED),
+    backend=st.sampled_from(["torch", "compiled"]),
+    T=st.integers(1, 40),
+    B=st.integers(1, 21),
+    inputs=st.integers(1, 40),
+    D=st.integers(1, 40),
+    on=st.sampled_from(["o", "h", "oh", "ohc"]),
+    scale=st.sampled_from([0.1, 1.0, 4.0]),
+    seed=st.integers(0, 10_000),
+)
+def test_every_backend_agrees_with_the_plain_loop_at_any_shape(cell, backend, T, B, inputs, D, on, scale, seed):
+    torch.manual_seed(seed)
+    module, x, states, weights = problem(cell, T, B, inputs, D, on)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.mul_(scale)
+    wanted, wanted_gradients, wanted_told = observed(module, "loop", x, states, weights)
+    results, gradients, told = observed(module, backend, x, states, weights)
+    torch.testing.assert_close(results, wanted, rtol=EXACT, atol=1e-12)
+    size = max(g.abs().max() for g in wanted_gradients)
+    for got, plain in zip(gradients, wanted_gradients, strict=True):
+        assert (got - plain).abs().max() <= EXACT * size
+    for kind in ("total", "direct"):
+        for state, plain in getattr(wanted_told, kind).items():
+            assert errors(getattr(told, kind)[state], plain).max() <= EXACT, (kind, state)
+            torch.testing.assert_close(told.norms(kind)[state], plain.norm(dim=-1), rtol=EXACT, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(5, 3, 2, 4), (3, 9, 17, 33)], ids=["small", "odd"])
+@pytest.mark.parametrize("cell", FUSED)
+def test_gradcheck_of_the_compiled_kernels(cell, shape):
+    torch.manual_seed(0)
+    T, B, inputs, D = shape
+    module, x, states, _ = problem(cell, T, B, inputs, D)
+    module.backend = "compiled"
+
+    def call(x, *rest):
+        output, final = torch.func.functional_call(
+            module,
+            dict(zip(dict(module.named_parameters()), rest[len(states) :], strict=True)),
+            (x, rest[: len(states)]),
+        )
+        return output, *final
+
+    assert torch.autograd.gradcheck(call, (x, *states, *module.parameters()), fast_mode=D > 4)
+
+
+@pytest.mark.parametrize("cell", FUSED)
+def test_without_an_observer_the_gradients_are_the_same_to_the_bit(cell):
+    torch.manual_seed(0)
+    module, x, states, weights = problem(cell, 9, 5, 3, 7, dtype=torch.float32)
+    _, watched, _ = observed(module, "compiled", x, states, weights)
+    output, final = module(x, states)
+    loss = sum((r * w).sum() for r, w in zip((output, *final), weights, strict=True))
+    for got, wanted in zip(torch.autograd.grad(loss, [x, *states, *module.parameters()]), watched, strict=True):
+        assert torch.equal(got, wanted)
+
+
+def float32_errors(module: Recurrence, x_TBI: Tensor) -> tuple[Tensor, Tensor]:
+    """Errors of the compiled kernels' and of the plain loop's totals in float32, against the loop in float64."""
+    told = {}
+    for name, backend, dtype in (
+        ("exact", "loop", torch.float64),
+        ("loop", "loop", torch.float32),
+        ("compiled", "compiled", torch.float32),
+    ):
+        twin = Recurrence(module.cell.name, module.input_size, module.hidden_size).to(dtype)
+        twin.load_state_dict(module.state_dict())
+        twin.backend = backend
+        found: list[Gradients] = []
+        _, final = twin(x_TBI.to(dtype), None, Observer(found.append, vectors=True))
+        final[0].sum().backward()
+        told[name] = found[0].total
+    return tuple(
+        torch.cat([errors(told[name][state], wanted) for state, wanted in told["exact"].items()])
+        for name in ("compiled", "loop")
+    )
+
+
+@pytest.mark.parametrize("cell", FUSED)
+def test_in_float32_the_kernels_err_as_little_as_a_plain_loop(cell):
+    torch.manual_seed(0)
+    mine, its = float32_errors(Recurrence(cell, 3, 48), torch.randn(60, 12, 3))
+    assert mine.max() <= 10 * its.max()
+    assert mine.median() <= 10 * its.median()
+
+
+def test_saturated_gates_keep_as_many_digits_as_in_a_plain_loop():
+    torch.manual_seed(0)
+    for cell in ("lstm", "gru"):
+        module = Recurrence(cell, 3, 16)
+        with torch.no_grad():
+            module.weight_ih.mul_(12)
+        mine, its = float32_errors(module, torch.randn(40, 8, 3))
+        assert mine.median() <= 10 * its.median()
+        assert mine.max() <= 10 * its.max()
+
+
+def test_profiles_hold_down_to_1e_minus_30():
+    """float32 squares underflow below 1e-23; the norms are float64 sums, and the values themselves are in range."""
+    torch.manual_seed(0)
+    module = Recurrence("rnn_tanh", 2, 64)
+    with torch.no_grad():
+        torch.nn.init.orthogonal_(module.weight_hh).mul_(0.5)
+    exact = Recurrence("rnn_tanh", 2, 64).double()
+    exact.load_state_dict(module.state_dict())
+    exact.backend, module.backend = "loop", "compiled"
+    x_TBI, norms = torch.randn(100, 4, 2) * 0.1, []
+    for twin in (module, exact):
+        found: list[Gradients] = []
+        _, (h_n,) = twin(x_TBI.to(twin.weight_hh.dtype), None, Observer(found.append))
+        h_n.sum().backward()
+        norms.append(found[0].norms("total")["h"])
+    assert norms[1][0].max() < 1e-28
+    assert norms[1][0].min() > 1e-38
+    torch.testing.assert_close(norms[0], norms[1], rtol=1e-3, atol=0)
+
+
+@pytest.mark.parametrize("cell", FUSED)
+def test_a_value_that_is_not_finite_is_not_lost(cell):
+    module = Recurrence(cell, 2, 5)
+    x = torch.randn(4, 3, 2)
+    x[1, 2, 0] = float("nan")
+    output, _ = module(x)
+    assert output[1:, 2].isnan().all()
+    assert output[:, :2].isfinite().all()
+    with torch.no_grad():
+        module.weight_hh.fill_(float("inf"))
+    assert not module(torch.ones(4, 3, 2))[0].isfinite().all()
+
+
+@pytest.mark.parametrize("cell", FUSED)
+def test_shards_in_threads_change_rounding_only(cell):
+    torch.manual_seed(0)
+    module, x, states, weights = problem(cell, 6, 21, 5, 9)
+    alone = observed(module, "compiled", x, states, weights)
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        shared = observed(module, "compiled", x, states, weights)
+    finally:
+        torch.set_num_threads(before)
+    torch.testing.assert_close(shared[:2], alone[:2], rtol=1e-12, atol=1e-12)
+    for kind in ("total", "direct"):
+        torch.testing.assert_close(getattr(shared[2], kind), getattr(alone[2], kind), rtol=1e-12, atol=1e-15)
+        torch.testing.assert_close(shared[2].norms(kind), alone[2].norms(kind), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("backend", ["loop", "torch", "compiled"])
+def test_a_frozen_recurrence_is_observed_all_the_same(backend):
+    module = Recurrence("lstm", 2, 3).requires_grad_(False)
+    module.backend = backend
+    found: list[Gradients] = []
+    output, _ = module(torch.randn(4, 2, 2), None, Observer(found.append))
+    output[-1].sum().backward()
+    assert found[0].norms("total")["c"].min() > 0
+    assert not module(torch.randn(4, 2, 2))[0].requires_grad
+
+
+def test_an_output_that_was_changed_in_place_is_noticed():
+    module = Recurrence("gru", 2, 3)
+    output, _ = module(torch.randn(4, 2, 2))
+    output.detach().mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        output.sum().backward()
+
+
+def test_input_of_any_layout_is_taken():
+    torch.manual_seed(0)
+    module = Recurrence("lstm", 3, 4).double()
+    x_BTI = torch.randn(2, 6, 3, dtype=torch.float64)
+    torch.testing.assert_close(module(x_BTI.transpose(0, 1))[0], module(x_BTI.transpose(0, 1).contiguous())[0])
+
+
+def test_the_table_says_what_runs_where():
+    assert [choose_backend(CELLS[cell], CPU) for cell in FUSED] == ["compiled"] * 4
+    assert choose_backend(CELLS["mgu"], CPU) == "loop"
+    assert choose_backend(CELLS["lstm"], torch.device("cuda")) == "torch"
+    assert choose_backend(CELLS["mgu"], torch.device("cuda")) == "loop"
+
+
+def test_a_backend_that_cannot_run_a_cell_says_what_can():
+    assert refusal("torch", CELLS["mgu"], CPU) == "the cell mgu has no kernel: only backend=loop runs it"
+    assert "not on cuda: use backend=torch" in refusal("compiled", CELLS["lstm"], torch.device("cuda"))
+    with pytest.raises(ValueError, match="only backend=loop runs it"):
+        set_backend(Recurrence("mgu", 2, 3), "compiled", CPU)
+
+
+def test_the_choice_is_fixed_for_every_recurrence_of_a_model():
+    model = torch.nn.ModuleList([Recurrence("lstm", 2, 3), Recurrence("gru", 3, 3)])
+    assert set_backend(model, "auto", CPU) == "compiled"
+    assert [module.backend for module in model] == ["compiled"] * 2
+    assert set_backend(model, "torch", CPU) == "torch"
+    assert set_backend(torch.nn.ModuleList([*model, Recurrence("mgu", 3, 3)]), "auto", CPU) == "compiled+loop"
+    assert set_backend(torch.nn.Linear(2, 2), "auto", CPU) == "none"
+
+
+def test_without_numba_torchs_kernels_take_over(monkeypatch):
+    monkeypatch.setattr(compiled, "available", lambda: False)
+    assert choose_backend(CELLS["lstm"], CPU) == "torch"
+    with pytest.raises(ValueError, match="pip install numba"):
+        set_backend(Recurrence("lstm", 2, 3), "compiled", CPU)
+
+
+def test_compiling_is_announced_once_for_a_machine(tmp_path):
+    code = (
+        "import torch; from seqablate.engine.recurrence import Recurrence, prepare, set_backend;"
+        "m = Recurrence('rnn_tanh', 2, 3); set_backend(m, 'auto', torch.device('cpu')); prepare(m, print)"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    said = [
+        subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert said == ["rnn_tanh\n", ""]
