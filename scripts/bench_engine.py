@@ -1,0 +1,485 @@
+#!/usr/bin/env python3
+"""What training with the engine costs, against torch's own modules without any gradient logging. CPU, one thread.
+
+    python scripts/bench_engine.py steps      one training step, with the norms of every timestep or without
+    python scripts/bench_engine.py process    a whole process: `seqablate train` against a short script of the same work
+    python scripts/bench_engine.py memory     peak memory of one training step over a long sequence
+    python scripts/bench_engine.py profile    where the time of a step goes in a real run
+
+A ratio is ours / torch's: below 1 is quicker than torch. Machines drift by more than the differences measured here, so
+the sides take turns within a round, and what is printed is a median over rounds. Times are CPU times unless called
+wall. Everywhere: the loss follows the last timestep, gradients are clipped to norm 1, Adam makes the step.
+
+The sides: torch (nn.RNN, GRU, LSTM, nothing logged); the engine with the norms of h and c at no step (never), at each
+tenth, at every step; torch's kernels with those norms at every step (channels); a loop of torch's cells with
+retain_grad() on every state (loop).
+
+Shapes: T time, B batch, I input, D hidden.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import itertools
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from multiprocessing import get_context
+from pathlib import Path
+from statistics import mean, median
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+import torch
+from torch import Tensor, nn
+
+from seqablate.assemble import assemble, read_overrides
+from seqablate.engine.gradients import Observer
+from seqablate.engine.recurrence import Recurrence
+
+SHAPES = ("100/32/64/2", "100/20/50/2", "200/32/128/2", "750/32/128/2", "35/20/200/200")  # T/B/D/I
+
+
+class Model(NamedTuple):
+    name: str  # of the engine's cell
+    module: type[nn.Module]
+    cell: type[nn.Module]
+
+
+MODELS = {
+    "rnn": Model("rnn_tanh", nn.RNN, nn.RNNCell),
+    "gru": Model("gru", nn.GRU, nn.GRUCell),
+    "lstm": Model("lstm", nn.LSTM, nn.LSTMCell),
+}
+ADAM: dict[str, dict[str, Any]] = {"fused": {"fused": True}, "default": {}}
+MALLOC = {"MALLOC_MMAP_THRESHOLD_": "4000000000", "MALLOC_TRIM_THRESHOLD_": "4000000000"}
+
+# --- one training step ------------------------------------------------------------------------------------------------
+
+
+class Torch(nn.Module):
+    """A side: x [T, B, I] -> h_n [B, D]. ``log()`` follows the backward pass; the norms [T] of each state are kept."""
+
+    def __init__(self, core: Any) -> None:
+        super().__init__()
+        self.core, self.kept = core, deque[list[Tensor]](maxlen=100)
+
+    def forward(self, x: Tensor) -> Tensor:
+        final = self.core(x)[1]
+        return (final[0] if isinstance(final, tuple) else final)[0]
+
+    def log(self) -> None:
+        pass
+
+
+class Ours(Torch):
+    def __init__(self, core: Recurrence, every: int, backend: str | None = None) -> None:
+        super().__init__(core)
+        core.backend, self.every, self.count = backend, every, itertools.count()
+        self.observer = Observer(lambda found: self.kept.append([n.mean(1) for n in found.norms("total").values()]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        due = self.every > 0 and next(self.count) % self.every == 0
+        return self.core(x, None, self.observer if due else None)[1][0]
+
+
+class Loop(Torch):
+    def forward(self, x: Tensor) -> Tensor:
+        state, self.states = None, []
+        for x_BI in x:
+            state = self.core(x_BI, state)
+            self.states.append(state if isinstance(state, tuple) else (state,))
+            for tensor in self.states[-1]:
+                tensor.retain_grad()
+        return self.states[-1][0]
+
+    def log(self) -> None:
+        vectors = [torch.stack([tensor.grad for tensor in state]) for state in zip(*self.states, strict=True)]
+        self.kept.append([torch.linalg.vector_norm(v, dim=-1, dtype=torch.float64).mean(1) for v in vectors])
+
+
+SIDES: dict[str, Callable[[str, int, int], Torch]] = {
+    "torch": lambda model, width, D: Torch(MODELS[model].module(width, D)),
+    "never": lambda model, width, D: Ours(Recurrence(MODELS[model].name, width, D), every=0),
+    "tenth": lambda model, width, D: Ours(Recurrence(MODELS[model].name, width, D), every=10),
+    "every": lambda model, width, D: Ours(Recurrence(MODELS[model].name, width, D), every=1),
+    "channels": lambda model, width, D: Ours(Recurrence(MODELS[model].name, width, D), every=1, backend="torch"),
+    "loop": lambda model, width, D: Loop(MODELS[model].cell(width, D)),
+}
+
+
+class Trainer:
+    """A side with a readout, an optimizer and data."""
+
+    def __init__(self, side: str, model: str, width: int, D: int, batches: Iterable[Any], adam: str = "fused") -> None:
+        torch.manual_seed(0)  # the same weights on every side: all draw them in torch's order
+        self.side, self.readout, self.batches = SIDES[side](model, width, D), nn.Linear(D, 1), iter(batches)
+        self.parameters = [*self.side.parameters(), *self.readout.parameters()]
+        self.optimizer = torch.optim.Adam(self.parameters, lr=1e-3, **ADAM[adam])
+
+    def step(self, clock: Callable[[str], AbstractContextManager[Any]] = nullcontext) -> Tensor:
+        x, y = next(self.batches)
+        x.grad = None
+        with clock("optimizer"):
+            self.optimizer.zero_grad(set_to_none=True)
+        with clock("forward"):
+            loss = nn.functional.mse_loss(self.readout(self.side(x))[:, 0], y)
+        with clock("backward"):
+            loss.backward()
+            self.side.log()
+        with clock("clip"):
+            nn.utils.clip_grad_norm_(self.parameters, 1.0)
+        with clock("optimizer"):
+            self.optimizer.step()
+        return loss.detach()
+
+    def seconds(self, steps: int, now: Callable[[], float] = time.process_time) -> float:
+        start = now()
+        for _ in range(steps):
+            self.step()
+        return now() - start
+
+
+def adding(T: int, B: int, width: int = 2) -> tuple[Tensor, Tensor]:
+    """A batch of the adding problem; a wider input is noise that wants its gradient, as if layers stood below."""
+    if width > 2:
+        return torch.randn(T, B, width, requires_grad=True), torch.rand(B)
+    x_TBI = torch.stack([torch.rand(T, B), torch.zeros(T, B)], dim=-1)
+    for low, high in ((0, T // 2), (T // 2, T)):
+        x_TBI[torch.randint(low, high, (B,)), torch.arange(B), 1] = 1.0
+    return x_TBI, (x_TBI[..., 0] * x_TBI[..., 1]).sum(0)
+
+
+def in_fresh_process(function: Callable[..., Any], *args: Any, **environment: str) -> Any:
+    with patch.dict(os.environ, environment), ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
+# --- steps ------------------------------------------------------------------------------------------------------------
+
+
+def steps(options: argparse.Namespace) -> None:
+    """One training step: norms of every timestep never, at every tenth and at every step, against torch."""
+    for model in options.models:
+        with tempfile.TemporaryDirectory() as folder:
+            cold, cached = (in_fresh_process(first_step, model, NUMBA_CACHE_DIR=folder) for _ in range(2))
+        print(f"{model:4} first step of a process, wall: {cold:.2f} s, compiling; {cached:.2f} s with kernels on disk")
+    logged = ["never", "tenth", "every"]
+    head(["torch", *logged], options.rounds, options.adam)
+    worst = dict.fromkeys(logged, (0.0, ""))
+    for shape in options.shapes:
+        for model, ratios in compare(["torch", *logged], shape, options.rounds, options).items():
+            worst |= {name: max(worst[name], (ratios[name], f"{model} {shape}")) for name in logged}
+    print("\n".join(f"worst, {name}: {value:.3f} at {where}" for name, (value, where) in worst.items()))
+    if options.conventional:
+        head(["torch", "every", "loop"], 2, options.adam)
+        compare(["torch", "every", "loop"], SHAPES[0], 2, options)
+
+
+def first_step(model: str) -> float:
+    """Wall seconds that the first training step takes longer than the second: import of numba, and kernels."""
+    torch.set_num_threads(1)
+    batches = [adding(10, 8)] * 4
+    Trainer("torch", model, 2, 64, batches).step()  # what torch itself does only once
+    trainer = Trainer("every", model, 2, 64, batches)
+    return trainer.seconds(1, time.perf_counter) - trainer.seconds(1, time.perf_counter)
+
+
+def head(names: list[str], rounds: int, adam: str) -> None:
+    print(f"\nms a step and ratios to torch; Adam {adam}, median of {rounds} rounds")
+    print(f"{'T/B/D/I':15} {'model':5} {names[0]:>8}" + "".join(f" {name:>8} {'ratio':>6}" for name in names[1:]))
+
+
+def compare(names: list[str], shape: str, rounds: int, options: argparse.Namespace) -> dict[str, dict[str, float]]:
+    """Print a line for each model; the ratios to torch, by model and side."""
+    found = {}
+    for model in options.models:
+        results = take_turns(names, model, [int(size) for size in shape.split("/")], rounds, options.adam)
+        ms = {name: 1000 * median(spent[name] for spent in results) for name in names}
+        found[model] = ratios = {name: median(spent[name] / spent["torch"] for spent in results) for name in names}
+        columns = "".join(f" {ms[name]:8.2f} {ratios[name]:6.3f}" for name in names[1:])
+        print(f"{shape:15} {model:5} {ms['torch']:8.2f}{columns}", flush=True)
+    return found
+
+
+def take_turns(names: list[str], model: str, sizes: list[int], rounds: int, adam: str) -> list[dict[str, float]]:
+    """CPU seconds a step by side, round by round; all make the same steps, in turns of half a second."""
+    T, B, D, width = sizes
+    batches = [adding(T, B, width) for _ in range(8)]
+    sides = {name: Trainer(name, model, width, D, itertools.cycle(batches), adam) for name in names}
+    losses = torch.stack([trainer.step() for trainer in sides.values()])
+    torch.testing.assert_close(losses, losses[:1].expand_as(losses), rtol=1e-4, atol=0)  # they do the same work
+    pace = mean(trainer.seconds(10) / 10 for trainer in sides.values())
+    turn = next(n for n in (500, 200, 100, 50, 20, 10, 5, 2, 1) if n * pace <= 0.5 or n == 1)
+    total = max(10, turn)  # so that each tenth step comes as often as it should
+    results = []
+    for number in range(rounds):
+        spent = dict.fromkeys(names, 0.0)
+        first = number % len(names)
+        for name in (names[first:] + names[:first]) * (total // turn):
+            spent[name] += sides[name].seconds(turn) / total
+        results.append(spent)
+    return results
+
+
+# --- process ----------------------------------------------------------------------------------------------------------
+
+PLAIN = """
+import sys
+import numpy as np
+import torch
+from torch import nn
+
+cell, fused, T, B, D, steps = sys.argv[1], sys.argv[2] == "fused", *map(int, sys.argv[3:])
+torch.set_num_threads(1)
+torch.manual_seed(0)
+rng = np.random.default_rng(0)
+core, readout = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}[cell](2, D), nn.Linear(D, 1)
+parameters = [*core.parameters(), *readout.parameters()]
+optimizer = torch.optim.Adam(parameters, lr=0.01, fused=fused or None)
+
+def loss_of(count):
+    x, samples = np.zeros((T, count, 2), np.float32), np.arange(count)
+    x[..., 0] = rng.random((T, count), dtype=np.float32)
+    first, second = rng.integers(0, T // 2, count), rng.integers(T // 2, T, count)
+    x[first, samples, 1] = x[second, samples, 1] = 1
+    y = torch.from_numpy(x[first, samples, 0] + x[second, samples, 0])
+    final = core(torch.from_numpy(x))[1]
+    return nn.functional.mse_loss(readout((final[0] if cell == "lstm" else final)[0])[:, 0], y)
+
+@torch.no_grad()
+def evaluate(what):
+    print(what, sum(loss_of(250).item() for _ in range(8)) / 8)
+
+evaluate("start")
+for step in range(steps):
+    optimizer.zero_grad(set_to_none=True)
+    loss = loss_of(B)
+    loss.backward()
+    nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimizer.step()
+    if step % 100 == 0:
+        print(step, loss.item())
+evaluate("end")
+evaluate("test")
+"""
+
+
+def process(options: argparse.Namespace) -> None:
+    """A whole process: seqablate train, with all it records and its checkpoints, against a short script without."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # its children inherit both
+    os.environ["OMP_NUM_THREADS"] = "1"
+    print(f"adding 100/32/64, {options.steps} steps on one core, Adam {options.adam} in the script; seconds, ratios")
+    print("model  ours wall    cpu   torch wall    cpu   ratio wall    cpu   cpu, by round")
+    for model in options.models:
+        measured = []
+        for number in range(options.rounds + 1):
+            count = options.steps if number else 20  # the first is for kernels to be compiled and files to be read
+            ours = [sys.executable, "-m", "seqablate", "train", *overrides(model, count, eval_size=2000)]
+            script = [sys.executable, "-c", PLAIN, model, options.adam, "100", "32", "64", str(count)]
+            measured.append([*process_seconds(ours), *process_seconds(script)])
+        a, b, c, d = map(median, zip(*measured[1:], strict=True))
+        by_round = " ".join(f"{row[1] / row[3]:.2f}" for row in measured[1:])
+        print(f"{model:5} {a:10.2f} {b:6.2f} {c:12.2f} {d:6.2f} {a / c:12.3f} {b / d:6.3f}   {by_round}", flush=True)
+
+
+def overrides(model: str, count: int, eval_size: int) -> list[str]:
+    words = [f"model={model}", "task=adding", "task.length=100", "batch_size=32", "model.hidden_size=64", "device=cpu"]
+    return [*words, f"steps={count}", f"eval.every={count}", f"eval.size={eval_size}", "stop_when_solved=false"]
+
+
+def process_seconds(command: list[str]) -> tuple[float, float]:
+    """Wall and CPU seconds of one process, in an empty folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+        subprocess.run(command, stdout=subprocess.PIPE, check=True, cwd=folder)
+        wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+def memory(options: argparse.Namespace) -> None:
+    """Peak resident memory of one training step over a long sequence, less what the process had before."""
+    T, B, D = 10000, 8, 64
+    names = ["torch", "never", "every", "channels", "loop"]
+    print(f"T/B/D {T}/{B}/{D}; in units of T*B*D floats ({4 * T * B * D / 1e6:.1f} MB)")
+    print("model" + "".join(f" {name:>8}" for name in names))
+    for model in options.models:
+        peaks = [in_fresh_process(peak_bytes, name, model, T, B, D) / (4 * T * B * D) for name in names]
+        print(f"{model:5}" + "".join(f" {peak:8.2f}" for peak in peaks), flush=True)
+
+
+def peak_bytes(side: str, model: str, T: int, B: int, D: int) -> int:
+    torch.set_num_threads(1)
+    Trainer(side, model, 2, D, [adding(10, B)]).step()
+    trainer = Trainer(side, model, 2, D, [adding(T, B)])
+    # What getrusage() says begins with the parent's peak and that of the imports: the kernel is told to start afresh.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = high_water()
+    trainer.step()
+    return high_water() - before
+
+
+def high_water() -> int:
+    status = dict(row.split(":", 1) for row in Path("/proc/self/status").read_text().splitlines())
+    return 1024 * int(status["VmHWM"].split()[0])
+
+
+# --- profile ----------------------------------------------------------------------------------------------------------
+
+STEP, REST, EVALUATION = "measuring, learning rate", "loop, memory freed", "evaluation"
+LABELS = ["batch generation", "to tensors", "forward", "backward", "clip", "optimizer", STEP]
+LABELS += ["probe", "signals", "record", "events", "checkpoints", REST]
+
+
+class Clock:
+    """CPU seconds by label, within REST; what an inner label takes is not its outer one's. Evaluations do not count."""
+
+    def __init__(self) -> None:
+        self.seconds, self.stack, self.since = defaultdict[str, float](float), list[str](), 0.0
+
+    @contextmanager
+    def __call__(self, label: str) -> Iterator[None]:
+        if EVALUATION in self.stack or not (self.stack or label == REST):
+            yield
+            return
+        self._credit()
+        self.stack.append(label)
+        try:
+            yield
+        finally:
+            self._credit()
+            self.stack.pop()
+
+    def _credit(self) -> None:
+        now = time.process_time()
+        if self.stack:
+            self.seconds[self.stack[-1]] += now - self.since
+        self.since = now
+
+    def ms(self, steps: int) -> list[float]:
+        return [1000 * self.seconds[label] / steps for label in LABELS]
+
+    def around(self, label: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def timed(*args: Any, **named: Any) -> Any:
+            with self(label):
+                return function(*args, **named)
+
+        return timed
+
+
+def profile(options: argparse.Namespace) -> None:
+    """Where a step's time goes: a run with all that it records, norms at every tenth step, and torch in a bare loop."""
+    for model in options.models:
+        counts = [20] + [options.steps] * options.rounds  # the first is a warm-up
+        pairs = [(our_profile(model, count), plain_profile(model, count, options.adam)) for count in counts][1:]
+        sides = [[median(ms) for ms in zip(*side, strict=True)] for side in zip(*pairs, strict=True)]
+        print(f"\n{model + ', 100/32/64':24} {'ours, ms':>9} {'share':>6} {'torch, ms':>9} {'share':>6}")
+        for label, *values in zip([*LABELS, "sum"], *([*ms, sum(ms)] for ms in sides), strict=True):
+            shares = (f" {value:9.3f} {value / sum(ms):6.1%}" for value, ms in zip(values, sides, strict=True))
+            print(f"{label:24}" + "".join(shares), flush=True)
+
+
+def our_profile(model: str, count: int) -> list[float]:
+    """Milliseconds a step by label, from clocks around the functions that a run is made of."""
+    from seqablate.console.reporters import SilentReporter
+    from seqablate.probe import TimestepProbe
+    from seqablate.record.tensorboard import EventView
+    from seqablate.record.writer import RecordWriter
+    from seqablate.tasks.base import Batch
+    from seqablate.training import loop, run, step
+
+    clock = Clock()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
+        parts = assemble(read_overrides([*overrides(model, count, eval_size=64), f"output_dir={folder}"]))
+        places: list[tuple[str, Any, list[str]]] = [
+            (REST, run, ["run_loop"]),
+            (STEP, loop, ["train_step"]),
+            ("batch generation", type(parts.task), ["train_batch"]),
+            ("to tensors", Batch, ["tensors"]),
+            ("forward", step, ["forward"]),
+            ("backward", Tensor, ["backward"]),
+            ("clip", type(parts.clip), ["__call__"]),
+            ("optimizer", type(parts.optimizer), ["step", "zero_grad"]),
+            ("probe", loop, ["make_probe"]),
+            ("probe", TimestepProbe, ["__enter__", "__exit__"]),
+            ("signals", loop, ["profile_signals"]),
+            ("record", RecordWriter, ["append_many"]),
+            ("events", EventView, ["add"]),
+            ("checkpoints", run, ["save_checkpoint"]),
+            (EVALUATION, loop, ["evaluate", "lag_signals", "sample_text", "final_profile"]),
+        ]
+        for label, owner, names in places:
+            for name in names:
+                patches.enter_context(patch.object(owner, name, clock.around(label, getattr(owner, name))))
+        run.start_run(parts, SilentReporter(), [])
+    return clock.ms(count)
+
+
+def plain_profile(model: str, count: int, adam: str) -> list[float]:
+    """The same of torch's module in a bare loop, on the same data."""
+    clock, parts = Clock(), assemble(read_overrides(overrides(model, count, eval_size=64)))
+
+    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+        for number in range(count):
+            with clock("batch generation"):
+                arrays = parts.task.train_batch(number)
+            with clock("to tensors"):
+                batch = arrays.tensors(parts.device, parts.dtype)
+            yield batch.x, batch.y
+
+    trainer = Trainer("torch", model, 2, 64, batches(), adam)
+    with clock(REST):
+        for _ in range(count):
+            trainer.step(clock)
+    return clock.ms(count)
+
+
+# --- command line -----------------------------------------------------------------------------------------------------
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--models": {"nargs": "+", "default": list(MODELS), "choices": list(MODELS)},
+    "--rounds": {"type": int, "default": 5},
+    "--steps": {"type": int, "default": 2000},
+    "--adam": {"default": "fused", "choices": list(ADAM), "help": "torch's implementation; the run's is its own"},
+    "--shapes": {"nargs": "+", "default": SHAPES, "choices": SHAPES, "metavar": "T/B/D/I"},
+    "--conventional": {"action": "store_true", "help": "also a loop of cells with retain_grad, at the first shape"},
+    "--malloc": {"action": "store_true", "help": "let glibc keep freed memory: no page faults on any side"},
+}
+COMMANDS = {
+    steps: ["--models", "--rounds", "--adam", "--shapes", "--conventional", "--malloc"],
+    process: ["--models", "--rounds", "--adam", "--steps"],
+    memory: ["--models"],
+    profile: ["--models", "--rounds", "--adam", "--steps"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, metavar="what")
+    for work, names in COMMANDS.items():
+        command = commands.add_parser(work.__name__, help=work.__doc__, description=work.__doc__)
+        command.set_defaults(work=work)
+        for name in names:
+            command.add_argument(name, **OPTIONS[name])
+    options = parser.parse_args()
+    if getattr(options, "malloc", False) and not MALLOC.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | MALLOC)  # read when a process begins
+    torch.set_num_threads(1)
+    print(f"torch {torch.__version__}, one thread")
+    options.work(options)
+
+
+if __name__ == "__main__":
+    main()
