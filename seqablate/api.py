@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,6 +130,9 @@ def _prepare(parts: Parts, quiet: bool) -> None:
             make_console().print(f"compiling the {cell} kernels for this processor (once, about 10 s) ...")
 
     prepare(parts.model, announce)
+    if not gc.isenabled():  # the command line switched it off: what is there now stays, and is not looked at again
+        gc.freeze()
+        gc.enable()
 
 
 @contextmanager

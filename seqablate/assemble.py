@@ -70,6 +70,7 @@ def assemble(config: TrainConfig) -> Parts:
         device=device,
         backend=backend,
         dtype=getattr(torch, config.dtype.value),
+        parameters=[p for p in model.parameters() if p.requires_grad],
     )
 
 

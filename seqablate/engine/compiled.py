@@ -38,6 +38,9 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observe
 
     With more than one torch thread the batch is cut into shards that run side by side.
     """
+    if not torch.is_grad_enabled():
+        over_time, _, _ = _forward(cell, (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh), keep=False)
+        return over_time[0], tuple(state[-1] for state in over_time)
     # Observed, a backward pass has to come here even when neither input nor weights require a gradient.
     anchor = None if observer is None else torch.zeros((), requires_grad=True)
     output, *final = _Kernel.apply(cell, observer, anchor, x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
@@ -84,6 +87,7 @@ class _Call:
         weights: w_ih, w_hh, b_ih, b_hh as in torch.
         over_time: every state at every step, each [T, B, D]; filled by the forward pass.
         gates: what the forward pass leaves of the gates for the backward pass.
+        keep: whether there will be a backward pass.
     """
 
     x: Array
@@ -91,9 +95,10 @@ class _Call:
     weights: list[Array]
     over_time: list[Array]
     gates: list[Array]
+    keep: bool
 
     @classmethod
-    def of(cls, tensors: Sequence[Tensor], over_time: Sequence[Tensor], samples: slice) -> _Call:
+    def of(cls, tensors: Sequence[Tensor], over_time: Sequence[Tensor], samples: slice, keep: bool = True) -> _Call:
         """The call of ``tensors`` (x, states, weights), for some samples of its batch."""
         count = len(over_time)
         x, *rest = (tensor.detach() for tensor in tensors)
@@ -103,6 +108,7 @@ class _Call:
             [_array(weight) for weight in rest[count:]],
             [_array(state[:, samples]) for state in over_time],
             [],
+            keep,
         )
 
     @property
@@ -153,14 +159,7 @@ class _Kernel(torch.autograd.Function):
     def forward(
         ctx: Any, cell: Cell, observer: Observer | None, anchor: Tensor | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        x, *rest = tensors
-        over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
-        shards = _shards(x.shape[1])
-        calls = [_Call.of(tensors, over_time, samples) for samples in shards]
-        _each(FORWARD[cell.name], calls)
-        if len(shards) > 1:  # each has filled arrays of its own
-            for k, state in enumerate(over_time):
-                torch.cat([torch.from_numpy(call.over_time[k]) for call in calls], dim=1, out=state)
+        over_time, shards, calls = _forward(cell, tensors, keep=True)
         ctx.cell, ctx.observer, ctx.shards, ctx.gates = cell, observer, shards, [call.gates for call in calls]
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *over_time)
@@ -185,6 +184,19 @@ class _Kernel(torch.autograd.Function):
         d_x = _join([part.d_x for part in parts], 1) if wants_d_x else None
         d_states = (_join([part.d_states[k][:, :D] for part in parts], 0) for k in range(count))
         return None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
+
+
+def _forward(cell: Cell, tensors: Sequence[Tensor], keep: bool) -> tuple[list[Tensor], list[slice], list[_Call]]:
+    """Every state at every step [T, B, D], and the shards that were run."""
+    x, *rest = tensors
+    over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
+    shards = _shards(x.shape[1])
+    calls = [_Call.of(tensors, over_time, samples, keep) for samples in shards]
+    _each(FORWARD[cell.name], calls)
+    if len(shards) > 1:  # each has filled arrays of its own
+        for k, state in enumerate(over_time):
+            torch.cat([torch.from_numpy(call.over_time[k]) for call in calls], dim=1, out=state)
+    return over_time, shards, calls
 
 
 def _array(tensor: Tensor) -> Array:
@@ -335,7 +347,8 @@ def _row(b: Array) -> Array:
 
 def _over_time(call: _Call, width: int) -> Array:
     T, B, _ = call.x.shape
-    return np.empty((T, B, kernels().padded(width, call.x.dtype)), call.x.dtype)
+    steps = T if call.keep else kernels().chunk_length(T, B)
+    return np.empty((steps, B, kernels().padded(width, call.x.dtype)), call.x.dtype)
 
 
 class _Sums:

@@ -217,8 +217,8 @@ def _tanh(x):
 CHUNK_ROWS = 128  # timesteps times samples
 
 
-@compiled
-def _chunk(T, B):
+@register_jitable
+def chunk_length(T, B):
     """S: so many timesteps that the weights are worth fetching once for all of them, so few that they stay in cache."""
     return min(T, max(1, CHUNK_ROWS // max(B, 1)))
 
@@ -317,7 +317,7 @@ def _add_columns(C, A):
 def rnn_forward(x, w_x, w_h, b, h0, h, relu):
     """Fill h [T, B, D]."""
     T, B, D = h.shape
-    S = _chunk(T, B)
+    S = chunk_length(T, B)
     chunk = np.empty((S, B, b.shape[0]), x.dtype)
     before = h0
     for t in range(T):
@@ -341,7 +341,7 @@ def rnn_forward(x, w_x, w_h, b, h0, h, relu):
 def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, norms, vectors, relu):
     """See the head of this file."""
     T, B, D = h.shape
-    S = _chunk(T, B)
+    S = chunk_length(T, B)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
@@ -372,14 +372,19 @@ def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, n
 
 @compiled
 def lstm_forward(x, w_x, w_h, b, h0, c0, h, c, gates):
-    """Fill h, c [T, B, D] and the gates [T, B, padded 4*D]."""
+    """Fill h, c [T, B, D] and the gates [.., B, padded 4*D].
+
+    The gates hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
+    """
     T, B, D = h.shape
-    S = _chunk(T, B)
+    S, kept = chunk_length(T, B), gates.shape[0]
     h_before, c_before = h0, c0
     for t in range(T):
+        s = t % kept
         if t % S == 0:
-            _from_input(gates[t : t + S], x[t : t + S], w_x, b)
-        a, h_t, c_t = gates[t], h[t], c[t]
+            n = min(S, T - t)
+            _from_input(gates[s : s + n], x[t : t + n], w_x, b)
+        a, h_t, c_t = gates[s], h[t], c[t]
         add_product(a, h_before, w_h)
         for i in range(B):
             for j in range(2 * D):
@@ -400,7 +405,7 @@ def lstm_backward(
 ):
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
-    S = _chunk(T, B)
+    S = chunk_length(T, B)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     _add(d_c, d_cn)
@@ -446,15 +451,20 @@ def lstm_backward(
 
 @compiled
 def gru_forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
-    """Fill h [T, B, D], rz [T, B, padded 2*D], n and ``un`` = U_n h + b_un [T, B, padded D]."""
+    """Fill h [T, B, D], rz [.., B, padded 2*D], n and ``un`` = U_n h + b_un [.., B, padded D].
+
+    The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
+    """
     T, B, D = h.shape
-    S = _chunk(T, B)
+    S, kept = chunk_length(T, B), rz.shape[0]
     before = h0
     for t in range(T):
+        s = t % kept
         if t % S == 0:
-            _from_input(rz[t : t + S], x[t : t + S], wx_rz, b_rz)
-            _from_input(n[t : t + S], x[t : t + S], wx_n, b_n)
-        rz_t, n_t, un_t, after = rz[t], n[t], un[t], h[t]
+            k = min(S, T - t)
+            _from_input(rz[s : s + k], x[t : t + k], wx_rz, b_rz)
+            _from_input(n[s : s + k], x[t : t + k], wx_n, b_n)
+        rz_t, n_t, un_t, after = rz[s], n[s], un[s], h[t]
         for i in range(B):
             for j in range(b_un.shape[0]):
                 un_t[i, j] = b_un[j]
@@ -476,7 +486,7 @@ def gru_backward(
 ):  # fmt: skip
     """See the head of this file."""
     T, B, D = h.shape
-    S = _chunk(T, B)
+    S = chunk_length(T, B)
     chunk_rz = np.zeros((S, B, db_rz.shape[0]), x.dtype)
     chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)

@@ -14,7 +14,8 @@ from seqablate.signals import Signal
 if TYPE_CHECKING:
     import pyarrow
 
-COLUMNS = ("quantity", "module", "layer", "direction", "state", "loss_step", "axis")
+COLUMNS = ("step", "quantity", "module", "layer", "direction", "state", "loss_step", "axis")
+NUMBERS = ("step", "layer")
 
 
 def signals_table(signals: list[Signal]) -> pyarrow.Table:
@@ -24,13 +25,38 @@ def signals_table(signals: list[Signal]) -> pyarrow.Table:
     sizes = [len(signal.values) for signal in signals]
 
     def column(name: str) -> pyarrow.Array:
-        array = pyarrow.array(np.repeat(np.array([getattr(s, name) for s in signals], dtype=object), sizes))
-        return array.dictionary_encode() if pyarrow.types.is_string(array.type) else array
+        values = [getattr(signal, name) for signal in signals]
+        if name in NUMBERS:
+            return _numbers(np.repeat(np.array(values, dtype=np.int64), sizes))
+        words, codes = np.unique(np.array(values, dtype=str), return_inverse=True)
+        return pyarrow.DictionaryArray.from_arrays(
+            _numbers(np.repeat(codes.astype(np.int32), sizes)), _words(words.tolist())
+        )
 
-    data = {"step": column("step")} | {name: column(name) for name in COLUMNS}
-    data["index"] = pyarrow.array(np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)]))
-    data["value"] = pyarrow.array(np.concatenate([s.values for s in signals] or [np.zeros(0)]))
+    data = {name: column(name) for name in COLUMNS}
+    data["index"] = _numbers(np.concatenate([np.arange(size) for size in sizes] or [np.arange(0)]))
+    data["value"] = _numbers(np.concatenate([s.values for s in signals] or [np.zeros(0)]))
     return pyarrow.table(data)
+
+
+# Out of their buffers, because pyarrow.array() imports pandas, which takes longer than all else at the end of a run.
+
+
+def _numbers(values: np.ndarray) -> pyarrow.Array:
+    import pyarrow
+
+    buffer = pyarrow.py_buffer(np.ascontiguousarray(values))
+    return pyarrow.Array.from_buffers(pyarrow.from_numpy_dtype(values.dtype), len(values), [None, buffer])
+
+
+def _words(values: list[str]) -> pyarrow.Array:
+    import pyarrow
+
+    encoded = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    return pyarrow.StringArray.from_buffers(
+        len(values), pyarrow.py_buffer(np.ascontiguousarray(ends)), pyarrow.py_buffer(b"".join(encoded))
+    )
 
 
 def write_signals(run_dir: Path, record: Record) -> Path:

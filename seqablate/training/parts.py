@@ -26,11 +26,7 @@ class Parts:
     device: torch.device
     backend: str  # what runs the recurrences (seqablate/engine/recurrence.py)
     dtype: torch.dtype
-
-    @property
-    def parameters(self) -> list[torch.nn.Parameter]:
-        """Trainable parameters, in the model's order."""
-        return [p for p in self.model.parameters() if p.requires_grad]
+    parameters: list[torch.nn.Parameter]  # those that are trained, in the model's order
 
     @property
     def parameter_count(self) -> int:

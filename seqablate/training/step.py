@@ -70,7 +70,8 @@ def train_step(
     factor = parts.schedule.factor(step, parts.config.steps)
     for group in parts.optimizer.param_groups:
         group["lr"] = group["initial_lr"] * factor
-    parts.optimizer.zero_grad(set_to_none=True)
+    for parameter in parts.parameters:
+        parameter.grad = None
     with probe:
         _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
         loss = sample_losses(losses).mean()

@@ -195,6 +195,19 @@ def test_shards_in_threads_change_rounding_only(cell):
         torch.testing.assert_close(shared[2].norms(kind), alone[2].norms(kind), rtol=1e-12, atol=1e-15)
 
 
+@pytest.mark.parametrize("cell", FUSED)
+@pytest.mark.parametrize(("T", "B"), [(1, 1), (100, 3), (7, 200)])
+def test_without_gradients_the_results_are_the_same_to_the_bit(cell, T, B):
+    """There the gates are not kept: a chunk of timesteps uses the memory of the one before."""
+    torch.manual_seed(0)
+    module, x, states, _ = problem(cell, T, B, 3, 5)
+    wanted = module(x, states)
+    with torch.no_grad():
+        output, final = module(x, states)
+    assert torch.equal(output, wanted[0])
+    assert all(map(torch.equal, final, wanted[1]))
+
+
 @pytest.mark.parametrize("backend", ["loop", "torch", "compiled"])
 def test_a_frozen_recurrence_is_observed_all_the_same(backend):
     module = Recurrence("lstm", 2, 3).requires_grad_(False)
