@@ -38,12 +38,14 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observe
 
     With more than one torch thread the batch is cut into shards that run side by side.
     """
+    assert w.b_ih is not None and w.b_hh is not None  # a Recurrence has both
+    tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
     if not torch.is_grad_enabled():
-        over_time, _, _ = _forward(cell, (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh), keep=False)
+        over_time, _, _ = _forward(cell, tensors, keep=False)
         return over_time[0], tuple(state[-1] for state in over_time)
     # Observed, a backward pass has to come here even when neither input nor weights require a gradient.
     anchor = None if observer is None else torch.zeros((), requires_grad=True)
-    output, *final = _Kernel.apply(cell, observer, anchor, x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
+    output, *final = _Kernel.apply(cell, observer, anchor, *tensors)
     return output, tuple(final)
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 class GRUConfig(RecurrentConfig):
     """No keys of its own."""
 
+    @property
+    def fused(self) -> bool:
+        return True
+
     def build(self, *, seed: int, **task: Any) -> RecurrentStack:
         """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
         from seqablate.models.recurrent import RecurrentStack

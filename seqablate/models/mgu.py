@@ -17,10 +17,6 @@ if TYPE_CHECKING:
 class MGUConfig(RecurrentConfig):
     """No keys of its own."""
 
-    @property
-    def fused(self) -> bool:
-        return False
-
     def build(self, *, seed: int, **task: Any) -> RecurrentStack:
         """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
         from seqablate.models.recurrent import RecurrentStack

@@ -40,7 +40,7 @@ class RecurrentConfig:
     @property
     def fused(self) -> bool:
         """Whether there are kernels for the cell; without them only ``backend=loop`` runs it."""
-        return True
+        return False
 
     def shape(self, *, input_size: int, output_size: int, tokens: bool, every_step: bool) -> StackShape:
         """This config's sizes and a task's together."""

@@ -29,6 +29,10 @@ class RNNConfig(RecurrentConfig):
 
     nonlinearity: Nonlinearity = MISSING
 
+    @property
+    def fused(self) -> bool:
+        return True
+
     def build(self, *, seed: int, **task: Any) -> RecurrentStack:
         """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
         from seqablate.models.recurrent import RecurrentStack
