@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,8 +84,23 @@ def load_run(path: str | Path) -> Run:
     return Run(path)
 
 
-def run_config(config: TrainConfig, command: list[str], *, quiet: bool | None = None, brief: bool = False) -> Ending:
-    """Assemble and train one config in a new run folder; ``quiet=None`` leaves that to the config."""
+def run_config(
+    config: TrainConfig,
+    command: list[str],
+    *,
+    quiet: bool | None = None,
+    brief: bool = False,
+    when_ready: Callable[[], None] | None = None,
+) -> Ending:
+    """Assemble and train one config in a new run folder.
+
+    Args:
+        config: what to run.
+        command: the words that asked for it, for run.json.
+        quiet: print nothing; None leaves that to the config.
+        brief: leave one line.
+        when_ready: called when everything is imported and built, just before the run begins.
+    """
     from seqablate.assemble import assemble
     from seqablate.console.reporters import make_reporter
     from seqablate.training.run import start_run
@@ -95,13 +109,15 @@ def run_config(config: TrainConfig, command: list[str], *, quiet: bool | None = 
     with _memory_errors():
         parts = assemble(config)
         _prepare(parts, silent)
+        if when_ready:
+            when_ready()
         return start_run(parts, make_reporter(silent, brief), command)
 
 
-def resume_folder(path: str | Path) -> Ending:
+def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None) -> Ending:
     """Resume the run in ``path`` on the device and backend it was started on.
 
-    See :func:`seqablate.training.run.resume_run`.
+    See :func:`seqablate.training.run.resume_run`, and :func:`run_config` for ``when_ready``.
     """
     from seqablate.assemble import assemble, load_variants
     from seqablate.console.reporters import make_reporter
@@ -117,6 +133,8 @@ def resume_folder(path: str | Path) -> Ending:
     with _memory_errors():
         parts = assemble(config)
         _prepare(parts, config.quiet)
+        if when_ready:
+            when_ready()
         return resume_run(folder, parts, make_reporter(config.quiet))
 
 
@@ -124,15 +142,17 @@ def _prepare(parts: Parts, quiet: bool) -> None:
     """Have the recurrences' kernels ready before the clock runs, and say so when that takes time."""
     from seqablate.console.output import make_console
     from seqablate.engine.recurrence import prepare
+    from seqablate.training.interrupt import Interruption
 
-    def announce(cell: str) -> None:
+    def announce(kernels: str) -> None:
         if not quiet:
-            make_console().print(f"compiling the {cell} kernels for this processor (once, about 10 s) ...")
+            make_console().print(f"compiling the {kernels} for this processor: some ten seconds, then kept on disk")
 
-    prepare(parts.model, announce)
-    if not gc.isenabled():  # the command line switched it off: what is there now stays, and is not looked at again
-        gc.freeze()
-        gc.enable()
+    # A compiler that is interrupted leaves pages of traceback; nothing is written yet, so Ctrl-C can wait for it.
+    with Interruption() as interruption:
+        prepare(parts.model, announce)
+    if interruption.signum:
+        raise KeyboardInterrupt
 
 
 @contextmanager

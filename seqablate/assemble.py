@@ -92,7 +92,7 @@ def build_model(config: TrainConfig, task: Task) -> Any:
 
 
 def use_backend(model: Any, config: TrainConfig, device: torch.device) -> str:
-    """Fix what runs the model's recurrences, and get its code ready; the name (UsageError where it cannot run)."""
+    """Fix what runs the model's recurrences; its name (UsageError where it cannot run)."""
     from seqablate.engine.recurrence import set_backend
 
     try:

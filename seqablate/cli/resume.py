@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from seqablate.cli import collect_again
 from seqablate.cli.train import exit_code
 
 
@@ -17,4 +18,4 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     from seqablate.api import resume_folder
 
-    return exit_code(resume_folder(arguments.run))
+    return exit_code(resume_folder(arguments.run, collect_again))

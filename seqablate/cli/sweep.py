@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from seqablate.cli import collect_again
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import CONFIG_NAME, config_folder, to_train_config
 from seqablate.config.schema import TrainConfig
@@ -70,7 +71,7 @@ def run_arm(composed: Any) -> None:
     words = list(job.overrides.task)
     say(f"[{job.job.num}] {' '.join(words)}")
     try:
-        ending = run_config(config, ["seqablate", "train", *words], brief=True)
+        ending = run_config(config, ["seqablate", "train", *words], brief=True, when_ready=collect_again)
     except (UsageError, RunFailure) as error:
         complain(f"[{job.job.num}] FAILED: {error}")
     except Exception:  # whatever it is, the other arms must go on; nothing is hidden: it is printed whole

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from seqablate.assemble import build_task, find_device, load_variants
+from seqablate.cli import collect_again
 from seqablate.cli.sweep import run_sweep
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import CONFIG_NAME, compose_config, config_folder, expand_sweep, install_schemas
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
         return call_hydra(argv)
     from seqablate.api import run_config
 
-    return exit_code(run_config(config, ["seqablate", "train", *argv]))
+    return exit_code(run_config(config, ["seqablate", "train", *argv], when_ready=collect_again))
 
 
 def split_words(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -224,7 +224,8 @@ def headline(parts: Parts) -> str:
         name = values.pop("name")
         shown = [f"{k}={v}" for k, v in values.items() if v not in (False, 0, 0.0, None) and k not in ("betas", "eps")]
         pieces.append(f"{name} ({', '.join(shown)})" if shown else name)
-    return f"{' · '.join(pieces)} · seed={parts.config.seed} · {parts.parameter_count:,} parameters · {parts.device}"
+    pieces += [f"seed={parts.config.seed}", f"{parts.parameter_count:,} parameters", f"{parts.device}, {parts.backend}"]
+    return " · ".join(pieces)
 
 
 def scale_lines(parts: Parts) -> Iterator[str]:

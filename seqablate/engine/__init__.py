@@ -1,1 +1,1 @@
-"""Exact gradients of every timestep: the fast path (fused, totals) beside the plain one (oracle). Tensors only."""
+"""Recurrences, and the exact gradient of every timestep. Tensors only; README.md has the derivations."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -96,24 +97,22 @@ LSTM_VARIANTS = {  # by name: the gate that is not there
 }
 
 
+def lstm_variant_step(name: str, gates: tuple[str, ...], x_BI: Tensor, states: States, w: Weights) -> States:
+    """The LSTM's formula without one of its parts, as named by Greff et al. 2015; no peepholes, as in torch's."""
+    h_BD, c_BD = states
+    blocks = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)).chunk(len(gates), dim=1)
+    a = dict(zip(gates, blocks, strict=True))
+    i, f, o = (a[gate].sigmoid() if gate in a else 1.0 for gate in "ifo")
+    f = 1 - i if name == "coupled_gates" else f
+    g = a["g"] if name == "no_input_activation" else a["g"].tanh()
+    c_BD = f * c_BD + i * g
+    return o * (c_BD if name == "no_output_activation" else c_BD.tanh()), c_BD
+
+
 def lstm_variant(name: str) -> Cell:
-    """An LSTM without one of its parts, as named by Greff et al. 2015; without peepholes, as torch's.
-
-    A gate that is not there has no parameters.
-    """
+    """The cell of a variant. A gate that is not there has no parameters."""
     gates = tuple(gate for gate in "ifgo" if gate != LSTM_VARIANTS[name])
-
-    def step(x_BI: Tensor, states: States, w: Weights) -> States:
-        h_BD, c_BD = states
-        blocks = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)).chunk(len(gates), dim=1)
-        a = dict(zip(gates, blocks, strict=True))
-        i, f, o = (a[gate].sigmoid() if gate in a else 1.0 for gate in "ifo")
-        f = 1 - i if name == "coupled_gates" else f
-        g = a["g"] if name == "no_input_activation" else a["g"].tanh()
-        c_BD = f * c_BD + i * g
-        return o * (c_BD if name == "no_output_activation" else c_BD.tanh()), c_BD
-
-    return Cell(f"lstm_{name}", gates, ("h", "c"), step, base="lstm")
+    return Cell(f"lstm_{name}", gates, ("h", "c"), partial(lstm_variant_step, name, gates), base="lstm")
 
 
 CELLS = {

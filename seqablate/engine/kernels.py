@@ -175,7 +175,7 @@ def _exp_parts(y):
 
 
 def sigmoid(x):
-    """``1 / (1 + exp(-x))``, within 3 units in the last place."""
+    """``1 / (1 + exp(-x))``, within 6 units in the last place."""
 
 
 def tanh(x):
@@ -236,8 +236,9 @@ def _from_input(a, x, w_x, b):
 
 @compiled
 def _add(C, A):
-    for i in range(A.shape[0]):
-        for j in range(A.shape[1]):
+    """``C += A``, over the columns that both have: one may be padded."""
+    for i in range(C.shape[0]):
+        for j in range(min(C.shape[1], A.shape[1])):
             C[i, j] += A[i, j]
 
 
@@ -300,14 +301,7 @@ def _to_input(d_x, d_a, columns, w_ih):
     padded_I = w_ih.shape[0] * w_ih.shape[2]
     found = np.zeros((n * B, padded_I), d_a.dtype)
     add_product(found, d_a.reshape(n * B, d_a.shape[2])[:, :columns], w_ih)
-    _add_columns(d_x.reshape(n * B, d_x.shape[2]), found)
-
-
-@compiled
-def _add_columns(C, A):
-    for i in range(C.shape[0]):
-        for j in range(C.shape[1]):
-            C[i, j] += A[i, j]
+    _add(d_x.reshape(n * B, d_x.shape[2]), found)
 
 
 # --- simple recurrence: h' = f(W_x x + W_h h + b), f = tanh or relu ---------------------------------------------------

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Recurrence:
-    """One single-layer, single-direction recurrence of a model.
+class Place:
+    """Where one single-layer, single-direction recurrence of a model stands.
 
     Args:
         name: the torch module's name inside the model (as in ``named_modules()``).
@@ -30,7 +30,7 @@ class Recurrence:
 class Model(Protocol):
     """A ``torch.nn.Module`` with this much more."""
 
-    recurrences: tuple[Recurrence, ...]
+    recurrences: tuple[Place, ...]
     label: str  # what signals call it: "rnn", "lstm", "gru"
 
     def __call__(

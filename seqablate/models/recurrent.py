@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from seqablate.engine.recurrence import Recurrence
-from seqablate.models import base
+from seqablate.models.base import Place
 from seqablate.models.initialise import initialise_embedding, initialise_linear, initialise_recurrence
 
 DIRECTIONS = ("forward", "reverse")
@@ -80,15 +80,15 @@ class RecurrentStack(nn.Module):
         )
         self.readout = nn.Linear(width, shape.output_size)
         self.recurrences = tuple(
-            base.Recurrence(f"layers.{k}.{direction}_cell", k, direction)
+            Place(f"layers.{k}.{direction}_cell", k, direction)
             for k in range(shape.num_layers)
             for direction in directions
         )
         self._initialise(seed, forget_bias)
 
-    def _cell(self, recurrence: base.Recurrence) -> Recurrence:
-        """The module behind a recurrence."""
-        module = self.get_submodule(recurrence.name)
+    def _cell(self, place: Place) -> Recurrence:
+        """The module that stands there."""
+        module = self.get_submodule(place.name)
         assert isinstance(module, Recurrence)
         return module
 

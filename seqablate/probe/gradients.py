@@ -15,6 +15,8 @@ from seqablate.engine.gradients import Gradients, Kind
 class CallGradients:
     """The gradients of one forward call of a recurrence; several backward passes through it add up, as ``.grad`` does.
 
+    (Of a compiled ``Recurrence`` only with ``vectors``: norms cannot be added.)
+
     Args:
         module: name of the module, for messages.
         layers: how many layers report.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqablate.models.base import Recurrence
+from seqablate.models.base import Place
 from seqablate.probe import TimestepProbe
 from seqablate.signals import Signal
 from seqablate.tasks.base import Batch
@@ -87,7 +87,7 @@ def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     return np.where(t_T1 < lengths, reversed_TB, np.nan)
 
 
-def _in_time(norm_11TB: torch.Tensor, recurrence: Recurrence, lengths: np.ndarray | None) -> np.ndarray:
+def _in_time(norm_11TB: torch.Tensor, recurrence: Place, lengths: np.ndarray | None) -> np.ndarray:
     """A module's norms [1, 1, T, B] in real time, padding NaN (a reverse recurrence counts its own steps)."""
     norm_TB = norm_11TB[0, 0].cpu().numpy()
     if recurrence.direction == "reverse":
@@ -112,7 +112,7 @@ def _first_samples(batch: Batch) -> Batch:
 
 
 def _signal(
-    parts: Parts, step: int, at: Recurrence, quantity: str, state: str, loss_step: str, axis: str, values: np.ndarray
+    parts: Parts, step: int, at: Place, quantity: str, state: str, loss_step: str, axis: str, values: np.ndarray
 ) -> Signal:
     return Signal(
         step=step,

@@ -223,7 +223,7 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "git_commit": _git_commit(),
         "versions": {
             "python": platform.python_version(),
-            **{package: metadata.version(package) for package in ("seqablate", "torch", "numpy")},
+            **{package: _version(package) for package in ("seqablate", "torch", "numpy", "numba")},
         },
         "device": str(parts.device),
         "backend": parts.backend,
@@ -236,6 +236,13 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "baselines": parts.task.baselines,
         "data_sha256": parts.task.fingerprint,
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # numba may be missing
+        return None
 
 
 def _git_commit() -> str | None:

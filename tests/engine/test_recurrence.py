@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from recurrences import errors
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from seqablate.engine import compiled
 from seqablate.engine.cells import CELLS
@@ -23,6 +25,11 @@ EXACT = 1e-9
 CPU = torch.device("cpu")
 
 
+def weighted(results, weights: list[Tensor | None]) -> Tensor:
+    """A loss that leaves out the results without weights."""
+    return sum((r * w).sum() for r, w in zip(results, weights, strict=True) if w is not None)
+
+
 def observed(
     module: Recurrence, backend: str, x: Tensor, states: tuple[Tensor, ...], weights: list[Tensor]
 ) -> tuple[list[Tensor], list[Tensor], Gradients]:
@@ -30,8 +37,8 @@ def observed(
     module.backend = backend
     found: list[Gradients] = []
     output, final = module(x, states, Observer(found.append, vectors=True))
-    loss = sum((r * w).sum() for r, w in zip((output, *final), weights, strict=True))
-    gradients = torch.autograd.grad(loss, [x, *states, *module.parameters()])
+    loss = weighted((output, *final), weights)
+    gradients = torch.autograd.grad(loss, [x, *states, *module.parameters()], materialize_grads=True)
     (told,) = found
     return [output, *final], list(gradients), told
 
@@ -42,13 +49,37 @@ def problem(cell: str, T: int, B: int, inputs: int, D: int, on: str = "ohc", dty
     x = torch.randn(T, B, inputs, dtype=dtype, requires_grad=True)
     states = tuple(torch.randn(B, D, dtype=dtype, requires_grad=True) for _ in module.cell.states)
     shapes = [("o", (T, B, D)), *((name, (B, D)) for name in module.cell.states)]
-    return module, x, states, [torch.randn(shape, dtype=dtype) * (name in on) for name, shape in shapes]
+    return module, x, states, [torch.randn(shape, dtype=dtype) if name in on else None for name, shape in shapes]
 
 
-@settings(max_examples=60, deadline=None)
+def check_against_the_loop(backend: str, module: Recurrence, x: Tensor, states, weights) -> None:
+    wanted, wanted_gradients, wanted_told = observed(module, "loop", x, states, weights)
+    results, gradients, told = observed(module, backend, x, states, weights)
+    torch.testing.assert_close(results, wanted, rtol=EXACT, atol=1e-12)
+    for got, plain in zip(gradients, wanted_gradients, strict=True):
+        assert (got - plain).norm() <= EXACT * plain.norm()
+    for kind in ("total", "direct"):
+        for state, plain in getattr(wanted_told, kind).items():
+            assert errors(getattr(told, kind)[state], plain).max() <= EXACT, (kind, state)
+            torch.testing.assert_close(told.norms(kind)[state], plain.norm(dim=-1), rtol=EXACT, atol=0)
+
+
+# T, B, inputs, D around the edges of chunks (128 rows of T * B), panels (8 or 16 columns and more) and tiles (8 rows).
+EDGES = [(129, 1, 16, 8), (65, 2, 1, 65), (43, 3, 64, 64), (2, 128, 15, 31), (1, 129, 3, 16), (20, 13, 5, 7)]
+
+
+@pytest.mark.parametrize("on", ["o", "h", "oh", "ohc"])
+@pytest.mark.parametrize("shape", EDGES, ids=lambda shape: "-".join(map(str, shape)))
+@pytest.mark.parametrize("cell", FUSED)
+def test_the_kernels_agree_with_the_plain_loop_at_every_edge(cell, shape, on):
+    torch.manual_seed(0)
+    check_against_the_loop("compiled", *problem(cell, *shape, on))
+
+
+@pytest.mark.parametrize("backend", ["torch", "compiled"])
+@pytest.mark.parametrize("cell", FUSED)
+@settings(max_examples=10, deadline=None)
 @given(
-    cell=st.sampled_from(FUSED),
-    backend=st.sampled_from(["torch", "compiled"]),
     T=st.integers(1, 40),
     B=st.integers(1, 21),
     inputs=st.integers(1, 40),
@@ -63,16 +94,7 @@ def test_every_backend_agrees_with_the_plain_loop_at_any_shape(cell, backend, T,
     with torch.no_grad():
         for parameter in module.parameters():
             parameter.mul_(scale)
-    wanted, wanted_gradients, wanted_told = observed(module, "loop", x, states, weights)
-    results, gradients, told = observed(module, backend, x, states, weights)
-    torch.testing.assert_close(results, wanted, rtol=EXACT, atol=1e-12)
-    size = max(g.abs().max() for g in wanted_gradients)
-    for got, plain in zip(gradients, wanted_gradients, strict=True):
-        assert (got - plain).abs().max() <= EXACT * size
-    for kind in ("total", "direct"):
-        for state, plain in getattr(wanted_told, kind).items():
-            assert errors(getattr(told, kind)[state], plain).max() <= EXACT, (kind, state)
-            torch.testing.assert_close(told.norms(kind)[state], plain.norm(dim=-1), rtol=EXACT, atol=0)
+    check_against_the_loop(backend, module, x, states, weights)
 
 
 @pytest.mark.parametrize("shape", [(5, 3, 2, 4), (3, 9, 17, 33)], ids=["small", "odd"])
@@ -100,7 +122,7 @@ def test_without_an_observer_the_gradients_are_the_same_to_the_bit(cell):
     module, x, states, weights = problem(cell, 9, 5, 3, 7, dtype=torch.float32)
     _, watched, _ = observed(module, "compiled", x, states, weights)
     output, final = module(x, states)
-    loss = sum((r * w).sum() for r, w in zip((output, *final), weights, strict=True))
+    loss = weighted((output, *final), weights)
     for got, wanted in zip(torch.autograd.grad(loss, [x, *states, *module.parameters()]), watched, strict=True):
         assert torch.equal(got, wanted)
 
@@ -219,6 +241,90 @@ def test_a_frozen_recurrence_is_observed_all_the_same(backend):
     assert not module(torch.randn(4, 2, 2))[0].requires_grad
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("cell", FUSED)
+def test_no_two_gradients_share_memory(cell, threads):
+    """A clip works on each in place: what is shared would be cut twice."""
+    module = Recurrence(cell, 3, 5)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        module(torch.randn(4, 17, 3))[0].sum().backward()
+    finally:
+        torch.set_num_threads(before)
+    gradients = [p.grad for p in module.parameters()]
+    assert len({g.untyped_storage().data_ptr() for g in gradients}) == len(gradients)
+
+
+@pytest.mark.parametrize("grad", [True, False])
+@pytest.mark.parametrize("backend", ["loop", "torch", "compiled"])
+def test_the_final_states_are_copies(backend, grad):
+    module = Recurrence("lstm", 3, 5)
+    module.backend = backend
+    with torch.set_grad_enabled(grad):
+        output, final = module(torch.randn(4, 2, 3))
+    before = output.detach().clone()
+    with torch.no_grad():
+        for state in final:
+            state.mul_(2)
+    assert torch.equal(output, before)
+
+
+@pytest.mark.parametrize("cell", FUSED)
+def test_under_checkpointing_the_gradients_are_the_same(cell):
+    torch.manual_seed(0)
+    module, x, _, _ = problem(cell, 5, 3, 2, 4)
+    wanted = torch.autograd.grad(module(x)[0].sum(), [x, *module.parameters()])
+    output = checkpoint(lambda x: module(x)[0], x, use_reentrant=False)
+    assert all(map(torch.equal, torch.autograd.grad(output.sum(), [x, *module.parameters()]), wanted))
+
+
+@pytest.mark.parametrize("backend", ["loop", "torch", "compiled"])
+def test_what_does_not_fit_is_refused_before_a_kernel_reads_it(backend):
+    module = Recurrence("lstm", 3, 4)
+    module.backend = backend
+    x, state = torch.randn(5, 2, 3), torch.zeros(2, 4)
+    for x_, states, message in (
+        (torch.randn(5, 2, 7), None, r"x must have the shape \[5, 2, 3\], not \[5, 2, 7\]"),
+        (torch.randn(5, 3), None, r"x must be \[T, B, 3\]"),
+        (x[:0], None, "with a T of 1 or more"),
+        (x.double(), None, "x is torch.float64 on cpu, the weights are torch.float32 on cpu"),
+        (x, (state,), "the state must be 2 tensors, not 1"),
+        (x, (state[:1], state), r"state h must have the shape \[2, 4\], not \[1, 4\]"),
+        (x, (state, state.double()), "state c is torch.float64"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            module(x_, states)
+    with pytest.raises(ValueError, match="there is no cell 'lsmt'; there are rnn_tanh"):
+        Recurrence("lsmt", 3, 4)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_recurrence_is_pickled_and_comes_back_the_same(cell):
+    module, x = Recurrence(cell, 3, 4), torch.randn(5, 2, 3)
+    assert torch.equal(pickle.loads(pickle.dumps(module))(x)[0], module(x)[0])
+
+
+def test_half_precision_is_for_torchs_kernels():
+    module = Recurrence("gru", 3, 4).to(torch.bfloat16)
+    assert choose_backend(module.cell, CPU, torch.bfloat16) == "torch"
+    module.backend = "compiled"
+    with pytest.raises(ValueError, match="runs in float32 and float64, not in"):
+        module(torch.randn(2, 2, 3, dtype=torch.bfloat16))
+
+
+def test_a_forked_child_has_shards_of_its_own():
+    code = (
+        "import os, torch; from seqablate.engine.recurrence import Recurrence; torch.set_num_threads(2);"
+        "m, x = Recurrence('rnn_tanh', 2, 3), torch.randn(4, 17, 2); m(x); child = os.fork();"
+        "child or (m(x), os._exit(7)); print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout == "7\n"
+
+
 def test_an_output_that_was_changed_in_place_is_noticed():
     module = Recurrence("gru", 2, 3)
     output, _ = module(torch.randn(4, 2, 2))
@@ -274,4 +380,4 @@ def test_compiling_is_announced_once_for_a_machine(tmp_path):
         subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True).stdout
         for _ in range(2)
     ]
-    assert said == ["rnn_tanh\n", ""]
+    assert said == ["rnn_tanh kernels for float32\n", ""]

@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.utils.tensorboard import SummaryWriter
 
 from seqablate.engine.oracle import loop
+from seqablate.engine.recurrence import Recurrence
 from seqablate.probe import TimestepProbe
 
 
@@ -395,3 +396,23 @@ def test_a_gradient_of_zero_is_a_gap_and_no_logarithm(tmp_path):
         probe.log(writer, 0)
     events = EventAccumulator(str(tmp_path)).Reload()
     assert events.Tags()["scalars"] == ["timestep_gradient_log10/h_layer_0/first_timestep"]
+
+
+@pytest.mark.parametrize("vectors", [True, False])
+def test_two_passes_through_a_compiled_recurrence_add_up_when_vectors_are_kept(vectors):
+    """Norms alone cannot be added; then the second pass is refused rather than measured wrongly."""
+    torch.manual_seed(0)
+    model, x_TBI = Recurrence("lstm", 3, 4).double(), torch.randn(6, 2, 3, dtype=torch.float64)
+    with TimestepProbe(model) as once:
+        output, (h_n, _) = model(x_TBI)
+        (output.sum() + h_n.square().sum()).backward()
+    with TimestepProbe(model, vectors=vectors) as twice:
+        output, (h_n, _) = model(x_TBI)
+        output.sum().backward(retain_graph=True)
+        if not vectors:
+            with pytest.raises(RuntimeError, match=r"two backward passes .* use TimestepProbe\(model, vectors=True\)"):
+                h_n.square().sum().backward()
+            return
+        h_n.square().sum().backward()
+    for state in ("h", "c"):
+        torch.testing.assert_close(twice[""].total[state], once[""].total[state], rtol=1e-9, atol=0)
