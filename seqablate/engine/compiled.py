@@ -102,7 +102,7 @@ class _Kernel(torch.autograd.Function):
         saved = ctx.saved_tensors  # once only: under checkpointing each look makes the call again
         inputs = 1 + count + 4
         tensors, over_time, gates = saved[:inputs], saved[inputs : inputs + count], saved[inputs + count :]
-        calls = [Call.of(tensors, over_time, samples) for samples in ctx.shards]
+        calls = [Call.of(ctx.cell.name, tensors, over_time, samples) for samples in ctx.shards]
         for k, gate in enumerate(gates):
             calls[k * len(calls) // len(gates)].gates.append(gate.numpy())
         parts = [
@@ -123,7 +123,7 @@ def _forward(cell: Cell, tensors: Sequence[Tensor], keep: bool) -> tuple[list[Te
     x, *rest = tensors
     over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
     shards = _shards(x.shape[1])
-    calls = [Call.of(tensors, over_time, samples, keep) for samples in shards]
+    calls = [Call.of(cell.name, tensors, over_time, samples, keep) for samples in shards]
     _each(FORWARD[cell.name], calls)
     if len(shards) > 1:  # each has filled arrays of its own
         for k, state in enumerate(over_time):

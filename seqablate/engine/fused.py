@@ -21,8 +21,6 @@ from seqablate.engine.gradients import Gradients, Observer
 from seqablate.engine.totals import Memory, Order, cell_total, gru_total, hidden_total
 
 Kernel = Callable[..., tuple[Tensor, ...]]
-
-
 Receive = Callable[[int, list[Gradients]], None]
 
 

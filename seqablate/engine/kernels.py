@@ -270,6 +270,18 @@ def _report(v, D, state, kind, t, norms, vectors):
 
 
 @compiled
+def _receive(d_h, direct, d_out, d_hn, t, T, norms, vectors):
+    """Make ``d_h`` the total gradient of h_t and report it, the direct part too; False when there is no direct part."""
+    D = direct.shape[1]
+    arrived = _arrived(direct, d_out, d_hn, t, T)
+    if arrived:
+        _report(direct, D, 0, DIRECT, t, norms, vectors)
+        _add(d_h, direct)
+    _report(d_h, D, 0, TOTAL, t, norms, vectors)
+    return arrived
+
+
+@compiled
 def _to_input_weights(dw_x, d_b, d_a, x):
     """Add a chunk's share of dW_ih and db: d_a [n, B, G], x [n, B, I]."""
     n, B, G = d_a.shape
@@ -339,10 +351,7 @@ def rnn_backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, n
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        if _arrived(direct, d_out, d_hn, t, T):
-            _report(direct, D, 0, DIRECT, t, norms, vectors)
-            _add(d_h, direct)
-        _report(d_h, D, 0, TOTAL, t, norms, vectors)
+        _receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
         d_a, after = chunk[t % S], h[t]
         for i in range(B):
             if relu:
@@ -406,11 +415,7 @@ def lstm_backward(
     for t in range(T - 1, -1, -1):
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
         c_before = c[t - 1] if t > 0 else c0
-        arrived = _arrived(direct, d_out, d_hn, t, T)
-        if arrived:
-            _report(direct, D, 0, DIRECT, t, norms, vectors)
-            _add(d_h, direct)
-        _report(d_h, D, 0, TOTAL, t, norms, vectors)
+        arrived = _receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
         for i in range(B):
             for j in range(D):
                 tanh_c, o = tanh(c_t[i, j]), a[i, 3 * D + j]
@@ -485,10 +490,7 @@ def gru_backward(
     chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        if _arrived(direct, d_out, d_hn, t, T):
-            _report(direct, D, 0, DIRECT, t, norms, vectors)
-            _add(d_h, direct)
-        _report(d_h, D, 0, TOTAL, t, norms, vectors)
+        _receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
         d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
         for i in range(B):

@@ -32,6 +32,7 @@ class Call:
     """What both passes of one call share. All arrays are contiguous.
 
     Attributes:
+        cell: its name.
         x: [T, B, I].
         states: the initial ones, each [B, D].
         weights: w_ih, w_hh, b_ih, b_hh as in torch.
@@ -40,6 +41,7 @@ class Call:
         keep: whether there will be a backward pass.
     """
 
+    cell: str
     x: Array
     states: list[Array]
     weights: list[Array]
@@ -48,11 +50,14 @@ class Call:
     keep: bool
 
     @classmethod
-    def of(cls, tensors: Sequence[Tensor], over_time: Sequence[Tensor], samples: slice, keep: bool = True) -> Call:
+    def of(
+        cls, cell: str, tensors: Sequence[Tensor], over_time: Sequence[Tensor], samples: slice, keep: bool = True
+    ) -> Call:
         """The call of ``tensors`` (x, states, weights), for some samples of its batch."""
         count = len(over_time)
         x, *rest = (tensor.detach() for tensor in tensors)
         return cls(
+            cell,
             _array(x[:, samples]),
             [_array(state[samples]) for state in rest[:count]],
             [_array(weight) for weight in rest[count:]],
@@ -63,9 +68,9 @@ class Call:
 
     @property
     def blocks(self) -> tuple[slice, ...]:
-        """The rows of the weights that a kernel keeps together."""
+        """The rows of the weights that a kernel keeps together: of a GRU r and z, and n; of others all."""
         rows, D = self.weights[1].shape
-        return (slice(0, 2 * D), slice(2 * D, 3 * D)) if rows == 3 * D else (slice(0, rows),)
+        return (slice(0, 2 * D), slice(2 * D, rows)) if self.cell == "gru" else (slice(0, rows),)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -188,12 +193,12 @@ def panels(w: Array) -> Array:
     """[M, N] as panels [panel, M, W], padded with zeros."""
     rows, columns = w.shape
     width = kernels().PANEL_BYTES // w.itemsize
-    panels = np.zeros((kernels().padded(columns, w.dtype) // width, rows, width), w.dtype)
+    found = np.zeros((kernels().padded(columns, w.dtype) // width, rows, width), w.dtype)
     whole = columns // width
-    panels[:whole] = w[:, : whole * width].reshape(rows, whole, width).swapaxes(0, 1)
-    if whole < len(panels):
-        panels[whole, :, : columns - whole * width] = w[:, whole * width :]
-    return panels
+    found[:whole] = w[:, : whole * width].reshape(rows, whole, width).swapaxes(0, 1)
+    if whole < len(found):
+        found[whole, :, : columns - whole * width] = w[:, whole * width :]
+    return found
 
 
 def _padded(b: Array) -> Array:
@@ -225,8 +230,8 @@ class _Sums:
         """dW_ih [G, I], dW_hh [G, D] and db by block, as torch has them."""
         count = len(self.widths)
         found = [
-            np.ascontiguousarray(panels.swapaxes(1, 2)).reshape(-1, panels.shape[1])[: self.widths[k % count]]
-            for k, panels in enumerate(self.weight_arrays)
+            np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[: self.widths[k % count]]
+            for k, sums in enumerate(self.weight_arrays)
         ]
         ih, hh = (found[0], found[1]) if count == 1 else (np.concatenate(found[:2]), np.concatenate(found[2:]))
         return ih, hh, [d_b[:width] for d_b, width in zip(self.bias_arrays, self.widths, strict=True)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from omegaconf import MISSING
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 @dataclass(kw_only=True, slots=True)
 class AdamConfig:
     """The arguments of ``torch.optim.Adam`` of the same names."""
+
+    torch_name: ClassVar[str] = "Adam"
 
     lr: float = MISSING
     betas: tuple[float, float] = MISSING
@@ -35,7 +37,8 @@ class AdamConfig:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.Adam(
+        make: type[torch.optim.Adam] = getattr(torch.optim, self.torch_name)
+        return make(
             parameters,
             lr=self.lr,
             betas=(self.betas[0], self.betas[1]),

@@ -2,44 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from omegaconf import MISSING
+from typing import ClassVar
 
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least, check_betas, positive
-
-if TYPE_CHECKING:
-    import torch
+from seqablate.optim.adam import AdamConfig
 
 
 @variant("optim", "adamw")
 @dataclass(kw_only=True, slots=True)
-class AdamWConfig:
-    """The arguments of ``torch.optim.AdamW`` of the same names."""
+class AdamWConfig(AdamConfig):
+    """The arguments of ``torch.optim.AdamW``, which are Adam's; ``weight_decay`` acts on the weights themselves."""
 
-    lr: float = MISSING
-    betas: tuple[float, float] = MISSING
-    eps: float = MISSING
-    weight_decay: float = MISSING
-
-    def __post_init__(self) -> None:
-        positive("optim.lr", self.lr)
-        check_betas(self.betas)
-        positive("optim.eps", self.eps)
-        at_least("optim.weight_decay", self.weight_decay, 0)
-
-    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimizer over ``parameters``."""
-        import torch
-
-        return torch.optim.AdamW(
-            parameters,
-            lr=self.lr,
-            betas=(self.betas[0], self.betas[1]),
-            eps=self.eps,
-            weight_decay=self.weight_decay,
-            fused=True,
-        )
+    torch_name: ClassVar[str] = "AdamW"
