@@ -151,8 +151,10 @@ def _prepare(parts: Parts, quiet: bool) -> None:
     # A compiler that is interrupted leaves pages of traceback; nothing is written yet, so Ctrl-C can wait for it.
     with Interruption() as interruption:
         prepare(parts.model, announce)
-    if interruption.signum:
+    if interruption.signum == signal.SIGINT:
         raise KeyboardInterrupt
+    if interruption.signum:
+        signal.raise_signal(interruption.signum)  # it does now what it would have done then
 
 
 @contextmanager
