@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # How a run was watched and kept is no difference between runs; the seed has a column of its own.
 NEVER_SHOWN = {
-    *("name", "quiet", "output_dir", "seed", "device", "threads"),
+    *("name", "quiet", "output_dir", "seed", "device", "threads", "backend"),
     *("probe.every", "eval.every", "eval.size", "checkpoint.every", "checkpoint.keep"),
 }
 AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
