@@ -30,7 +30,8 @@ class Cell:
         name: key in ``CELLS``; torch's name of the kernel where torch has one.
         gates: the blocks of the weight matrices, in order.
         states: ``("h",)`` or ``("h", "c")``; the first is the output.
-        step: ``(x_BI, states, weights) -> states``, the formula.
+        step: ``(x_BI, states, *weights) -> states``, the formula; ``weights`` by ``blocks``.
+        blocks: how many gates, in order, the formula takes at once; all when empty. A layer norm is over one block.
         fused: whether ``torch._VF`` and ``kernels.py`` have it as one call.
         base: the cell of which this one lacks a part. Gates of one name start from the same values in both.
     """
@@ -38,52 +39,54 @@ class Cell:
     name: str
     gates: tuple[str, ...]
     states: tuple[str, ...]
-    step: Callable[[Tensor, States, Weights], States]
+    step: Callable[..., States]
+    blocks: tuple[int, ...] = ()
     fused: bool = False
     base: str | None = None
+
+    def formula(self, w: Weights) -> Callable[[Tensor, States], States]:
+        """``(x_BI, states) -> states``: one step with these weights."""
+        weights = w.split(self.blocks) if self.blocks else (w,)
+        return lambda x_BI, states: self.step(x_BI, states, *weights)
 
 
 def rnn_tanh_step(x_BI: Tensor, states: States, w: Weights) -> States:
     """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`` (Elman 1990)."""
     (h_BD,) = states
-    return (torch.tanh(linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)),)
+    return (torch.tanh(w.from_input(x_BI) + w.from_hidden(h_BD)),)
 
 
 def rnn_relu_step(x_BI: Tensor, states: States, w: Weights) -> States:
     """``h' = relu(W_ih x + b_ih + W_hh h + b_hh)`` (Le et al. 2015)."""
     (h_BD,) = states
-    return (torch.relu(linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)),)
+    return (torch.relu(w.from_input(x_BI) + w.from_hidden(h_BD)),)
 
 
 def lstm_step(x_BI: Tensor, states: States, w: Weights) -> States:
     """``c' = f c + i g`` and ``h' = o tanh(c')`` (Gers et al. 2000), projected by W_hr (Sak et al. 2014)."""
     h_BP, c_BD = states
-    i, f, g, o = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BP, w.w_hh, w.b_hh)).chunk(4, dim=1)
+    i, f, g, o = (w.from_input(x_BI) + w.from_hidden(h_BP)).chunk(4, dim=1)
     c_BD = f.sigmoid() * c_BD + i.sigmoid() * g.tanh()
-    m_BD = o.sigmoid() * c_BD.tanh()
+    m_BD = o.sigmoid() * w.from_cell(c_BD).tanh()
     return (m_BD if w.w_hr is None else linear(m_BD, w.w_hr)), c_BD
 
 
-def gru_step(x_BI: Tensor, states: States, w: Weights) -> States:
+def gru_step(x_BI: Tensor, states: States, w_rz: Weights, w_n: Weights) -> States:
     """``n = tanh(W_n x + b + r (U_n h + b'))`` and ``h' = (1 - z) n + z h`` (Cho et al. 2014, r placed as in cuDNN)."""
     (h_BD,) = states
-    x_r, x_z, x_n = linear(x_BI, w.w_ih, w.b_ih).chunk(3, dim=1)
-    h_r, h_z, h_n = linear(h_BD, w.w_hh, w.b_hh).chunk(3, dim=1)
-    r_BD, z_BD = (x_r + h_r).sigmoid(), (x_z + h_z).sigmoid()
-    return ((1 - z_BD) * (x_n + r_BD * h_n).tanh() + z_BD * h_BD,)
+    r_BD, z_BD = (w_rz.from_input(x_BI) + w_rz.from_hidden(h_BD)).sigmoid().chunk(2, dim=1)
+    n_BD = (w_n.from_input(x_BI) + r_BD * w_n.from_hidden(h_BD)).tanh()
+    return ((1 - z_BD) * n_BD + z_BD * h_BD,)
 
 
-def mgu_step(x_BI: Tensor, states: States, w: Weights) -> States:
+def mgu_step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
     """``f = sigmoid(W_f x + U_f h + b_f)``, ``n = tanh(W_n x + U_n (f h) + b_n)`` and ``h' = (1 - f) h + f n``.
 
     Minimal gated unit (Zhou et al. 2016, eq. 8-10).
     """
     (h_BD,) = states
-    x_f, x_n = linear(x_BI, w.w_ih, w.b_ih).chunk(2, dim=1)
-    u_f, u_n = w.w_hh.chunk(2)
-    b_f, b_n = (None, None) if w.b_hh is None else w.b_hh.chunk(2)
-    f_BD = (x_f + linear(h_BD, u_f, b_f)).sigmoid()
-    n_BD = (x_n + linear(f_BD * h_BD, u_n, b_n)).tanh()
+    f_BD = (w_f.from_input(x_BI) + w_f.from_hidden(h_BD)).sigmoid()
+    n_BD = (w_n.from_input(x_BI) + w_n.from_hidden(f_BD * h_BD)).tanh()
     return ((1 - f_BD) * h_BD + f_BD * n_BD,)
 
 
@@ -100,13 +103,14 @@ LSTM_VARIANTS = {  # by name: the gate that is not there
 def lstm_variant_step(name: str, gates: tuple[str, ...], x_BI: Tensor, states: States, w: Weights) -> States:
     """The LSTM's formula without one of its parts, as named by Greff et al. 2015; no peepholes, as in torch's."""
     h_BD, c_BD = states
-    blocks = (linear(x_BI, w.w_ih, w.b_ih) + linear(h_BD, w.w_hh, w.b_hh)).chunk(len(gates), dim=1)
+    blocks = (w.from_input(x_BI) + w.from_hidden(h_BD)).chunk(len(gates), dim=1)
     a = dict(zip(gates, blocks, strict=True))
     i, f, o = (a[gate].sigmoid() if gate in a else 1.0 for gate in "ifo")
     f = 1 - i if name == "coupled_gates" else f
     g = a["g"] if name == "no_input_activation" else a["g"].tanh()
     c_BD = f * c_BD + i * g
-    return o * (c_BD if name == "no_output_activation" else c_BD.tanh()), c_BD
+    shown_BD = w.from_cell(c_BD)
+    return o * (shown_BD if name == "no_output_activation" else shown_BD.tanh()), c_BD
 
 
 def lstm_variant(name: str) -> Cell:
@@ -121,8 +125,8 @@ CELLS = {
         Cell("rnn_tanh", ("h",), ("h",), rnn_tanh_step, fused=True),
         Cell("rnn_relu", ("h",), ("h",), rnn_relu_step, fused=True),
         Cell("lstm", ("i", "f", "g", "o"), ("h", "c"), lstm_step, fused=True),
-        Cell("gru", ("r", "z", "n"), ("h",), gru_step, fused=True),
-        Cell("mgu", ("f", "n"), ("h",), mgu_step),
+        Cell("gru", ("r", "z", "n"), ("h",), gru_step, blocks=(2, 1), fused=True),
+        Cell("mgu", ("f", "n"), ("h",), mgu_step, blocks=(1, 1)),
         *map(lstm_variant, LSTM_VARIANTS),
     )
 }

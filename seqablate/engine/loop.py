@@ -1,12 +1,11 @@
 """The plain path: a cell's formula, step by step, under autograd. Any cell, any device; slow.
 
-Shapes: T time, B batch, N steps of all samples (T*B), I input, D hidden.
+Shapes: T time, B batch, N steps of all samples (T*B), I input, D hidden, k steps skipped.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,17 +13,48 @@ from torch import Tensor
 from seqablate.engine.call import Weights
 from seqablate.engine.cells import Cell, States
 from seqablate.engine.gradients import ByState, Gradients, Kind, Observer
+from seqablate.engine.runner import enter
 
 
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
-    """Run any cell; see :class:`seqablate.engine.recurrence.Recurrence`."""
+    """Run any cell; see :class:`seqablate.engine.recurrence.Recurrence`.
+
+    One state more than the cell has is the last k outputs [k, B, D], the oldest first. Then a step's input is
+    [x_t, h_{t-k}], and ``w.w_ih`` [G*D, I+D] has a matrix for each.
+    """
     if observer is not None:
         return _Watch(cell, observer).run(x_TBI, states, w)
-    output = []
+    count, formula = len(cell.states), cell.formula(w)
+    states, outputs = states[:count], _Outputs(states[count:])
     for x_BI in x_TBI:
-        states = cell.step(x_BI, states, w)
-        output.append(states[0])
-    return torch.stack(output), states
+        states = formula(outputs.beside(x_BI), states)
+        outputs.h.append(states[0])
+    return outputs.of_call(), (*states, *outputs.last())
+
+
+class _Outputs:
+    """h of every step so far, led by the k steps before the call.
+
+    Attributes:
+        h: each [B, D].
+        k: how far back a step reads; 0 when it does not.
+    """
+
+    def __init__(self, before: States) -> None:
+        self.h = [h_BD for h_kBD in before for h_BD in h_kBD]
+        self.k = len(self.h)
+
+    def beside(self, x_BI: Tensor) -> Tensor:
+        """What the next step reads: ``[x_t, h_{t-k}]``, or x_t alone."""
+        return torch.cat([x_BI, self.h[-self.k]], dim=1) if self.k else x_BI
+
+    def of_call(self) -> Tensor:
+        """[T, B, D]."""
+        return torch.stack(self.h[self.k :])
+
+    def last(self) -> States:
+        """What the next call will read, [k, B, D]; nothing without a skip."""
+        return (torch.stack(self.h[-self.k :]),) if self.k else ()
 
 
 class _Watch:
@@ -36,25 +66,29 @@ class _Watch:
     def __init__(self, cell: Cell, observer: Observer) -> None:
         self.cell, self.observer = cell, observer
         self.names = cell.states if observer.cell_states else cell.states[:1]
+        self.read: list[Tensor] = []
         self.past: list[States] = []
         self.arrived: dict[tuple[Kind, int, str], Tensor] = {}
 
     def run(self, x_TBI: Tensor, states: States, w: Weights) -> tuple[Tensor, States]:
         """The same loop, listening at each state: to the state itself, and to a view that only the outside reads."""
-        self.x = x_TBI.detach()
         self.w = Weights(w.w_ih.detach(), w.w_hh.detach(), *(None if p is None else p.detach() for p in w[2:]))
-        anchor = torch.zeros((), device=x_TBI.device, requires_grad=True)
-        x_TBI, *rest = _Entrance.apply(self, anchor, x_TBI, *states, *w)
-        states, w = tuple(rest[: len(states)]), Weights(*rest[len(states) :])
-        output = []
+        x_TBI, states, w = enter(self.report, x_TBI, states, w)
+        count, formula = len(self.cell.states), self.cell.formula(w)
+        inner, outer = _Outputs(states[count:]), _Outputs(states[count:])
+        states = states[:count]
         for t, x_BI in enumerate(x_TBI):
+            read = inner.beside(x_BI)
+            self.read.append(read.detach())
             self.past.append(tuple(state.detach() for state in states))
-            states = self.cell.step(x_BI, states, w)
+            states = formula(read, states)
             shown = tuple(state.view_as(state) for state in states)
             self._listen("total", t, states)
             self._listen("direct", t, shown)
-            output.append(shown[0])
-        return torch.stack(output), tuple(state.view_as(state) for state in shown)  # a caller's hook comes before ours
+            inner.h.append(states[0])
+            outer.h.append(shown[0])
+        final = (state.view_as(state) for state in shown)  # a caller's hook comes before ours
+        return outer.of_call(), (*final, *outer.last())
 
     def _listen(self, kind: Kind, t: int, states: States) -> None:
         for name, state in zip(self.names, states, strict=False):
@@ -87,26 +121,8 @@ class _Watch:
         """
         past_ND = tuple(torch.cat(steps).requires_grad_() for steps in zip(*self.past, strict=True))
         with torch.enable_grad():
-            h_ND, *others = self.cell.step(self.x.flatten(0, 1), past_ND, self.w)
+            h_ND, *others = self.cell.formula(self.w)(torch.cat(self.read), past_ND)
             found = torch.autograd.grad(h_ND, others, direct[self.names[0]].flatten(0, 1), allow_unused=True)
         for name, d_ND in zip(self.names[1:], found, strict=True):
             if d_ND is not None:
                 direct[name] += d_ND.view_as(direct[name])
-
-
-class _Entrance(torch.autograd.Function):
-    """Lets everything that goes into a call through; a backward pass that comes back here has been at every state.
-
-    The anchor makes sure that it comes when neither input nor weights require a gradient.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, watch: _Watch, anchor: Tensor, *inputs: Tensor | None) -> tuple[Tensor | None, ...]:
-        ctx.watch = watch
-        ctx.set_materialize_grads(False)
-        return inputs
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
-        ctx.watch.report()
-        return None, None, *gradients

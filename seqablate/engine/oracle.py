@@ -77,9 +77,10 @@ def _one_direction(
 ) -> tuple[list[States], States]:
     """The states of all timesteps, by real timestep, and each sample's last ones."""
     steps: list[States] = [()] * len(x_TBI)
+    formula = CELLS[cell].formula(w)
     for t in reversed(range(len(x_TBI))) if reverse else range(len(x_TBI)):
         past = tuple(state.detach() for state in states) if cut else states
-        steps[t] = CELLS[cell].step(x_TBI[t], past, w)
+        steps[t] = formula(x_TBI[t], past)
         for state in steps[t]:
             state.retain_grad()
         # A sample that has ended (or, in reverse, not yet begun) keeps the states it has.

@@ -6,7 +6,7 @@ Three backends, one meaning; tests hold them equal.
     torch     torch's own fused kernels (cuDNN on a GPU); observed, with zero channels (fused.py)
     compiled  whole sequences in one compiled function with its own backward pass (kernels.py): CPU
 
-Shapes: T time, B batch, I input, D hidden, G gates.
+Shapes: T time, B batch, I input, D hidden, G gates, d dilation, k steps skipped.
 """
 
 from __future__ import annotations
@@ -19,34 +19,42 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqablate.engine import compiled, fused, loop
+from seqablate.engine import compiled, dilation, fused, loop
 from seqablate.engine.call import Weights
 from seqablate.engine.cells import CELLS, Cell, States
 from seqablate.engine.gradients import Observer
+from seqablate.engine.runner import Runner
 
-Runner = Callable[[Cell, Tensor, States, Weights, Observer | None], tuple[Tensor, States]]
 BACKENDS: dict[str, Runner] = {"loop": loop.run, "torch": fused.run_cell, "compiled": compiled.run}
 
 
-def choose_backend(cell: Cell, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
+def choose_backend(recurrence: Recurrence, device: torch.device) -> str:
     """The table, for every shape (CONTRIBUTING.md has the measurements behind it).
 
-    ==================  ===========================  ==========
-    cell                CPU                          GPU
-    ==================  ===========================  ==========
-    RNN, LSTM, GRU      compiled (torch: no numba)   torch
-    any other           loop                         loop
-    ==================  ===========================  ==========
+    ==========================  ===========================  ==========
+    cell                        CPU                          GPU
+    ==========================  ===========================  ==========
+    RNN, LSTM, GRU              compiled (torch: no numba)   torch
+    time_skip, layer_norm       loop                         loop
+    any other                   loop                         loop
+    ==========================  ===========================  ==========
+
+    A dilation changes nothing here.
     """
-    return next(name for name in ("compiled", "torch", "loop") if refusal(name, cell, device, dtype) is None)
+    return next(name for name in ("compiled", "torch", "loop") if refusal(name, recurrence, device) is None)
 
 
-def refusal(backend: str, cell: Cell, device: torch.device, dtype: torch.dtype = torch.float32) -> str | None:
-    """Why ``backend`` cannot run ``cell`` on ``device`` in ``dtype``; None when it can."""
+def refusal(backend: str, recurrence: Recurrence, device: torch.device) -> str | None:
+    """Why ``backend`` cannot run a recurrence on ``device``; None when it can."""
+    dtype = recurrence.weight_ih.dtype
     if backend == "loop":
         return None
-    if not cell.fused:
-        return f"the cell {cell.name} has no kernel: only backend=loop runs it"
+    if not recurrence.cell.fused:
+        return f"the cell {recurrence.cell.name} has no kernel: only backend=loop runs it"
+    if recurrence.time_skip:
+        return f"time_skip={recurrence.time_skip} leaves the fused kernels: only backend=loop runs it"
+    if recurrence.layer_norm:
+        return "layer norm inside the cell leaves the fused kernels: only backend=loop runs it"
     if backend == "compiled" and device.type != "cpu":
         return f"backend=compiled runs on a CPU, not on {device.type}: use backend=torch"
     if backend == "compiled" and dtype not in (torch.float32, torch.float64):
@@ -73,9 +81,8 @@ def set_backend(model: nn.Module, backend: str, device: torch.device) -> str:
     names = []
     for module in model.modules():
         if isinstance(module, Recurrence):
-            dtype = module.weight_ih.dtype
-            module.backend = choose_backend(module.cell, device, dtype) if backend == "auto" else backend
-            if reason := refusal(module.backend, module.cell, device, dtype):
+            module.backend = choose_backend(module, device) if backend == "auto" else backend
+            if reason := refusal(module.backend, module, device):
                 raise ValueError(reason)
             names.append(module.backend)
     return "+".join(sorted(set(names))) or "none"
@@ -108,12 +115,24 @@ class Recurrence(nn.Module):
     ``torch.compile`` do not see inside: set ``.backend = "torch"`` for those.
 
     Args:
-        cell: name of a cell in ``CELLS``: ``"rnn_tanh"``, ``"rnn_relu"``, ``"lstm"``, ``"gru"``, ``"mgu"`` ...
+        cell: name of a cell in ``CELLS``: ``"rnn_tanh"``, ``"rnn_relu"``, ``"lstm"``, ``"gru"``, ``"mgu"`` ...; or a
+            cell of one's own.
         input_size: I.
         hidden_size: D.
+        time_skip: k of 2 or more: every gate also sees h_{t-k} (zero before the start) through a matrix of its own,
+            ``weight_skip`` [G*D, D]; a GRU's candidate outside of the reset gate. As in a NARX network (Lin et al.
+            1996); a gradient reaches h_{t-n} in n/k steps (Zhang et al. 2016, recurrent skip coefficient).
+        dilation: d of 2 or more: a step reads the states of step t-d, not of t-1 (Chang et al. 2017, eq. 1). Any
+            backend runs it, as d sequences side by side.
+        layer_norm: ``LN(W_ih x) + LN(W_hh h)`` in the place of each sum, and ``h' = o tanh(LN(c'))``, with gains that
+            start at 1: ``norm_ih_weight`` and ``norm_hh_weight`` [G*D], ``norm_c_weight`` and ``norm_c_bias`` [D] (Ba
+            et al. 2016, eq. 20-22). ``bias_ih`` and ``bias_hh`` stand for the paper's beta and b. A norm is over all
+            gates at once, but for a GRU's and an MGU's candidate, which has its own (as the paper's GRU). For an RNN
+            too there are two norms, where the paper's eq. 4 has one, of the sum. With ``time_skip`` the first is of
+            ``W_ih x + W_skip h_{t-k}``.
 
     Raises:
-        ValueError: no such cell; in a call: an input or a state of the wrong shape, dtype or device.
+        ValueError: no such cell or option; in a call: an input or a state of the wrong shape, dtype or device.
 
     Attributes:
         backend: ``"loop"``, ``"torch"`` or ``"compiled"``; None lets :func:`choose_backend` say at each call.
@@ -123,18 +142,44 @@ class Recurrence(nn.Module):
         >>> output_TBD, (h_n_BD,) = gru(torch.randn(20, 4, 3))
     """
 
-    def __init__(self, cell: str, input_size: int, hidden_size: int) -> None:
+    def __init__(
+        self,
+        cell: str | Cell,
+        input_size: int,
+        hidden_size: int,
+        *,
+        time_skip: int = 0,
+        dilation: int = 1,
+        layer_norm: bool = False,
+    ) -> None:
         super().__init__()
-        if cell not in CELLS:
+        if isinstance(cell, str) and cell not in CELLS:
             raise ValueError(f"there is no cell {cell!r}; there are {', '.join(CELLS)}")
-        self.cell = CELLS[cell]
+        if time_skip == 1 or time_skip < 0:
+            raise ValueError(
+                f"time_skip={time_skip}: must be 2 or more (every step reads the one before), or 0 for none"
+            )
+        if dilation < 1:
+            raise ValueError(f"dilation={dilation}: must be 1 or more")
+        if time_skip and dilation > 1:
+            raise ValueError(f"time_skip={time_skip} with dilation={dilation}: give one of the two")
+        self.cell = CELLS[cell] if isinstance(cell, str) else cell
         self.input_size, self.hidden_size = input_size, hidden_size
+        self.time_skip, self.dilation, self.layer_norm = time_skip, dilation, layer_norm
         self.backend: str | None = None
         rows, bound = len(self.cell.gates) * hidden_size, 1 / math.sqrt(hidden_size)
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
         self.bias_ih = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
         self.bias_hh = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        if time_skip:
+            self.weight_skip = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
+        if layer_norm:
+            self.norm_ih_weight = nn.Parameter(torch.ones(rows))
+            self.norm_hh_weight = nn.Parameter(torch.ones(rows))
+        if layer_norm and "c" in self.cell.states:
+            self.norm_c_weight = nn.Parameter(torch.ones(hidden_size))
+            self.norm_c_bias = nn.Parameter(torch.zeros(hidden_size))
 
     def forward(
         self, x_TBI: Tensor, state: States | None = None, observer: Observer | None = None
@@ -143,27 +188,44 @@ class Recurrence(nn.Module):
 
         Args:
             x_TBI: input.
-            state: initial states, each [B, D], in the order of ``cell.states``; None for zeros.
+            state: what a call before this one returned; None for zeros. It is one [B, D] for each of ``cell.states``;
+                with a dilation each is [d, B, D], that of the next step first; with a time skip h of the last k steps
+                comes last, [k, B, D], the oldest first.
             observer: told the gradient of every timestep whenever a backward pass comes through this call.
 
         Returns:
-            Output [T, B, D] and the final states.
+            Output [T, B, D] and the final states. h of the last step is ``output[-1]``, whatever the options.
         """
         if x_TBI.dim() != 3 or not len(x_TBI):
             raise ValueError(f"{self}: x must be [T, B, {self.input_size}] with a T of 1 or more, not {[*x_TBI.shape]}")
         self._check("x", x_TBI, (*x_TBI.shape[:2], self.input_size))
+        shapes = self._state_shapes(x_TBI.shape[1])
         if state is None:
-            zeros_BD = x_TBI.new_zeros(x_TBI.shape[1], self.hidden_size)
-            state = (zeros_BD,) * len(self.cell.states)
-        if len(state) != len(self.cell.states):
-            raise ValueError(f"{self}: the state must be {len(self.cell.states)} tensors, not {len(state)}")
-        for name, tensor in zip(self.cell.states, state, strict=True):
-            self._check(f"state {name}", tensor, (x_TBI.shape[1], self.hidden_size))
-        weights = Weights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)
-        name = self.backend or choose_backend(self.cell, x_TBI.device, x_TBI.dtype)
-        if reason := refusal(name, self.cell, x_TBI.device, x_TBI.dtype):
+            state = tuple(x_TBI.new_zeros(shape) for shape in shapes.values())
+        if len(state) != len(shapes):
+            raise ValueError(f"{self}: the state must be {len(shapes)} tensors, not {len(state)}")
+        for (name, shape), tensor in zip(shapes.items(), state, strict=True):
+            self._check(f"state {name}", tensor, shape)
+        name = self.backend or choose_backend(self, x_TBI.device)
+        if reason := refusal(name, self, x_TBI.device):
             raise ValueError(f"{self}: {reason}")
-        return BACKENDS[name](self.cell, x_TBI, state, weights, observer if torch.is_grad_enabled() else None)
+        runner = BACKENDS[name] if self.dilation == 1 else partial(dilation.run, BACKENDS[name])
+        return runner(self.cell, x_TBI, state, self._weights(), observer if torch.is_grad_enabled() else None)
+
+    def _state_shapes(self, B: int) -> dict[str, tuple[int, ...]]:
+        shape = (B, self.hidden_size) if self.dilation == 1 else (self.dilation, B, self.hidden_size)
+        shapes: dict[str, tuple[int, ...]] = dict.fromkeys(self.cell.states, shape)
+        return shapes | ({"h of the last steps": (self.time_skip, B, self.hidden_size)} if self.time_skip else {})
+
+    def _weights(self) -> Weights:
+        """As a backend takes them: for a time skip h_{t-k} is an input like x_t."""
+        w_ih = torch.cat([self.weight_ih, self.weight_skip], dim=1) if self.time_skip else self.weight_ih
+        w = Weights(w_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        if self.layer_norm:
+            w = w._replace(gain_ih=self.norm_ih_weight, gain_hh=self.norm_hh_weight)
+        if self.layer_norm and "c" in self.cell.states:
+            w = w._replace(gain_c=self.norm_c_weight, b_c=self.norm_c_bias)
+        return w
 
     def _check(self, name: str, tensor: Tensor, shape: tuple[int, ...]) -> None:
         """Refuse what a kernel would misread: they look at memory, not at shapes."""
@@ -176,7 +238,14 @@ class Recurrence(nn.Module):
             )
 
     def extra_repr(self) -> str:
-        return f"{self.cell.name}, {self.input_size}, {self.hidden_size}"
+        parts = [self.cell.name, str(self.input_size), str(self.hidden_size)]
+        if self.time_skip:
+            parts.append(f"time_skip={self.time_skip}")
+        if self.dilation > 1:
+            parts.append(f"dilation={self.dilation}")
+        if self.layer_norm:
+            parts.append("layer_norm=True")
+        return ", ".join(parts)
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Recurrence:
         """After a move to a GPU, cuDNN wants the weights in one piece."""

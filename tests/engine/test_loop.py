@@ -87,13 +87,13 @@ def test_the_report_is_the_oracles(name, loss):
 def test_the_total_of_h_is_a_finite_difference(name):
     """h of one step and sample is moved by a little on its way to the output and to later steps."""
     module, x_TBI, states = make(name)
-    w, loss, step, eps = weights(module), LOSSES["everything"], module.cell.step, 1e-6
+    step, loss, eps = module.cell.formula(weights(module)), LOSSES["everything"], 1e-6
 
     @torch.no_grad()
     def moved(at: int, by_BD: Tensor) -> Tensor:
         past, output = states, []
         for t, x_BI in enumerate(x_TBI):
-            h_BD, *others = step(x_BI, past, w)
+            h_BD, *others = step(x_BI, past)
             past = (h_BD + by_BD if t == at else h_BD, *others)
             output.append(past[0])
         return loss(torch.stack(output), past)

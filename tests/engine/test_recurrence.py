@@ -307,7 +307,7 @@ def test_a_recurrence_is_pickled_and_comes_back_the_same(cell):
 
 def test_half_precision_is_for_torchs_kernels():
     module = Recurrence("gru", 3, 4).to(torch.bfloat16)
-    assert choose_backend(module.cell, CPU, torch.bfloat16) == "torch"
+    assert choose_backend(module, CPU) == "torch"
     module.backend = "compiled"
     with pytest.raises(ValueError, match="runs in float32 and float64, not in"):
         module(torch.randn(2, 2, 3, dtype=torch.bfloat16))
@@ -341,17 +341,28 @@ def test_input_of_any_layout_is_taken():
 
 
 def test_the_table_says_what_runs_where():
-    assert [choose_backend(CELLS[cell], CPU) for cell in FUSED] == ["compiled"] * 4
-    assert choose_backend(CELLS["mgu"], CPU) == "loop"
-    assert choose_backend(CELLS["lstm"], torch.device("cuda")) == "torch"
-    assert choose_backend(CELLS["mgu"], torch.device("cuda")) == "loop"
+    gpu = torch.device("cuda")
+    assert [choose_backend(Recurrence(cell, 2, 3), CPU) for cell in FUSED] == ["compiled"] * 4
+    assert choose_backend(Recurrence("mgu", 2, 3), CPU) == "loop"
+    assert choose_backend(Recurrence("lstm", 2, 3), gpu) == "torch"
+    assert choose_backend(Recurrence("mgu", 2, 3), gpu) == "loop"
+    assert choose_backend(Recurrence("lstm", 2, 3, dilation=4), CPU) == "compiled"
+    assert choose_backend(Recurrence("lstm", 2, 3, dilation=4), gpu) == "torch"
+    for options in ({"time_skip": 2}, {"layer_norm": True}):
+        assert {choose_backend(Recurrence("lstm", 2, 3, **options), device) for device in (CPU, gpu)} == {"loop"}
 
 
 def test_a_backend_that_cannot_run_a_cell_says_what_can():
-    assert refusal("torch", CELLS["mgu"], CPU) == "the cell mgu has no kernel: only backend=loop runs it"
-    assert "not on cuda: use backend=torch" in refusal("compiled", CELLS["lstm"], torch.device("cuda"))
-    with pytest.raises(ValueError, match="only backend=loop runs it"):
-        set_backend(Recurrence("mgu", 2, 3), "compiled", CPU)
+    assert refusal("torch", Recurrence("mgu", 2, 3), CPU) == "the cell mgu has no kernel: only backend=loop runs it"
+    assert "not on cuda: use backend=torch" in refusal("compiled", Recurrence("lstm", 2, 3), torch.device("cuda"))
+    for module, reason in (
+        (Recurrence("mgu", 2, 3), "the cell mgu has no kernel"),
+        (Recurrence("gru", 2, 3, time_skip=4), "time_skip=4 leaves the fused kernels"),
+        (Recurrence("gru", 2, 3, layer_norm=True), "layer norm inside the cell leaves the fused kernels"),
+    ):
+        for backend in ("torch", "compiled"):
+            with pytest.raises(ValueError, match=f"{reason}: only backend=loop runs it"):
+                set_backend(module, backend, CPU)
 
 
 def test_the_choice_is_fixed_for_every_recurrence_of_a_model():
@@ -365,7 +376,7 @@ def test_the_choice_is_fixed_for_every_recurrence_of_a_model():
 
 def test_without_numba_torchs_kernels_take_over(monkeypatch):
     monkeypatch.setattr(compiled, "available", lambda: False)
-    assert choose_backend(CELLS["lstm"], CPU) == "torch"
+    assert choose_backend(Recurrence("lstm", 2, 3), CPU) == "torch"
     with pytest.raises(ValueError, match="pip install numba"):
         set_backend(Recurrence("lstm", 2, 3), "compiled", CPU)
 
