@@ -13,9 +13,9 @@ from seqablate.engine.gradients import Gradients, Kind
 
 
 class CallGradients:
-    """The gradients of one forward call of a recurrence; several backward passes through it add up, as ``.grad`` does.
+    """The gradients of one forward call of a module; several backward passes through it add up, as ``.grad`` does.
 
-    (Of a compiled ``Recurrence`` only with ``vectors``: norms cannot be added.)
+    (Of a compiled ``Recurrence`` and of a named output only with ``vectors``: norms cannot be added.)
 
     Args:
         module: name of the module, for messages.
@@ -38,7 +38,7 @@ class CallGradients:
     def total(self) -> dict[str, Tensor]:
         """State -> float64 norms [L, S, T, B] of dL/d(state), with all that flows back through later timesteps.
 
-        NaN where a sample has ended. ``"h"``, and ``"c"`` for an LSTM.
+        NaN where a sample has ended. ``"h"``, and ``"c"`` for an LSTM; of a named output ``"h"`` [1, 1, T, B].
 
         Raises:
             RuntimeError: no backward pass came through this call.
@@ -49,13 +49,16 @@ class CallGradients:
     def direct(self) -> dict[str, Tensor]:
         """As :attr:`total`, but only what arrives within the timestep: from loss, layer above or final state.
 
-        For c: what arrives at c_t through its own h_t's direct part, and through a returned c_n.
+        For c: what arrives at c_t through its own h_t's direct part, and through a returned c_n. Of a named output
+        ``{}``: what comes back through later timesteps cannot be told apart there.
         """
         return self._norms_of("direct")
 
     @property
     def vectors(self) -> dict[str, list[list[Tensor]]]:
         """State -> ``[layer][direction]`` -> dL/d(state) itself [T, B, D], zero where a sample has ended.
+
+        Of a named output D is all its other dimensions, flattened in their order.
 
         Raises:
             RuntimeError: the probe was not asked for vectors, or no backward pass came through this call.
@@ -77,11 +80,9 @@ class CallGradients:
 
     def close(self) -> None:
         """Take the last norms and, unless vectors were asked for, let the gradients themselves go."""
-        if self._open and None not in self._layers:
-            self._norms_of("total"), self._norms_of("direct")
-            if not self._keep_vectors:
-                self._layers = []
         self._open = False
+        if not self._keep_vectors:
+            self._layers = [found and [_norms_only(gradients) for gradients in found] for found in self._layers]
 
     def _reached(self) -> list[list[Gradients]]:
         reached = [found for found in self._layers if found is not None]
@@ -132,15 +133,20 @@ class CallGradients:
         return values_TB if self._unsorted is None else values_TB.index_select(1, self._unsorted)
 
 
+def _norms_only(found: Gradients) -> Gradients:
+    return Gradients({}, {}, found.norms("total"), found.norms("direct")) if found.total else found
+
+
 class ModuleGradients:
     """All recorded calls of one module.
 
     Attributes:
         calls: one :class:`CallGradients` per forward call, in order.
+        layout: what the dimensions of its output are; None for a recurrence, whose states are measured.
     """
 
-    def __init__(self, module: str) -> None:
-        self._module = module
+    def __init__(self, module: str, layout: str | None = None) -> None:
+        self._module, self.layout = module, layout
         self.calls: list[CallGradients] = []
 
     @property
@@ -171,16 +177,17 @@ class ModuleGradients:
     def _called(self) -> list[CallGradients]:
         if not self.calls:
             raise RuntimeError(
-                f"no call of {self._module!r} was recorded: run the model, with gradients enabled, inside the block"
+                f"no call of {self._module!r} was recorded: run the model, with gradients enabled, inside the block "
+                "(gradient checkpointing: with use_reentrant=False)"
             )
         return self.calls
 
     def _joined(self, calls: list[dict[str, Tensor]]) -> dict[str, Tensor]:
-        self._check_batches([norms["h"].shape[3] for norms in calls])
+        self._check_batches([norms.shape[3] for call in calls for norms in call.values()])
         return {state: torch.cat([norms[state] for norms in calls], dim=2) for state in calls[0]}
 
     def _joined_vectors(self, calls: list[dict[str, list[list[Tensor]]]]) -> dict[str, list[list[Tensor]]]:
-        self._check_batches([found["h"][0][0].shape[1] for found in calls])
+        self._check_batches([layers[0][0].shape[1] for call in calls for layers in call.values()])
         return {
             state: [
                 [torch.cat([found[state][layer][s] for found in calls]) for s in range(len(directions))]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import nn
 
 from seqablate.engine.recurrence import Recurrence
 
 
-def check_model(model: nn.Module) -> None:
-    """Refuse a model whose recurrences cannot be watched.
+def check_model(model: nn.Module, outputs: Collection[str]) -> None:
+    """Refuse a model whose calls cannot be watched.
 
     Raises:
-        TypeError: the model holds no recurrence, or is, or holds, a compiled, scripted or data-parallel module.
+        TypeError: the model holds no recurrence and no ``outputs`` are named, or it is, or holds, a compiled, scripted
+            or data-parallel module.
     """
     for name, part in model.named_modules():
         where = f"submodule {name!r}" if name else "the model"
@@ -25,9 +28,10 @@ def check_model(model: nn.Module) -> None:
             )
         if isinstance(part, nn.DataParallel):
             raise TypeError(f"{where} is an nn.DataParallel, which calls copies: probe its .module on one device")
-    if not any(isinstance(part, nn.RNNBase | Recurrence) for part in model.modules()):
+    if not outputs and not any(isinstance(part, nn.RNNBase | Recurrence) for part in model.modules()):
         raise TypeError(
-            f"{type(model).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence: there is nothing to probe"
+            f"{type(model).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence: there is nothing to probe unless "
+            'outputs= names modules and the layout of what they return, such as outputs={"fc": "BD"}'
         )
 
 
@@ -42,7 +46,7 @@ def check_context(name: str) -> None:
         context = "traced (torch.compile, torch.export, torch.jit.trace)"
     elif torch._C._are_functorch_transforms_active():
         context = "called inside a torch.func transform (grad, vmap, ...)"
-    elif torch.cuda.is_available() and torch.cuda.is_current_stream_capturing():
+    elif torch.cuda.is_initialized() and torch.cuda.is_current_stream_capturing():
         context = "captured in a CUDA graph"
     if context is not None:
         raise RuntimeError(f"TimestepProbe cannot record {name!r} while it is {context}: call it plainly in the block")

@@ -11,6 +11,7 @@ from recurrences import CELLS, initial_states, kernel_call, recurrence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_sequence
+from torch.utils.checkpoint import checkpoint
 from torch.utils.tensorboard import SummaryWriter
 
 from seqablate.engine.oracle import loop
@@ -236,6 +237,44 @@ def test_double_backward_through_a_probed_call_is_unchanged():
     assert not probe[""].total["h"].requires_grad
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
+@pytest.mark.parametrize("early_stop", [True, False])
+@pytest.mark.parametrize("cell", [*CELLS, "compiled", "loop"])
+def test_a_recurrence_under_gradient_checkpointing_is_measured_once(cell, early_stop):
+    torch.manual_seed(0)
+    own = {"compiled": "lstm", "loop": "mgu"}
+    module = (
+        Recurrence(own[cell], 3, 4)
+        if cell in own
+        else recurrence(cell, 3, 4, num_layers=2, bidirectional=True, dropout=0.2)
+    ).double()
+    x_TBI, found = torch.randn(6, 2, 3, dtype=torch.float64, requires_grad=True), []
+
+    def again(x_TBI: Tensor) -> Tensor:
+        return checkpoint(lambda x_TBI: module(x_TBI)[0], x_TBI, use_reentrant=False, early_stop=early_stop)
+
+    for call in (lambda x_TBI: module(x_TBI)[0], again):
+        torch.manual_seed(5)
+        module.zero_grad()
+        with TimestepProbe(module) as probe:
+            call(x_TBI)[-1].square().sum().backward()
+        assert len(probe[""].calls) == 1
+        found.append((probe[""].total, probe[""].direct, [p.grad for p in module.parameters()]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-9, atol=1e-15)
+
+
+def test_ctrl_c_in_a_recurrence_leaves_nothing_switched_on():
+    module = nn.LSTM(3, 4)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    module.register_forward_hook(interrupt)
+    with pytest.raises(KeyboardInterrupt), TimestepProbe(module):
+        module(torch.randn(5, 2, 3))
+    assert torch._C._len_torch_function_stack() == 0
+
+
 def test_parametrized_weights_are_followed():
     module = nn.GRU(3, 4).double()
     nn.utils.parametrizations.weight_norm(module, "weight_hh_l0")
@@ -261,7 +300,7 @@ def test_without_the_cell_state_only_h_is_recorded():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.Linear(3, 4), "holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence"),
+        (lambda: nn.Linear(3, 4), "holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence: .* unless outputs="),
         (lambda: torch.compile(nn.LSTM(3, 4), backend="eager"), "the model is compiled"),
         (lambda: nn.Sequential(_compiled_in_place()), "submodule '0' is compiled"),
         (lambda: nn.Sequential(torch.jit.script(nn.LSTM(3, 4))), "submodule '0' is a torch.jit.ScriptModule"),
@@ -352,7 +391,7 @@ def test_what_was_not_measured_is_said():
         pass
     with pytest.raises(RuntimeError, match="no call of '' was recorded"):
         probe[""].total  # noqa: B018
-    with pytest.raises(KeyError, match="no recurrence is called 'rnn'; there are: ''"):
+    with pytest.raises(KeyError, match="no probed module is called 'rnn'; there are: ''"):
         probe["rnn"]
     with probe:
         loss = last_step_loss(module, torch.randn(5, 2, 3))
