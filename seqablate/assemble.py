@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from seqablate.config.compose import compose_config
+from seqablate.config.plugins import load_plugins
 from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
+from seqablate.models.match import solve_hidden_size
 from seqablate.tasks.base import RunData, Task
 
 if TYPE_CHECKING:
@@ -21,9 +24,10 @@ ROOMS = {"model": "models", "task": "tasks", "clip": "clip", "optim": "optim", "
 
 
 def load_variants() -> None:
-    """Import every room that registers variants. Imports no torch."""
+    """Import every room that registers variants, and the packages that add some. Imports no torch."""
     for group in GROUPS:
         import_module(f"seqablate.{ROOMS[group]}")
+    load_plugins()
 
 
 def read_overrides(overrides: list[str]) -> TrainConfig:
@@ -55,6 +59,7 @@ def assemble(config: TrainConfig) -> Parts:
         raise UsageError(f"threads={config.threads}: this machine has {cpus} CPUs")
     device = find_device(config.device)
     task = build_task(config)
+    config = match_parameters(config, task)
     model = build_model(config, task).to(device)
     backend = use_backend(model, config, device)
     optimizer = config.optim.build(model.parameters())
@@ -78,17 +83,25 @@ def build_model(config: TrainConfig, task: Task) -> Any:
     """The model with its initial parameters (drawn in float32), on the CPU, as ``config.dtype``."""
     import torch
 
-    spec = task.spec
     # torch's modules draw from the global generator before our own values replace theirs: leave it as it was.
     with torch.random.fork_rng(devices=[]):
-        model = config.model.build(
-            seed=config.seed,
-            input_size=spec.input_size,
-            output_size=spec.output_size,
-            tokens=spec.tokens,
-            every_step=spec.every_step,
-        )
+        model = config.model.build(seed=config.seed, task=task.spec)
     return model.to(getattr(torch, config.dtype.value))
+
+
+def match_parameters(config: TrainConfig, task: Task) -> TrainConfig:
+    """The config with the hidden size that ``model.match_params`` asks for (UsageError where there is none)."""
+    target = config.model.match_params
+    if target is None:
+        return config
+
+    def sized(hidden_size: int) -> TrainConfig:
+        return replace(config, model=replace(config.model, hidden_size=hidden_size))
+
+    def count(hidden_size: int) -> int:
+        return sum(p.numel() for p in build_model(sized(hidden_size), task).parameters())
+
+    return sized(solve_hidden_size(count, target, config.model.size_multiple))
 
 
 def use_backend(model: Any, config: TrainConfig, device: torch.device) -> str:

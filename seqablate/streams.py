@@ -17,7 +17,8 @@ def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
 
     Args:
         seed: the run's seed, >= 0.
-        name: what is drawn: ``"init"``, ``"data"``, ``"evaluation"``, ``"test"``, ``"dropout"``, ``"sample"``.
+        name: what is drawn: ``"init..."``, ``"data"``, ``"labels"``, ``"evaluation"``, ``"test"``, ``"dropout"``,
+            ``"sample"``, and what a task fixes for all runs (with a seed of 0): ``"digits/split"``, ``"digits/order"``.
         indices: non-negative integers that tell draws of one name apart, such as the step.
 
     Example:

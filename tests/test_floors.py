@@ -17,12 +17,24 @@ FLOORS = [
     ("tasks", "models", "clip", "optim", "schedule", "probe"),
     ("training", "compare"),
     ("assemble", "console"),
-    ("api",),
+    ("api", "extend"),
     ("cli",),
     ("__main__",),
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-TORCHLESS = ("errors", "streams", "config", "signals", "figures", "record", "compare", "cli", "api", "assemble")
+TORCHLESS = (
+    "errors",
+    "streams",
+    "config",
+    "signals",
+    "figures",
+    "record",
+    "compare",
+    "cli",
+    "api",
+    "extend",
+    "assemble",
+)
 
 
 def sources() -> list[tuple[str, Path]]:

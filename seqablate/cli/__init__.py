@@ -10,6 +10,7 @@ COMMANDS = {
     "train": "train a model, or with -m a sweep of them",
     "resume": "go on with a run that was interrupted, killed or failed",
     "show": "compare runs: a table, lag curves and profiles",
+    "models": "list every model: parameters, states, restrictions, reference",
     "tensorboard": "open TensorBoard on runs (this machine only)",
     "completion": "print the shell code that completes commands and overrides",
 }

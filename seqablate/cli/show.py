@@ -9,23 +9,28 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from seqablate.compare.curves import Overlay, overlay
+from seqablate.compare.curves import overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
 from seqablate.console.output import make_console
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
+from seqablate.signals.pairs import PAIRS, last_pairs
+from seqablate.signals.views import VIEWS
 
-QUANTITIES = {"lag": "lag", "profile": "total"}
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="seqablate show",
         description="Compare recorded runs: a table of what differs and what came of it, then their lag curves and "
-        "profiles overlaid, on the terminal and as PNG and SVG. More than 8 runs are averaged over seeds. "
+        "their profiles over timesteps and layers overlaid, on the terminal and as PNG and SVG. "
+        "More than 8 runs are averaged over seeds. "
         "A decay marked ~ is the average slope of a curve that is no exponential.",
     )
     parser.add_argument(
@@ -48,17 +53,16 @@ def main(argv: list[str]) -> int:
 
 def show(runs: Sequence[Run], out: Path) -> None:
     """Print the table and the curves, and save the curves in ``out``."""
+    from seqablate.figures.curves import draw_log_curves
+    from seqablate.figures.pairs import draw_pairs
     from seqablate.figures.terminal import plot_log_curves
 
     console = make_console()
     console.print(render_table(runs, console.width))
-    for name, quantity in QUANTITIES.items():
-        drawn = overlay(runs, quantity)
-        if drawn is None:
-            console.print(
-                f"no {name} curves: these runs were not probed (probe.every=0), or have not been evaluated yet"
-            )
-            continue
+    overlays = {view.name: drawn for view in VIEWS if (drawn := overlay(runs, view)) is not None}
+    if not overlays:
+        console.print("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
+    for name, drawn in overlays.items():
         text = plot_log_curves(
             drawn.curves,
             title=drawn.title,
@@ -68,17 +72,20 @@ def show(runs: Sequence[Run], out: Path) -> None:
             colour=console.is_terminal,
         )
         print(f"\n{text}")
-        for path in _save(drawn, out / f"show-{name}{_suffix(runs)}"):
-            print(f"saved {path}")
+        figure = draw_log_curves(drawn.curves, title=drawn.title, xlabel=drawn.xlabel, ylabel=drawn.ylabel)
+        _save(figure, out / f"show-{name}{_suffix(runs)}")
+    if len(runs) == 1 and (pairs := last_pairs(runs[0].record.signals)):
+        _save(draw_pairs(pairs, title=f"{runs[0].name}: {PAIRS}"), out / "show-pair")
 
 
-def _save(drawn: Overlay, stem: Path) -> list[Path]:
-    from seqablate.figures.curves import draw_log_curves, save
+def _save(figure: Figure, stem: Path) -> None:
+    """As PNG and SVG, saying where."""
+    from seqablate.figures.curves import save
 
-    figure = draw_log_curves(drawn.curves, title=drawn.title, xlabel=drawn.xlabel, ylabel=drawn.ylabel)
     try:
         stem.parent.mkdir(parents=True, exist_ok=True)
-        return [save(figure, stem.with_name(stem.name + suffix)) for suffix in (".png", ".svg")]
+        for suffix in (".png", ".svg"):
+            print(f"saved {save(figure, stem.with_name(stem.name + suffix))}")
     except OSError as error:
         raise RunFailure(f"cannot save a picture in {stem.parent}: {error.strerror}") from error
 

@@ -12,6 +12,7 @@ from seqablate.config.flat import flat_config
 from seqablate.figures.curves import Curve
 from seqablate.record.run import Run
 from seqablate.signals import Signal
+from seqablate.signals.views import View, last_shown
 
 MOST_CURVES = 8  # more are averaged over seeds
 
@@ -26,39 +27,35 @@ class Overlay:
     ylabel: str
 
 
-WORDS = {
-    "lag": ("Lag curve: the gradient of one loss step, dJ(t)/ds(t−k)", "lag k (timesteps before the loss)"),
-    "total": ("Profile: the gradient of the training loss, dL/ds(t)", "timestep t"),
-}
 NORM = "gradient norm (mean of per-sample norms)"
 
 
-def overlay(runs: Sequence[Run], quantity: str) -> Overlay | None:
-    """The last ``"lag"`` or ``"total"`` curves of every run; None when no run has one.
+def overlay(runs: Sequence[Run], view: View) -> Overlay | None:
+    """The last curves of one kind of every run; None when no run has one.
 
     A single run shows all its states, layers and directions. Several runs show the first layer's memory, one curve a
-    run: c of an LSTM, h of the others, as in the table.
+    run: c of an LSTM, h of the others, an encoder's before its decoder's, as in the table.
     """
     measured: dict[str, list[np.ndarray]] = {}
     for run, label in zip(runs, _labels(runs), strict=True):
-        signals = run.last_signals(quantity)
+        signals = last_shown(view, run.record.signals)
         if len(runs) == 1:
             measured |= {f"s = {signal.label}": [signal.values] for signal in signals}
         elif (signal := headline_signal(signals)) is not None:
             measured.setdefault(f"{label} ({signal.state})", []).append(signal.values)
     if not measured:
         return None
-    title, xlabel = WORDS[quantity]
+    title = view.title
     if any(len(values) > 1 for values in measured.values()):
         title += ", geometric mean over seeds"
     curves = [Curve(label, geometric_mean(values)) for label, values in measured.items()]
-    return Overlay(curves, title, xlabel, NORM)
+    return Overlay(curves, title, view.xlabel, NORM)
 
 
 def headline_signal(signals: Sequence[Signal]) -> Signal | None:
     """The first layer's memory in the forward direction: its cell state where there is one, else h."""
     found = [signal for signal in signals if signal.layer == 0 and signal.direction == "forward"]
-    return max(found, key=lambda signal: signal.state == "c", default=None)
+    return max(found, key=lambda signal: (signal.module != "decoder", signal.state == "c"), default=None)
 
 
 def geometric_mean(curves: Sequence[np.ndarray]) -> np.ndarray:

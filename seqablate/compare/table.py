@@ -64,9 +64,9 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
 
 
 def headline_decay(info: dict[str, Any]) -> dict[str, Any] | None:
-    """The fit of the first layer's memory: c where there is one (an LSTM), else h; the forward direction."""
+    """The fit of the first layer's memory: c where there is one (an LSTM), else h; forward; an encoder's, if any."""
     fits = [fit for fit in info.get("decay") or [] if fit["layer"] == 0 and fit["direction"] == "forward"]
-    return max(fits, key=lambda fit: fit["state"] == "c", default=None)
+    return max(fits, key=lambda fit: (fit["module"] != "decoder", fit["state"] == "c"), default=None)
 
 
 def render_table(runs: Sequence[Run], width: int) -> Table:

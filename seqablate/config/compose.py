@@ -18,6 +18,7 @@ from omegaconf.errors import (
     ValidationError,
 )
 
+from seqablate.config.plugins import load_plugins
 from seqablate.config.registry import GROUPS, registered, variants
 from seqablate.config.schema import CheckpointConfig, EvalConfig, ProbeConfig, TrainConfig
 from seqablate.errors import UsageError
@@ -39,11 +40,22 @@ def config_folder() -> Path:
 
 
 def install_schemas() -> None:
-    """Tell Hydra the dataclass behind every YAML file (its ``/schema/...`` line)."""
-    store = ConfigStore.instance()
+    """Tell Hydra the dataclass behind every YAML file (its ``/schema/...`` line).
+
+    A variant without a YAML file of ours is another package's: its dataclass has the values as well.
+    """
+    store, ours = ConfigStore.instance(), config_folder()
     store.store(group="schema", name=CONFIG_NAME, node=TrainConfig)
     for (group, name), cls in registered().items():
         store.store(group=f"schema/{group}", name=name, node=cls)
+        if not (ours / group / f"{name}.yaml").exists():
+            store.store(group=group, name=name, node={"defaults": _defaults(group, name, cls)})
+
+
+def _defaults(group: str, name: str, cls: type) -> list[str]:
+    """What the missing YAML would begin with: the schema, and the values of the keys that it shares with ours."""
+    shared = getattr(cls, "shared_values", None)
+    return [f"/schema/{group}/{name}@_here_", *([f"/{shared}@_here_"] if shared else []), "_self_"]
 
 
 def compose_config(overrides: list[str]) -> TrainConfig:
@@ -127,7 +139,8 @@ def _unknown_choice(group: str, name: str) -> str:
         return f"no config named {group}/{name}" if name else f"no config named {group}"
     close = difflib.get_close_matches(name, variants(group), n=1)
     hint = f"did you mean {group}={close[0]}? " if close else ""
-    return f"{group}={name}: {hint}choose from {', '.join(variants(group))}"
+    broken = "".join(f"; {complaint}" for complaint in load_plugins())
+    return f"{group}={name}: {hint}choose from {', '.join(variants(group))}{broken}"
 
 
 def _unknown_key(key: str) -> str:

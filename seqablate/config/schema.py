@@ -102,14 +102,9 @@ class TrainConfig:
             raise UsageError("output_dir is empty: name a folder, or leave it out")
         if self.backend in (Backend.compiled, Backend.torch) and not self.model.fused:
             raise UsageError(
-                f"backend={self.backend.value} has no kernel for this model's cell, which runs as a plain loop: "
-                "use backend=loop or auto"
+                f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
             )
-        if self.task.causal_only and not self.model.causal:
-            raise UsageError(
-                "model.bidirectional=true cannot be combined with next-token prediction: "
-                "it would see the token it has to predict; use model.bidirectional=false or another task"
-            )
+        self.model.check(self.task.traits)
 
 
 def at_least(key: str, value: float, minimum: float) -> None:

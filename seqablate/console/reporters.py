@@ -19,12 +19,17 @@ from rich.text import Text
 
 from seqablate.config.codec import to_plain
 from seqablate.console.output import make_console
-from seqablate.signals.words import against, decay_words, duration, number, outcome, percent, sparkline
+from seqablate.signals import Signal
+from seqablate.signals.schema import PARTS
+from seqablate.signals.words import against, decay_words, duration, number, outcome, percent, sparkline, telling
 from seqablate.training.parts import Parts
 from seqablate.training.run import Reporter
 from seqablate.training.state import TrainState
 
 REFRESH = 0.25  # seconds between pictures
+# What says nothing in a run's first line: keys, and values (of any other key false, 0 and none).
+NOT_SHOWN = ("betas", "eps", "transform_bias", "match_params")
+OFF: dict[str, tuple[Any, ...]] = dict.fromkeys(("num_layers", "dilation", "gain"), (1,))
 
 
 def make_reporter(quiet: bool, brief: bool = False) -> Reporter:
@@ -64,7 +69,7 @@ class Watch:
         self.started = time.perf_counter()
         self.train: dict[str, Any] = {}
         self.eval: dict[str, Any] = state.progress.last or {}
-        self.profiles: dict[str, np.ndarray] = {}
+        self.profiles: dict[tuple[str, str], np.ndarray] = {}
 
     def row(self, row: dict[str, Any]) -> None:
         if row["kind"] == "train":
@@ -73,10 +78,15 @@ class Watch:
         elif row["kind"] == "eval":
             self.eval = row
         elif row["kind"] == "signal" and row["quantity"] == "total":
-            place = (
-                f"{row['state']}{row['layer'] if row['layer'] else ''}{'←' if row['direction'] == 'reverse' else ''}"
-            )
-            self.profiles[place] = np.array(row["values"], dtype=float)
+            self._profile(Signal.from_row(row))
+
+    def _profile(self, signal: Signal) -> None:
+        """Keep a profile: over the timesteps of a part's first layer, or over its layers."""
+        if signal.layer > 0:
+            return
+        part = f"{signal.module} " if signal.module in PARTS else ""
+        where = f"{part}{signal.state}{'←' if signal.direction == 'reverse' else ''}"
+        self.profiles[where, "t" if signal.axis == "timestep" else "layer"] = signal.values
 
     @property
     def rate(self) -> float:
@@ -106,7 +116,7 @@ class PlainReporter:
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
         self._line(headline(parts))
-        for line in [*scale_lines(parts), *resumed_line(state)]:
+        for line in [*matched_line(parts), *scale_lines(parts), *resumed_line(state)]:
             self._line(f"  {line}")
 
     def row(self, row: dict[str, Any]) -> None:
@@ -159,7 +169,7 @@ class LiveReporter:
         self.watch = Watch(parts, state)
         if not self.brief:
             self.console.print(Text(headline(parts), style="bold"))
-            for line in [*scale_lines(parts), *resumed_line(state)]:
+            for line in [*matched_line(parts), *scale_lines(parts), *resumed_line(state)]:
                 self.console.print(Text(f"  {line}", style="dim"))
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
@@ -207,10 +217,10 @@ class LiveReporter:
             f"clipped {percent(watch.clipped / watch.step if watch.step else None)}"
         )
         yield Text(f"  {watch.result}", style="cyan")
-        for place, values in watch.profiles.items():
+        for (place, index), values in watch.profiles.items():
             known = values[np.isfinite(values) & (values > 0)]
             span = f"{number(known.min())} … {number(known.max())}" if len(known) else "all zero"
-            yield Text(f"  ‖dL/d{place}‖ t=0 {sparkline(values)} t={len(values) - 1}  {span}")
+            yield Text(f"  ‖dL/d{place}‖ {index}=0 {sparkline(values)} {index}={len(values) - 1}  {span}")
         if self.text:
             yield Text(f"  sample: {self.text}", style="dim")
 
@@ -222,7 +232,11 @@ def headline(parts: Parts) -> str:
     for group in ("model", "task", "clip", "optim"):
         values = dict(plain[group])
         name = values.pop("name")
-        shown = [f"{k}={v}" for k, v in values.items() if v not in (False, 0, 0.0, None) and k not in ("betas", "eps")]
+        shown = [
+            f"{k}={v}"
+            for k, v in values.items()
+            if k not in NOT_SHOWN and v not in OFF.get(k, (False, 0, None, "none"))
+        ]
         pieces.append(f"{name} ({', '.join(shown)})" if shown else name)
     pieces += [f"seed={parts.config.seed}", f"{parts.parameter_count:,} parameters", f"{parts.device}, {parts.backend}"]
     return " · ".join(pieces)
@@ -238,6 +252,16 @@ def scale_lines(parts: Parts) -> Iterator[str]:
         yield f"{metric.name} ({metric.unit}): {', '.join(references)}; {metric.source}"
 
 
+def matched_line(parts: Parts) -> list[str]:
+    """What ``model.match_params`` came to."""
+    model = parts.config.model
+    if model.match_params is None:
+        return []
+    off = parts.parameter_count / model.match_params - 1
+    found = f"hidden_size={model.hidden_size} has {parts.parameter_count:,} parameters ({100 * off:+.1f} %)"
+    return [f"match_params={model.match_params:,}: {found}"]
+
+
 def resumed_line(state: TrainState) -> list[str]:
     """Where a resumed run goes on."""
     return [f"resumed at step {state.step}"] if state.progress.last else []
@@ -249,9 +273,12 @@ def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
     metric, test = info["metric"], info.get("test")
     if test:
         yield f"  on test data that decided nothing: {metric['name']} {number(test['metrics'][metric['name']])}"
-    for fit in info.get("decay") or []:
-        if info["status"] not in ("diverged", "failed"):  # it is about the last evaluation, not about how they ended
+    if info["status"] not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
+        fits = info.get("decay") or []
+        for fit in telling(fits):
             yield f"  {decay_words(fit)}"
+        if len(fits) > len(telling(fits)):
+            yield f"  ({len(fits) - len(telling(fits))} more layers and directions in run.json)"
     if info.get("clipped_share") is not None:
         clipped = f"{percent(info['clipped_share'])} of {info['step']} steps clipped"
         yield f"  {clipped}; {duration(info['seconds']['total'])} in all"

@@ -1,4 +1,4 @@
-"""Gradient norms as a picture: timestep against training step, colour for log10."""
+"""Gradient norms as a picture: timestep (or layer) against training step, colour for log10."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ MOST_COLUMNS = 400  # more than the pixels can show; thinning keeps a long run's
 DECADES = 12  # the colour bar reaches this far below the largest norm: further down, differences stop mattering
 
 
-def draw_heatmap(norms_ST: np.ndarray, steps_S: np.ndarray, *, title: str, label: str) -> Figure:
-    """Draw norms measured at S training steps over T timesteps.
+def draw_heatmap(
+    norms_ST: np.ndarray, steps_S: np.ndarray, *, title: str, label: str, ylabel: str = "timestep t"
+) -> Figure:
+    """Draw norms measured at S training steps over T timesteps (or layers).
 
     Args:
         norms_ST: [S, T] gradient norms; NaN (unknown) and zero stay white.
         steps_S: [S] training steps, increasing.
         title: what is shown, in words.
         label: what the colour means, e.g. ``log10 ‖dL/dh‖``.
+        ylabel: what the T rows are.
 
     Raises:
         ValueError: no training step, or ``steps_S`` and ``norms_ST`` disagree about S.
@@ -44,7 +47,7 @@ def draw_heatmap(norms_ST: np.ndarray, steps_S: np.ndarray, *, title: str, label
         _edges(steps_S), timesteps, log_TS, cmap="viridis", vmin=max(bottom, top - DECADES), vmax=top, rasterized=True
     )
     figure.colorbar(picture, ax=axes, label=label, extend="min" if bottom < top - DECADES else "neither")
-    axes.set(xlabel="training step", ylabel="timestep t")
+    axes.set(xlabel="training step", ylabel=ylabel)
     axes.set_title(title, loc="left", fontsize="small", fontweight="bold")
     return figure
 

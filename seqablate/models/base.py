@@ -1,37 +1,96 @@
-"""What a model is: a function of (parameters, input, state, generator), and where its recurrences are.
+"""What a model is: a function of (parameters, input, state, generator), and where its gradient is measured.
 
 Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from seqablate.config.schema import at_least
+from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where one single-layer, single-direction recurrence of a model stands.
+    """One module of a model whose gradient is recorded.
 
     Args:
         name: the torch module's name inside the model (as in ``named_modules()``).
-        layer: depth, from 0.
+        part: what signals call it: ``"lstm"``, ``"encoder"``.
+        layer: depth within the part, from 0.
         direction: ``"forward"``, or ``"reverse"`` when the module is fed each sample's valid steps back to front.
+        layout: of its output, as :class:`seqablate.probe.TimestepProbe` takes it (``"TBD"``; ``"BD"`` for a layer that
+            knows no time); None for a :class:`seqablate.engine.recurrence.Recurrence`, whose states are recorded.
+        lag: timesteps between its last one and the model's last one: those of a decoder, for an encoder.
     """
 
     name: str
+    part: str
     layer: int
-    direction: str
+    direction: str = "forward"
+    layout: str | None = None
+    lag: int = 0
+
+    @property
+    def timed(self) -> bool:
+        """Whether its output has timesteps."""
+        return self.layout is None or "T" in self.layout
+
+
+@dataclass(kw_only=True, slots=True)
+class ModelConfig:
+    """Abstract: what the config of every model answers. Keys are the fields that a subclass adds.
+
+    Args:
+        match_params: N: take the hidden size with which the model has about N parameters.
+
+    Attributes:
+        reference: paper, for ``seqablate models``.
+        states: what is recorded of it, for ``seqablate models``.
+        restrictions: what it cannot do, for ``seqablate models``.
+    """
+
+    reference: ClassVar[str] = ""
+    states: ClassVar[str] = "h"
+    restrictions: ClassVar[str] = ""
+
+    match_params: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.match_params is None:
+            return
+        at_least("model.match_params", self.match_params, 1)
+        if "hidden_size" not in {f.name for f in fields(self)}:
+            raise UsageError("model.match_params: this model has no hidden_size that could be chosen to match")
+
+    @property
+    def size_multiple(self) -> int:
+        """What the hidden size must be a multiple of."""
+        return 1
+
+    @property
+    def fused(self) -> bool:
+        """Whether there are kernels for its recurrences; without them only ``backend=loop`` runs it."""
+        return False
+
+    def check(self, task: TaskTraits) -> None:
+        """Refuse a task that the model cannot be trained on (UsageError: one line that says why and what would do)."""
+
+    def build(self, *, seed: int, task: TaskSpec) -> Model:
+        """The model for one run; initial values are a function of ``seed``. Import torch in here, not above."""
+        raise NotImplementedError
 
 
 class Model(Protocol):
     """A ``torch.nn.Module`` with this much more."""
 
-    recurrences: tuple[Place, ...]
-    label: str  # what signals call it: "rnn", "lstm", "gru"
+    places: tuple[Place, ...]
 
     def __call__(
         self,
@@ -49,6 +108,6 @@ class Model(Protocol):
             generator: where dropout masks come from; None switches dropout off (evaluation).
 
         Returns:
-            Output [T, B, O] if the task has a loss at every step, else [B, O] after each sample's last valid step;
-            and the state.
+            Output [T, B, O] if the task has a loss at every step (of a transduction, a model may leave out the source),
+            else [B, O] after each sample's last valid step; and the state, None for a model that has none.
         """

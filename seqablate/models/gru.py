@@ -3,26 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
+
+from omegaconf import MISSING
 
 from seqablate.config.registry import variant
+from seqablate.models.choices import finite
 from seqablate.models.recurrent_config import RecurrentConfig
-
-if TYPE_CHECKING:
-    from seqablate.models.recurrent import RecurrentStack
 
 
 @variant("model", "gru")
 @dataclass(kw_only=True, slots=True)
 class GRUConfig(RecurrentConfig):
-    """No keys of its own."""
+    """``update_bias``: added to the update gates' initial bias; positive: keep more of h (torch: h' = (1-z) n + z h).
+
+    With ``init=chrono`` the bias is chrono's, whatever ``update_bias`` says.
+    """
+
+    reference: ClassVar[str] = "Cho et al. 2014"
+
+    update_bias: float = MISSING
+
+    def __post_init__(self) -> None:
+        RecurrentConfig.__post_init__(self)
+        finite("model.update_bias", self.update_bias)
 
     @property
-    def fused(self) -> bool:
+    def kernels(self) -> bool:
         return True
 
-    def build(self, *, seed: int, **task: Any) -> RecurrentStack:
-        """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from seqablate.models.recurrent import RecurrentStack
+    @property
+    def gated(self) -> bool:
+        return True
 
-        return RecurrentStack(self.shape(**task), cell="gru", label="gru", seed=seed)
+    @property
+    def cell(self) -> str:
+        return "gru"
+
+    @property
+    def gate_bias(self) -> dict[str, float]:
+        return {"z": self.update_bias}

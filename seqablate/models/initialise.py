@@ -1,64 +1,154 @@
-"""Initial values of recurrent models, each cited, each tensor from a stream of its own.
+"""Which initial values every tensor of a model gets, each tensor from a stream of its own.
 
 A tensor's values depend on the seed and on its name only: adding a layer never shifts the others.
+
+Recurrences, every gate's block drawn on its own (:class:`seqablate.models.choices.Init`):
+
+    kind         input weights    recurrent weights                       biases
+    torch        uniform          uniform                                 uniform, +-1/sqrt(D) all three
+    orthogonal   Glorot           gain * orthogonal                       0
+    identity     N(0, .001^2)     identity                                0
+    gaussian     Glorot           gain * N(0, 1/D)                        0
+    smart_tanh   N(0, .01^2)      15 into a unit, spectral radius .95     0
+    chrono       Glorot           orthogonal                              log U(1, T - 1) where a gate remembers
+
+The matrix of a skip over time starts as the recurrent one does, norms as the identity. What stands around recurrences
+(embedding, highway gates, readout) is the same for every kind, so that two arms differ in their recurrences only.
 """
 
 from __future__ import annotations
 
-import math
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
+from torch import Tensor, nn
 
 from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
+from seqablate.models import fill
+from seqablate.models.choices import DeepInit, Init
+from seqablate.models.fill import Fill
 from seqablate.streams import stream_seed
 
 
-def initialise_recurrence(recurrence: Recurrence, seed: int, name: str, forget_bias: float | None = None) -> None:
-    """Input weights Glorot-uniform, recurrent weights orthogonal, biases zero; gate by gate.
+class Scheme(NamedTuple):
+    """How the blocks of a recurrence are filled."""
 
-    Glorot & Bengio 2010, eq. 16; Saxe, McClelland & Ganguli 2014 (orthogonal), as usual for recurrent matrices since
-    Le, Jaitly & Hinton 2015 and Arjovsky et al. 2016. ``forget_bias`` is the whole bias of a forget gate
-    (torch adds two: it goes into ``bias_ih``, ``bias_hh`` stays zero); Jozefowicz et al. 2015 recommend 1. Where the
-    gates are coupled, ``f = 1 - i``, the input gate's is minus that, so that f starts at ``sigmoid(forget_bias)``.
+    input: Fill
+    recurrent: Fill
+    bias: Fill = fill.zeros
 
-    An ablated cell starts from the values of the whole one, less the gate that it lacks.
+    def of(self, tensor: str) -> Fill:
+        """By the tensor's name."""
+        if tensor.startswith("bias"):
+            return self.bias
+        return self.input if tensor == "weight_ih" else self.recurrent
+
+
+SCHEMES = {
+    Init.torch: Scheme(fill.torch_recurrent, fill.torch_recurrent, fill.torch_recurrent),
+    Init.orthogonal: Scheme(fill.glorot, fill.orthogonal),
+    Init.identity: Scheme(fill.thousandth, fill.identity),
+    Init.gaussian: Scheme(fill.glorot, fill.gaussian),
+    Init.smart_tanh: Scheme(fill.hundredth, fill.sparse),
+    Init.chrono: Scheme(fill.glorot, fill.orthogonal),
+}
+DEEP_FILLS: dict[DeepInit, Fill] = {
+    DeepInit.torch: fill.torch_layer,
+    DeepInit.he: fill.he,
+    DeepInit.glorot: fill.glorot,
+    DeepInit.orthogonal: fill.orthogonal,
+    DeepInit.gaussian: fill.gaussian,
+}
+# Gates that decide how long a state is kept: 1 where an open one keeps, -1 where an open one lets the new in. With
+# coupled gates, f = 1 - i, and in the minimal gated unit, h' = (1 - f) h + f n, there is one gate for both.
+MEMORY_GATES = {"lstm": {"f": 1, "i": -1}, "gru": {"z": 1}, "mgu": {"f": -1}}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Initialiser:
+    """Gives the parameters of a model their initial values, in place.
 
     Args:
-        recurrence: changed in place.
         seed: the run's seed.
-        name: the recurrence's name, which selects its streams.
-        forget_bias: for a cell with a gate ``f``, or with ``i`` coupled to it.
+        kind: of recurrences.
+        deep: of the hidden layers of deep nets.
+        gain: factor of recurrent weights, or of the weights of hidden layers.
+        horizon: T of ``chrono``: timesteps over which a dependency can reach, 3 or more.
+        gate_bias: what is added to the biases of a recurrence's gates, by gate (torch adds two biases: it goes into
+            ``bias_ih``); ``chrono`` takes no notice.
+        transform_bias: where the biases of highway gates start (Srivastava et al. 2015, section 2.2).
+
+    Example:
+        >>> lstm = Recurrence("lstm", 3, 8)
+        >>> Initialiser(seed=0, gate_bias={"f": 1.0}).recurrence(lstm, "lstm")
+        >>> lstm.bias_ih.view(4, 8)[:, 0].tolist()
+        [0.0, 1.0, 0.0, 0.0]
     """
-    D, cell = recurrence.hidden_size, recurrence.cell
-    whole = CELLS[cell.base or cell.name].gates
-    with torch.no_grad():
-        for gate, w_ih, w_hh in zip(
-            cell.gates, recurrence.weight_ih.split(D), recurrence.weight_hh.split(D), strict=True
-        ):
-            number = whole.index(gate)
-            torch.nn.init.xavier_uniform_(w_ih, generator=_generator(seed, f"{name}.weight_ih", number))
-            torch.nn.init.orthogonal_(w_hh, generator=_generator(seed, f"{name}.weight_hh", number))
-        recurrence.bias_ih.zero_()
-        recurrence.bias_hh.zero_()
-        if forget_bias is not None:
-            gate, bias = ("f", forget_bias) if "f" in cell.gates else ("i", -forget_bias)
-            recurrence.bias_ih.split(D)[cell.gates.index(gate)].fill_(bias)
 
+    seed: int
+    kind: Init = Init.orthogonal
+    deep: DeepInit = DeepInit.torch
+    gain: float = 1.0
+    horizon: int = 0
+    gate_bias: dict[str, float] = field(default_factory=dict)
+    transform_bias: float = 0.0
 
-def initialise_linear(linear: torch.nn.Linear, seed: int, name: str) -> None:
-    """Weights U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (torch's own range), bias zero."""
-    bound = 1 / math.sqrt(linear.in_features)
-    with torch.no_grad():
-        linear.weight.uniform_(-bound, bound, generator=_generator(seed, f"{name}.weight"))
-        linear.bias.zero_()
+    @torch.no_grad()
+    def recurrence(self, recurrence: Recurrence, name: str) -> None:
+        """By ``kind``, gate by gate: an ablated cell starts from the whole one's values, less the gate it lacks."""
+        cell = recurrence.cell
+        whole = CELLS[cell.base].gates if cell.base else cell.gates
+        for tensor, parameter in recurrence.named_parameters():
+            if tensor.startswith("norm"):
+                parameter.fill_(1.0 if tensor.endswith("weight") else 0.0)
+                continue
+            for gate, block in zip(cell.gates, parameter.split(recurrence.hidden_size), strict=True):
+                SCHEMES[self.kind].of(tensor)(block, self.generator(f"{name}.{tensor}", whole.index(gate)))
+            if tensor in ("weight_hh", "weight_skip"):
+                parameter.mul_(self.gain)
+        for gate, bias in self._gate_biases(recurrence, name).items():
+            recurrence.bias_ih.split(recurrence.hidden_size)[cell.gates.index(gate)].add_(bias)
 
+    def _gate_biases(self, recurrence: Recurrence, name: str) -> dict[str, Tensor | float]:
+        """What comes on top of the scheme's biases."""
+        if self.kind is not Init.chrono:
+            return dict(self.gate_bias)
+        cell = recurrence.cell
+        memory = MEMORY_GATES[cell.base or cell.name]
+        keep = fill.log_uniform_time(self.horizon, recurrence.hidden_size, self.generator(f"{name}.bias_ih"))
+        return {gate: sign * keep for gate, sign in memory.items() if gate in cell.gates}
 
-def initialise_embedding(embedding: torch.nn.Embedding, seed: int, name: str) -> None:
-    """Standard normal (torch's own)."""
-    with torch.no_grad():
-        embedding.weight.normal_(generator=_generator(seed, f"{name}.weight"))
+    @torch.no_grad()
+    def layer(self, module: nn.Linear | nn.Conv1d | nn.Conv2d, name: str) -> None:
+        """A hidden layer of a deep net: weights by ``deep``, times ``gain``; biases 0 (``torch``: as its weights)."""
+        DEEP_FILLS[self.deep](module.weight, self.generator(f"{name}.weight"))
+        module.weight.mul_(self.gain)
+        if module.bias is None:
+            return
+        module.bias.zero_()
+        if self.deep is DeepInit.torch:
+            fill.uniform(module.bias, fill.fan_in(module.weight) ** -0.5, self.generator(f"{name}.bias"))
 
+    @torch.no_grad()
+    def linear(self, linear: nn.Linear, name: str) -> None:
+        """A readout: weights U(-1/sqrt(fan_in), 1/sqrt(fan_in)) (torch's own range), bias zero."""
+        fill.torch_layer(linear.weight, self.generator(f"{name}.weight"))
+        if linear.bias is not None:
+            linear.bias.zero_()
 
-def _generator(seed: int, name: str, *indices: int) -> torch.Generator:
-    return torch.Generator().manual_seed(stream_seed(seed, f"init.{name}", *indices))
+    @torch.no_grad()
+    def transform_gate(self, gate: nn.Linear, name: str) -> None:
+        """As :meth:`linear`, the bias at ``transform_bias``."""
+        self.linear(gate, name)
+        gate.bias.fill_(self.transform_bias)
+
+    @torch.no_grad()
+    def embedding(self, embedding: nn.Embedding, name: str) -> None:
+        """Standard normal (torch's own)."""
+        embedding.weight.normal_(generator=self.generator(f"{name}.weight"))
+
+    def generator(self, name: str, *indices: int) -> torch.Generator:
+        """A fresh stream for the tensor ``name``, or for a block of it."""
+        return torch.Generator().manual_seed(stream_seed(self.seed, f"init.{name}", *indices))

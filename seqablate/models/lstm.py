@@ -7,19 +7,15 @@ Whole, or without one of its parts (Greff et al. 2015, "LSTM: A search space ody
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
-from seqablate.errors import UsageError
+from seqablate.models.choices import finite
 from seqablate.models.recurrent_config import RecurrentConfig
-
-if TYPE_CHECKING:
-    from seqablate.models.recurrent import RecurrentStack
 
 
 class LSTMVariant(Enum):
@@ -37,33 +33,37 @@ class LSTMVariant(Enum):
 @variant("model", "lstm")
 @dataclass(kw_only=True, slots=True)
 class LSTMConfig(RecurrentConfig):
-    """``forget_bias``: the forget gates' bias at the start (Jozefowicz et al. 2015 recommend 1).
+    """``forget_bias``: added to the forget gates' initial bias (Jozefowicz et al. 2015 recommend 1).
 
-    With ``coupled_gates`` the input gates' bias starts at minus that, so that f starts where it would in the full LSTM.
-    With ``no_forget_gate`` f is 1 whatever ``forget_bias`` says: there is nothing to set.
+    With ``coupled_gates`` it is taken from the input gates', so that f starts where it would in the full LSTM. With
+    ``no_forget_gate`` f is 1 and with ``init=chrono`` the bias is chrono's, whatever ``forget_bias`` says.
     """
+
+    reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Gers et al. 2000"
+    states: ClassVar[str] = "h, c"
 
     variant: LSTMVariant = MISSING
     forget_bias: float = MISSING
 
     def __post_init__(self) -> None:
         RecurrentConfig.__post_init__(self)
-        if not math.isfinite(self.forget_bias):
-            raise UsageError(f"model.forget_bias={self.forget_bias}: must be a finite number")
+        finite("model.forget_bias", self.forget_bias)
 
     @property
-    def fused(self) -> bool:
+    def kernels(self) -> bool:
         """Only the whole LSTM has kernels."""
         return self.variant is LSTMVariant.full
 
-    def build(self, *, seed: int, **task: Any) -> RecurrentStack:
-        """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from seqablate.models.recurrent import RecurrentStack
+    @property
+    def gated(self) -> bool:
+        return True
 
-        return RecurrentStack(
-            self.shape(**task),
-            cell="lstm" if self.variant is LSTMVariant.full else f"lstm_{self.variant.value}",
-            label="lstm",
-            seed=seed,
-            forget_bias=None if self.variant is LSTMVariant.no_forget_gate else self.forget_bias,
-        )
+    @property
+    def cell(self) -> str:
+        return "lstm" if self.variant is LSTMVariant.full else f"lstm_{self.variant.value}"
+
+    @property
+    def gate_bias(self) -> dict[str, float]:
+        if self.variant is LSTMVariant.coupled_gates:
+            return {"i": -self.forget_bias}
+        return {} if self.variant is LSTMVariant.no_forget_gate else {"f": self.forget_bias}

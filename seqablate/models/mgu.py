@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 from seqablate.config.registry import variant
 from seqablate.models.recurrent_config import RecurrentConfig
-
-if TYPE_CHECKING:
-    from seqablate.models.recurrent import RecurrentStack
 
 
 @variant("model", "mgu")
@@ -17,8 +14,12 @@ if TYPE_CHECKING:
 class MGUConfig(RecurrentConfig):
     """No keys of its own."""
 
-    def build(self, *, seed: int, **task: Any) -> RecurrentStack:
-        """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from seqablate.models.recurrent import RecurrentStack
+    reference: ClassVar[str] = "Zhou et al. 2016"
 
-        return RecurrentStack(self.shape(**task), cell="mgu", label="mgu", seed=seed)
+    @property
+    def gated(self) -> bool:
+        return True
+
+    @property
+    def cell(self) -> str:
+        return "mgu"

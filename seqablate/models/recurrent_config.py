@@ -3,27 +3,55 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from omegaconf import MISSING
 
+from seqablate.config.registry import variant_name
 from seqablate.config.schema import at_least, fraction
+from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
+from seqablate.models.base import Model, ModelConfig
+from seqablate.models.choices import Init, Norm, Skip, check_gain, check_skip, finite
 
 if TYPE_CHECKING:
-    from seqablate.models.recurrent import StackShape
+    from seqablate.engine.cells import Cell
+    from seqablate.models.initialise import Initialiser
+    from seqablate.models.stack import StackShape
 
 
 @dataclass(kw_only=True, slots=True)
-class RecurrentConfig:
-    """Abstract: sizes of a recurrent stack, named as in torch.nn; each cell's config adds its own keys."""
+class RecurrentConfig(ModelConfig):
+    """Abstract: a stack of recurrences; each cell's config adds its own keys.
+
+    Args:
+        hidden_size, num_layers, bidirectional, dropout: as in torch.nn.
+        norm: LayerNorm on each layer's output (``layer``) or inside the cell (``cell``: Ba et al. 2016).
+        skip: over depth (:mod:`seqablate.models.skip`).
+        transform_bias: where the biases of highway gates start (Srivastava et al. 2015: negative, to carry at first).
+        time_skip: k of 2 or more: h_t also sees h_{t-k} (Lin et al. 1996; Zhang et al. 2016); 0: not.
+        dilation: layer l sees h_{t - dilation**l} in place of h_{t-1} (Chang et al. 2017); 1: every layer the last h.
+        init: initial values (:mod:`seqablate.models.initialise`).
+        gain: what multiplies the initial recurrent weights of ``init=orthogonal`` and ``gaussian``.
+    """
+
+    shared_values: ClassVar[str] = "shared/recurrent"
+    restrictions: ClassVar[str] = "bidirectional: not where the future is the target (lm, reverse)"
 
     hidden_size: int = MISSING
     num_layers: int = MISSING
     bidirectional: bool = MISSING
     dropout: float = MISSING
+    norm: Norm = MISSING
+    skip: Skip = MISSING
+    transform_bias: float = MISSING
+    time_skip: int = MISSING
+    dilation: int = MISSING
+    init: Init = MISSING
+    gain: float = MISSING
 
     def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
         at_least("model.hidden_size", self.hidden_size, 1)
         at_least("model.num_layers", self.num_layers, 1)
         fraction("model.dropout", self.dropout)
@@ -31,28 +59,111 @@ class RecurrentConfig:
             raise UsageError(
                 f"model.dropout={self.dropout} acts between layers: it needs model.num_layers of 2 or more"
             )
+        check_skip(self.skip, [self.hidden_size] * self.num_layers, "model.num_layers", "model.hidden_size")
+        finite("model.transform_bias", self.transform_bias)
+        check_gain(self.init, self.gain)
+        if self.init is Init.chrono and not self.gated:
+            raise UsageError(
+                "model.init=chrono sets the biases of gates, and this cell has none that it knows: "
+                "use another model.init, or model=lstm, gru or mgu"
+            )
+        self._check_time()
+
+    def _check_time(self) -> None:
+        at_least("model.dilation", self.dilation, 1)
+        if self.time_skip < 0 or self.time_skip == 1:
+            raise UsageError(f"model.time_skip={self.time_skip}: must be 2 or more (h_t sees h_(t-1) anyway), or 0")
+        if self.time_skip and self.dilation > 1:
+            raise UsageError(
+                f"model.time_skip={self.time_skip} and model.dilation={self.dilation} are two answers to one question: "
+                "leave one of them out"
+            )
+        if self.dilation > 1 and self.num_layers == 1:
+            raise UsageError(
+                f"model.dilation={self.dilation} grows from layer to layer and is 1 in the first: "
+                "it needs model.num_layers of 2 or more"
+            )
 
     @property
-    def causal(self) -> bool:
-        """Whether an output depends on no later input."""
-        return not self.bidirectional
+    def cell(self) -> str | Cell:
+        """The cell's name in the engine, or a cell that the engine does not know by name."""
+        raise NotImplementedError
+
+    @property
+    def gated(self) -> bool:
+        """Whether the cell has gates that ``init=chrono`` knows."""
+        return False
+
+    @property
+    def kernels(self) -> bool:
+        """Whether the engine knows whole sequences of the cell."""
+        return False
+
+    @property
+    def gate_bias(self) -> dict[str, float]:
+        """What is added to the initial biases of gates, by gate."""
+        return {}
 
     @property
     def fused(self) -> bool:
-        """Whether there are kernels for the cell; without them only ``backend=loop`` runs it."""
-        return False
+        """A skip over time, or a norm inside the cell, leaves the kernels."""
+        return self.kernels and not self.time_skip and self.norm is not Norm.cell
 
-    def shape(self, *, input_size: int, output_size: int, tokens: bool, every_step: bool) -> StackShape:
-        """This config's sizes and a task's together."""
-        from seqablate.models.recurrent import StackShape
+    def check(self, task: TaskTraits) -> None:
+        if self.bidirectional and task.causal_only:
+            raise UsageError(
+                "model.bidirectional=true cannot be combined with next-token prediction (or a task that is shown its "
+                "targets): it would see the token it has to predict; use model.bidirectional=false or another task"
+            )
+        if self.init is Init.chrono and task.horizon < 3:
+            raise UsageError(
+                f"model.init=chrono draws from log U(1, T - 1), and the task's T is {task.horizon}: it needs 3 or more"
+            )
+        self._check_reach("time_skip", self.time_skip, task)
+        if self.dilation > 1:
+            self._check_reach("dilation", self.dilation ** (self.num_layers - 1), task)
+
+    def _check_reach(self, key: str, reach: int, task: TaskTraits) -> None:
+        """Refuse what reaches back beyond the beginning of every sequence: it would change nothing."""
+        if reach >= task.horizon:
+            steps = f" ({reach} steps in the last layer)" if key == "dilation" else ""
+            raise UsageError(
+                f"model.{key}={getattr(self, key)}{steps} reaches back over all {task.horizon} timesteps of the task: "
+                "use a smaller one, or a longer task"
+            )
+
+    def shape(self, input_size: int) -> StackShape:
+        """This config's sizes and an input's together."""
+        from seqablate.models.stack import StackShape
 
         return StackShape(
+            cell=self.cell,
             input_size=input_size,
             hidden_size=self.hidden_size,
             num_layers=self.num_layers,
-            output_size=output_size,
             bidirectional=self.bidirectional,
             dropout=self.dropout,
-            tokens=tokens,
-            every_step=every_step,
+            norm=self.norm,
+            skip=self.skip,
+            time_skip=self.time_skip,
+            dilation=self.dilation,
         )
+
+    def initialiser(self, *, seed: int, task: TaskSpec) -> Initialiser:
+        """Of this config's initial values."""
+        from seqablate.models.initialise import Initialiser
+
+        return Initialiser(
+            seed=seed,
+            kind=self.init,
+            gain=self.gain,
+            horizon=task.horizon,
+            gate_bias=self.gate_bias,
+            transform_bias=self.transform_bias,
+        )
+
+    def build(self, *, seed: int, task: TaskSpec) -> Model:
+        from seqablate.models.recurrent import RecurrentModel
+
+        shape = self.shape(self.hidden_size if task.tokens else task.input_size)
+        return RecurrentModel(shape, task, variant_name(self), self.initialiser(seed=seed, task=task))

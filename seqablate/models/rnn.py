@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
 from seqablate.models.recurrent_config import RecurrentConfig
-
-if TYPE_CHECKING:
-    from seqablate.models.recurrent import RecurrentStack
 
 
 class Nonlinearity(Enum):
@@ -27,19 +24,14 @@ class Nonlinearity(Enum):
 class RNNConfig(RecurrentConfig):
     """``nonlinearity`` is torch.nn.RNN's."""
 
+    reference: ClassVar[str] = "Elman 1990"
+
     nonlinearity: Nonlinearity = MISSING
 
     @property
-    def fused(self) -> bool:
+    def kernels(self) -> bool:
         return True
 
-    def build(self, *, seed: int, **task: Any) -> RecurrentStack:
-        """The model for one run; ``task`` is what :meth:`RecurrentConfig.shape` takes."""
-        from seqablate.models.recurrent import RecurrentStack
-
-        return RecurrentStack(
-            self.shape(**task),
-            cell=f"rnn_{self.nonlinearity.value}",
-            label="rnn",
-            seed=seed,
-        )
+    @property
+    def cell(self) -> str:
+        return f"rnn_{self.nonlinearity.value}"

@@ -6,13 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from seqablate.record.folder import RunFolder
 from seqablate.record.reader import Record, read_record
 from seqablate.record.summary import read_info
 from seqablate.record.views import signals_table
-from seqablate.signals import Signal
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -64,8 +61,3 @@ class Run:
     def signals(self) -> pd.DataFrame:
         """Tidy: step, quantity, module, layer, direction, state, loss_step, axis, index, value."""
         return signals_table(self.record.signals).to_pandas()
-
-    def last_signals(self, quantity: str) -> list[Signal]:
-        """The curves of the last step at which any was known (a diverged run ends in NaN)."""
-        found = [s for s in self.record.signals if s.quantity == quantity and np.isfinite(s.values).any()]
-        return [signal for signal in found if signal.step == found[-1].step]

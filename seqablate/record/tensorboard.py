@@ -20,7 +20,10 @@ from seqablate.record.reader import Record, read_record
 from seqablate.record.summary import read_info
 from seqablate.record.tensorboard_protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.signals import Signal
+from seqablate.signals.pairs import PAIRS, last_pairs
+from seqablate.signals.views import View, view_of
 
+LEAST_LAYERS = 4  # over fewer a heatmap shows nothing that the curves do not
 HEATMAP_SECONDS = 60  # between heatmaps of a run that goes on: each costs some tenths of a second to draw
 TRAIN_TAGS = {
     "loss": "loss/train",
@@ -29,7 +32,6 @@ TRAIN_TAGS = {
     "update_ratio": "gradient/update_ratio",
     "lr": "optimizer/lr",
 }
-CURVES = {"lag": "lag_curve", "total": "profile"}
 # The Custom scalars page: sections, their charts, and the tags of each as a pattern. TensorBoard merges the pages of
 # many runs and shows a chart once only where its title and pattern are the same, so no pattern names a layer.
 LAYOUT = {
@@ -39,11 +41,13 @@ LAYOUT = {
         "gradient norm, before and after clipping": "^gradient/norm",
         "share of steps clipped so far": "^gradient/clipped_share$",
     },
-    "gradient of every timestep, log10 (set Smoothing to 0)": {
+    "gradient of every timestep and layer, log10 (set Smoothing to 0)": {
         "lag curve, last (against the lag)": "^lag_curve/",
         "lag curve, at initialisation (against the lag)": "^lag_curve_init/",
         "profile, last (against the timestep)": "^profile/",
         "profile, at initialisation (against the timestep)": "^profile_init/",
+        "layer profile, last (against the layer)": "^layer_profile/",
+        "layer profile, at initialisation (against the layer)": "^layer_profile_init/",
     },
 }
 
@@ -77,7 +81,7 @@ class EventView:
             self._eval(row)
         elif kind == "text":
             self.file.add(row["step"], [text_value("text/sample", row["text"])])
-        elif kind == "signal" and row["quantity"] in CURVES:
+        elif kind == "signal":
             self._signal(Signal.from_row(row))
 
     def flush(self) -> None:
@@ -91,10 +95,11 @@ class EventView:
     def finish(self, record: Record) -> None:
         """Add what is known at the end: last curves, heatmaps, hyperparameters with their metrics."""
         self.info = read_info(self.run_dir)
-        last = {_tag(signal, ""): signal for signal in record.signals if _drawable(signal)}
+        last = {_tag(view, signal, ""): signal for signal in record.signals if (view := view_of(signal)) is not None}
         for tag, signal in last.items():
             self._curve(tag, signal)
         self._heatmaps()
+        self._pairs(record)
         self.file.add(0, hparam_values(self.run_dir, self.info, sorted(self._headline_tags())))
         self.flush()
 
@@ -116,9 +121,9 @@ class EventView:
 
     def _signal(self, signal: Signal) -> None:
         """Curves at initialisation at once; the last ones only when they are known to be the last."""
-        if signal.step == 0:
-            self._curve(_tag(signal, "_init"), signal)
-        if signal.quantity == "total":
+        if signal.step == 0 and (view := view_of(signal)) is not None:
+            self._curve(_tag(view, signal, "_init"), signal)
+        if signal.quantity == "total" and (signal.axis == "timestep" or len(signal.values) >= LEAST_LAYERS):
             self.profiles[_place(signal)].append(signal)
 
     def _curve(self, tag: str, signal: Signal) -> None:
@@ -131,6 +136,7 @@ class EventView:
         from seqablate.figures.heatmap import draw_heatmap
 
         for place, signals in self.profiles.items():
+            timed = signals[0].axis == "timestep"
             width = max(len(s.values) for s in signals)
             norms_ST = np.full((len(signals), width), np.nan)
             for row, signal in zip(norms_ST, signals, strict=True):
@@ -139,10 +145,20 @@ class EventView:
                 norms_ST,
                 np.array([s.step for s in signals]),
                 title=f"{self.info['name']}: {signals[0].label}",
-                label=f"log10 ‖dL/d{signals[0].state}ₜ‖",
+                label=f"log10 ‖dL/d{signals[0].state}ₜ‖" if timed else f"log10 ‖dL/d{signals[0].state}‖",
+                ylabel="timestep t" if timed else "layer",
             )
             self.file.add(signals[-1].step, [heatmap_value(f"heatmap/{place}", png(figure))])
         self.drawn = time.monotonic()
+
+    def _pairs(self, record: Record) -> None:
+        """Which decoder step depends on which encoder timestep, as it was in the end."""
+        from seqablate.figures.curves import png
+        from seqablate.figures.pairs import draw_pairs
+
+        if pairs := last_pairs(record.signals):
+            figure = draw_pairs(pairs, title=f"{self.info['name']}: {PAIRS}")
+            self.file.add(self.info["step"], [heatmap_value("heatmap/pair", png(figure))])
 
     def _headline_tags(self) -> set[str]:
         return {"loss/eval", f"metric/{self.info['metric']['name']}"} & self.tags
@@ -181,14 +197,10 @@ def rebuild_events(run_dir: Path) -> EventView:
     return view
 
 
-def _drawable(signal: Signal) -> bool:
-    return signal.quantity in CURVES and bool(np.isfinite(signal.values).any())
-
-
 def _place(signal: Signal) -> str:
-    reverse = "_reverse" if signal.direction == "reverse" else ""
-    return f"{signal.state}_layer{signal.layer}{reverse}"
+    """``h_layer0``, ``encoder_h_layer1_reverse``; ``h_layers`` for a curve over all of them."""
+    return signal.label.replace("layer ", "layer").replace(" ", "_") + ("_layers" if signal.axis == "layer" else "")
 
 
-def _tag(signal: Signal, when: str) -> str:
-    return f"{CURVES[signal.quantity]}{when}/{_place(signal)}"
+def _tag(view: View, signal: Signal, when: str) -> str:
+    return f"{view.tag}{when}/{_place(signal)}"

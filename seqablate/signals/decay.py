@@ -23,8 +23,8 @@ class Decay:
         error: root-mean-square distance of log10(norm) from the line, in decades; above 0.3 the curve is no
             exponential and ``factor`` only its average slope.
         lags: how many lags the line was fitted to.
-        reach: the largest usable lag.
-        ratio: what is left at ``reach``, measured: its norm over that at lag 0.
+        reach: from the first known lag to the last usable one.
+        ratio: what is left there, measured: its norm over the first known one.
     """
 
     factor: float
@@ -41,9 +41,10 @@ def is_exponential(factor: float, error: float, reach: int, ratio: float) -> boo
 
 
 def fit_decay(lag_curve: np.ndarray) -> Decay | None:
-    """Fit ``norm[k] ~ a * factor**k`` by least squares on log10, lag 0 left out.
+    """Fit ``norm[k] ~ a * factor**k`` by least squares on log10, the first known lag left out.
 
-    Lag 0 is left out because there the loss acts through the readout, not through time.
+    It is left out because there the loss acts through the readout, not through time. (An encoder's first known lag
+    stands behind all of its decoder's.)
 
     Args:
         lag_curve: [K] gradient norms of one loss step by lag k = 0, 1, ...; NaN and values under 1e-36 are ignored.
@@ -56,8 +57,10 @@ def fit_decay(lag_curve: np.ndarray) -> Decay | None:
         >>> round(fit.factor, 6), round(fit.half_life, 6)
         (0.5, 1.0)
     """
+    known = np.flatnonzero(np.isfinite(lag_curve))
+    first = int(known[0]) if len(known) else 0
     lags = np.arange(len(lag_curve))
-    usable = np.isfinite(lag_curve) & (lag_curve > SMALLEST) & (lags > 0)
+    usable = np.isfinite(lag_curve) & (lag_curve > SMALLEST) & (lags > first)
     if usable.sum() < 3:
         return None
     x, y = lags[usable], np.log10(lag_curve[usable])
@@ -65,6 +68,5 @@ def fit_decay(lag_curve: np.ndarray) -> Decay | None:
     error = float(np.sqrt(np.mean((slope * x + intercept - y) ** 2)))
     factor = float(10.0**slope)
     half_life = math.log(0.5) / math.log(factor) if factor < 1 else math.inf
-    reach = int(x[-1])
-    ratio = float(lag_curve[reach] / lag_curve[0]) if lag_curve[0] > 0 else math.nan
-    return Decay(factor, half_life, error, lags=int(usable.sum()), reach=reach, ratio=ratio)
+    ratio = float(lag_curve[x[-1]] / lag_curve[first]) if lag_curve[first] > 0 else math.nan
+    return Decay(factor, half_life, error, lags=int(usable.sum()), reach=int(x[-1]) - first, ratio=ratio)

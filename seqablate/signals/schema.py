@@ -1,7 +1,7 @@
 """The one schema for everything a probe measures.
 
-Parts still to come (decoder time against encoder time, gradient per depth, Jacobian spectra) are other values of
-the same fields, so that the record, TensorBoard and ``show`` need no change for them.
+Parts still to come (Jacobian spectra, Lyapunov exponents) are other values of the same fields, so that the record,
+TensorBoard and ``show`` need no change for them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+PARTS = ("encoder", "decoder")  # of a model that has both; elsewhere the model's name says nothing new
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Signal:
@@ -19,14 +21,17 @@ class Signal:
     Args:
         step: number of updates the parameters had seen when this was measured (0 = at initialisation).
         quantity: ``"total"`` (dL/dh_t with all that flows back through later timesteps), ``"direct"`` (the part that
-            arrives through h_t's own output) or ``"lag"`` (the gradient of ONE loss step: Pascanu et al. 2013, eq. 5).
-        module: what was probed, e.g. ``"rnn"``.
-        layer: depth in the stack, from 0.
+            arrives through h_t's own output), ``"lag"`` (the gradient of ONE loss step: Pascanu et al. 2013, eq. 5) or
+            ``"pair"`` (the same, of each loss step of a decoder at the timesteps of its encoder).
+        module: the part that was probed: ``"rnn"``, ``"encoder"``.
+        layer: depth in the stack, from 0; of a curve over layers, where it begins.
         direction: ``"forward"`` or ``"reverse"``.
         state: ``"h"``, or ``"c"`` for the cell state of an LSTM.
-        loss_step: which loss the gradient is of: ``"all"`` (the training loss) or ``"last"`` (the last loss step only).
-        axis: what ``values`` is indexed by: ``"timestep"`` (0-based) or ``"lag"`` (steps before the loss step, from 0).
-        values: float64 [T]: the batch mean of each sample's own gradient norm of its own loss. NaN where unknown.
+        loss_step: which loss the gradient is of: ``"all"`` (the training loss) or ``"last"`` (the last loss step only),
+            or the number of one loss step, from 0.
+        axis: what ``values`` is indexed by: ``"timestep"`` (0-based), ``"lag"`` (timesteps before the loss step),
+            ``"layer"`` (from the input, 0-based; of all timesteps together) or ``"depth"`` (layers below the top).
+        values: float64: the batch mean of each sample's own gradient norm of its own loss. NaN where unknown.
     """
 
     step: int
@@ -41,8 +46,10 @@ class Signal:
 
     @property
     def label(self) -> str:
-        """Short name of the place measured: ``h layer 0``, or ``c layer 1 reverse``."""
-        return f"{self.state} layer {self.layer}" + (" reverse" if self.direction == "reverse" else "")
+        """Short name of the place measured: ``h layer 0``, ``c layer 1 reverse``, ``encoder h layer 0``, ``h``."""
+        part = f"{self.module} " if self.module in PARTS else ""
+        layer = "" if self.axis in ("layer", "depth") else f" layer {self.layer}"
+        return f"{part}{self.state}{layer}" + (" reverse" if self.direction == "reverse" else "")
 
     def to_row(self) -> dict[str, Any]:
         """The record's row; numbers keep 9 significant digits, so float32 values come back exactly."""

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from seqablate.signals.decay import is_exponential
+from seqablate.signals.schema import PARTS
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+MOST_SENTENCES = 4
 FADING, GROWING = 0.999, 1.001  # factors between the two are called neither
 
 
@@ -72,19 +74,31 @@ def half_life(fit: dict[str, Any]) -> str:
 
 
 def decay_words(fit: dict[str, Any]) -> str:
-    """What a lag curve and its fit mean, in a sentence."""
-    place = [f"layer {fit['layer']}"] if fit["layer"] else []
+    """What a lag curve, over time or over depth, and its fit mean, in a sentence."""
+    place = [fit["module"]] if fit["module"] in PARTS else []
+    place += [f"layer {fit['layer']}"] if fit["layer"] else []
     place += ["reverse"] if fit["direction"] == "reverse" else []
     what = f"d loss / d {fit['state']}" + (f" ({', '.join(place)})" if place else "")
-    left = f"{fit['reach']} steps back: x {number(fit['ratio'])}"
+    unit, back, each = (
+        ("layer", "down", "layer down") if fit["axis"] == "depth" else ("step", "back", "step back in time")
+    )
+    left = f"{fit['reach']} {unit}s {back}: x {number(fit['ratio'])}"
     if not exponential(fit):
-        return f"{what}, {left}; not an exponential (average slope: x {fit['factor']:.3f} a step), look at the curve"
+        return f"{what}, {left}; not an exponential (average slope: x {fit['factor']:.3f} a {unit}), look at the curve"
     if fit["factor"] > GROWING:
-        return f"{what} grows: x {fit['factor']:.3f} for every step back in time; {left}"
+        return f"{what} grows: x {fit['factor']:.3f} for every {each}; {left}"
     if fit["factor"] > FADING:
-        return f"{what} neither fades nor grows: x {fit['factor']:.4f} a step; {left}"
-    half = f"half is left after {half_life(fit)} steps"
-    return f"{what} fades: x {fit['factor']:.3f} for every step back in time, {half}; {left}"
+        return f"{what} neither fades nor grows: x {fit['factor']:.4f} a {unit}; {left}"
+    half = f"half is left after {half_life(fit)} {unit}s"
+    return f"{what} fades: x {fit['factor']:.3f} for every {each}, {half}; {left}"
+
+
+def telling(fits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The fits worth a sentence each: all where they are few, else each part's first and last layer, forward."""
+    if len(fits) <= MOST_SENTENCES:
+        return fits
+    last = {fit["module"]: fit["layer"] for fit in fits}
+    return [fit for fit in fits if fit["direction"] == "forward" and fit["layer"] in (0, last[fit["module"]])]
 
 
 def outcome(info: dict[str, Any]) -> str:

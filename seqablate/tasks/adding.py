@@ -13,14 +13,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
 
 import numpy as np
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
 from seqablate.config.schema import at_least
-from seqablate.tasks.base import Batch, Metric, RunData, TaskSpec
+from seqablate.config.task_spec import TaskTraits
+from seqablate.tasks.base import Batch, Metric, RunData
 from seqablate.tasks.synthetic import SyntheticTask
 
 
@@ -36,16 +36,26 @@ class AddingVariant(Enum):
 @variant("task", "adding")
 @dataclass(kw_only=True, slots=True)
 class AddingConfig:
-    """``length`` T (hs97 and pascanu draw each sequence's length from [T, 1.1 T]) and the ``variant``."""
+    """``length`` T (hs97 and pascanu draw each sequence's length from [T, 1.1 T]) and the ``variant``.
 
-    causal_only: ClassVar[bool] = False
+    ``shuffle_labels`` as in SyntheticTask.
+    """
 
     length: int = MISSING
     variant: AddingVariant = MISSING
+    shuffle_labels: bool = MISSING
 
     def __post_init__(self) -> None:
         # hs97 marks one of the first 10 and another of the first T/2 - 1; the others need room for two positions.
         at_least("task.length", self.length, 22 if self.variant is AddingVariant.hs97 else 10)
+
+    @property
+    def traits(self) -> TaskTraits:
+        """One number after the last step; hs97 and pascanu vary the length."""
+        fixed = self.variant in (AddingVariant.arjovsky, AddingVariant.tcn)
+        return TaskTraits(
+            horizon=self.length if fixed else int(1.1 * self.length), length=self.length if fixed else None
+        )
 
     def build(self, data: RunData) -> SyntheticTask:
         """The task for one run."""
@@ -58,11 +68,12 @@ class AddingConfig:
             AddingVariant.hs97: (sample_hs97, HS97_METRICS, 0.04),
         }[self.variant]
         return SyntheticTask(
-            spec=TaskSpec(input_size=2, output_size=1),
+            spec=self.traits.sized(input_size=2, output_size=1),
             metrics=metrics,
             sampler=lambda rng, count: sampler(rng, count, self.length),
             objective=Regression(tolerance),
             data=data,
+            shuffle_labels=self.shuffle_labels,
             # Hochreiter & Schmidhuber also want every recent sequence within the tolerance.
             also_needed=lambda results: self.variant is not AddingVariant.hs97 or results["wrong"] == 0,
         )

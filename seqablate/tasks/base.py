@@ -11,30 +11,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from seqablate.config.task_spec import TaskSpec
+
 if TYPE_CHECKING:
     import torch
 
 # Given token ids [1, 1] and the carried state, the logits [V] of the next token and the new state.
 NextLogits = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskSpec:
-    """What a model must know of a task in order to fit it.
-
-    Args:
-        input_size: features I of a real-valued input, or the vocabulary size V of token input.
-        output_size: outputs O.
-        tokens: inputs are token ids (the model embeds them) rather than real vectors.
-        every_step: the loss is taken at every timestep; otherwise after each sample's last valid step only.
-        carries_state: the state after one training batch is where the next begins (truncated backpropagation).
-    """
-
-    input_size: int
-    output_size: int
-    tokens: bool = False
-    every_step: bool = False
-    carries_state: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,9 +53,10 @@ class Batch:
 
     Args:
         x: [T, B, I] real or [T, B] token ids (int64).
-        y: targets, [B] for a loss on the last step, [T, B] for a loss on every step.
+        y: targets, [B] for a loss on the last step, [T, B] for a loss on every step, of a transduction [S, B] for its
+            last S steps.
         lengths: [B] valid steps of each sample; None when all T are. Padding stands at the end and is zero.
-        reset: whether a carried state starts afresh before this batch (TaskSpec.carries_state).
+        reset: whether a carried state starts afresh before this batch (TaskTraits.carries_state).
     """
 
     x: Any
@@ -107,7 +91,8 @@ class RunData:
 
 
 class Task(Protocol):
-    """A built task. ``batch`` arguments below hold tensors; ``output`` is the model's, [B, O] or [T, B, O]."""
+    """A built task. ``batch`` arguments below hold tensors; ``output`` is the model's, [B, O] or [T, B, O] (of a
+    transduction also [S, B, O], the target's steps alone)."""
 
     spec: TaskSpec
     metrics: tuple[Metric, ...]  # the first is the headline: its chance and goal are printed and drawn
@@ -124,7 +109,7 @@ class Task(Protocol):
         """``"evaluation"`` data (fixed by their own seed) or ``"test"`` data (never used to decide anything)."""
 
     def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Loss of each sample [B], or of each step and sample [T, B]; a sample's loss is the mean of its steps."""
+        """Loss of each sample [B], or of each step (with a target) and sample; a sample's is the mean of its steps."""
 
     def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
         """Per-sample values [B] by name; their means over a whole split go to :meth:`summarise`."""

@@ -13,14 +13,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
 
 import numpy as np
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
 from seqablate.config.schema import at_least
-from seqablate.tasks.base import Batch, Metric, RunData, TaskSpec
+from seqablate.config.task_spec import TaskTraits
+from seqablate.tasks.base import Batch, Metric, RunData
 from seqablate.tasks.synthetic import SyntheticTask, one_hot
 
 SYMBOLS = 10  # to remember
@@ -37,15 +37,20 @@ class CopyVariant(Enum):
 @variant("task", "copy")
 @dataclass(kw_only=True, slots=True)
 class CopyConfig:
-    """``length`` T of the wait; the whole sequence has T + 20 steps."""
-
-    causal_only: ClassVar[bool] = False
+    """``length`` T of the wait (the whole sequence has T + 20 steps); ``shuffle_labels`` as in SyntheticTask."""
 
     length: int = MISSING
     variant: CopyVariant = MISSING
+    shuffle_labels: bool = MISSING
 
     def __post_init__(self) -> None:
         at_least("task.length", self.length, 1)
+
+    @property
+    def traits(self) -> TaskTraits:
+        """A symbol at every step."""
+        steps = self.length + 2 * SYMBOLS
+        return TaskTraits(horizon=steps, length=steps, every_step=True)
 
     def build(self, data: RunData) -> SyntheticTask:
         """The task for one run."""
@@ -70,11 +75,12 @@ class CopyConfig:
             source="one symbol of eight",
         )
         return SyntheticTask(
-            spec=TaskSpec(input_size=ALPHABET + 2, output_size=ALPHABET + 1, every_step=True),
+            spec=self.traits.sized(input_size=ALPHABET + 2, output_size=ALPHABET + 1),
             metrics=(loss, accuracy),
             sampler=lambda rng, count: sample_copy(rng, count, self.length),
             objective=Classification(scored_steps=SYMBOLS),
             data=data,
+            shuffle_labels=self.shuffle_labels,
         )
 
 

@@ -18,15 +18,16 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
 from seqablate.config.schema import at_least
+from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.tasks.base import Batch, Metric, NextLogits, RunData, TaskSpec
+from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
 from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, Corpus, Level, load_corpus
 from seqablate.tasks.ngram import bigram_loss, unigram_loss
 
@@ -52,8 +53,6 @@ class LmConfig:
         vocab_size: most entries of a word vocabulary.
     """
 
-    causal_only: ClassVar[bool] = True
-
     corpus: str = MISSING
     level: Level = MISSING
     bptt: int = MISSING
@@ -64,6 +63,11 @@ class LmConfig:
         at_least("task.vocab_size", self.vocab_size, 2)
         if self.corpus.strip() and self.corpus != "pydoc" and Path(self.corpus).expanduser().exists():
             self.corpus = str(Path(self.corpus).expanduser().resolve())  # resuming works from any folder
+
+    @property
+    def traits(self) -> TaskTraits:
+        """The next token at every step; each is the next step's input."""
+        return TaskTraits(horizon=self.bptt, tokens=True, every_step=True, carries_state=True, causal_only=True)
 
     def build(self, data: RunData) -> LanguageModelling:
         """The task for one run (UsageError if the text cannot be read or is too short)."""
@@ -77,7 +81,7 @@ class LmConfig:
             streams[name] = Streams.first(corpus.ids[split], data.eval_size, self.bptt)
         metric, baselines = _scale(corpus, streams["evaluation"])
         return LanguageModelling(
-            spec=TaskSpec(input_size=size, output_size=size, tokens=True, every_step=True, carries_state=True),
+            spec=self.traits.sized(input_size=size, output_size=size),
             metrics=(metric,),
             baselines=baselines,
             corpus=corpus,

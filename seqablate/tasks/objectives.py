@@ -1,4 +1,4 @@
-"""Losses and scores of the synthetic tasks. Shapes: T time, B batch, O outputs."""
+"""Losses and scores of the tasks. Shapes: T time, S the last steps (those with a target), B batch, O outputs."""
 
 from __future__ import annotations
 
@@ -31,19 +31,34 @@ class Regression:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """Cross-entropy (nats) of a class after the last step, or at every step.
+    """Cross-entropy (nats) of a class after the last step, at every step, or at the last S steps of a transduction.
 
-    ``scored_steps`` says how many steps at the end count for the accuracy when there is a target at every step.
+    Targets are [B] for output [B, O], and [S, B] for output [S, B, O] or [T, B, O]: steps before the last S, which only
+    read the source, have no loss.
+
+    Args:
+        scored_steps: how many steps at the end count for the accuracy (None: all with a target).
+        exact: also score the whole sequence: 1 where every scored step is right.
     """
 
     scored_steps: int | None = None
+    exact: bool = False
 
     def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Cross-entropy [B] from output [B, O], or [T, B] from [T, B, O]."""
-        losses = F.cross_entropy(output.flatten(0, -2), batch.y.flatten(), reduction="none")
+        """Cross-entropy, shaped as the targets: [B] or [S, B]."""
+        losses = F.cross_entropy(_answers(output, batch).flatten(0, -2), batch.y.flatten(), reduction="none")
         return losses.view(batch.y.shape)
 
     def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
-        """``accuracy`` [B]: the share of scored steps predicted rightly."""
-        right = (output.argmax(-1) == batch.y).to(output.dtype)
-        return {"accuracy": right if right.dim() == 1 else right[-(self.scored_steps or len(right)) :].mean(0)}
+        """``accuracy`` [B], the share of scored steps predicted rightly; ``exact`` [B] if asked for."""
+        right = (_answers(output, batch).argmax(-1) == batch.y).to(output.dtype)
+        if right.dim() == 1:
+            return {"accuracy": right}
+        right_SB = right[-(self.scored_steps or len(right)) :]
+        exact = {"exact": right_SB.amin(0)} if self.exact else {}
+        return {"accuracy": right_SB.mean(0), **exact}
+
+
+def _answers(output: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """The outputs that have a target: all, or those of the last S steps (a slice of all would cost a copy backward)."""
+    return output if len(output) == len(batch.y) else output[-len(batch.y) :]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqablate.config.task_spec import TaskSpec
 from seqablate.streams import stream
-from seqablate.tasks.base import Batch, Metric, NextLogits, RunData, TaskSpec
+from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +31,9 @@ class SyntheticTask:
         objective: loss and scores.
         data: seeds and sizes of this run.
         also_needed: what a solved task must show besides the headline metric's goal.
+        shuffle_labels: train on targets that belong to other sequences, drawn without a look at the input: a control,
+            from which nothing about the input can be learnt. Evaluation and test keep theirs. (A language model's
+            targets are its next inputs: there, nothing could be shuffled but the text.)
     """
 
     spec: TaskSpec
@@ -39,10 +43,15 @@ class SyntheticTask:
     data: RunData
     also_needed: Callable[[dict[str, float]], bool] = lambda results: True
     baselines: dict[str, float] = field(default_factory=dict)
+    shuffle_labels: bool = False
     fingerprint: None = None
 
     def train_batch(self, step: int) -> Batch:
-        return self.sampler(stream(self.data.seed, "data", step), self.data.batch_size)
+        batch = self.sampler(stream(self.data.seed, "data", step), self.data.batch_size)
+        if self.shuffle_labels:
+            others = self.sampler(stream(self.data.seed, "labels", step), self.data.batch_size)
+            batch = with_targets(batch, others, self.spec.source_steps)
+        return batch
 
     def eval_batches(self, split: str) -> Iterator[Batch]:
         for start in range(0, self.data.eval_size, EVAL_BATCH):
@@ -64,6 +73,15 @@ class SyntheticTask:
 
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
         return None
+
+
+def with_targets(batch: Batch, others: Batch, source_steps: int | None) -> Batch:
+    """``batch`` with the targets of ``others``; a transduction's inputs after the source are targets and come along.
+
+    Targets shuffled within a batch would not do: one in B stays where it belongs, and that is enough to learn from.
+    """
+    x = batch.x if source_steps is None else np.concatenate([batch.x[:source_steps], others.x[source_steps:]])
+    return replace(batch, x=x, y=others.y)
 
 
 def one_hot(symbols_TB: np.ndarray, size: int) -> np.ndarray:

@@ -11,15 +11,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
 
 import numpy as np
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
 from seqablate.config.schema import at_least
+from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
-from seqablate.tasks.base import Batch, Metric, RunData, TaskSpec
+from seqablate.tasks.base import Batch, Metric, RunData
 from seqablate.tasks.synthetic import SyntheticTask, one_hot
 
 
@@ -43,18 +43,28 @@ SPECIALS, DISTRACTORS = 2, 4  # symbols 0, 1 are special, 2..5 distract; hs97 ad
 @variant("task", "temporal_order")
 @dataclass(kw_only=True, slots=True)
 class TemporalOrderConfig:
-    """``length`` T (hs97: each sequence's from [T, 1.1 T]), ``variant``, and how many ``symbols`` to order."""
+    """``length`` T (hs97: each sequence's from [T, 1.1 T]), ``variant``, and how many ``symbols`` to order.
 
-    causal_only: ClassVar[bool] = False
+    ``shuffle_labels`` as in SyntheticTask.
+    """
 
     length: int = MISSING
     variant: TemporalOrderVariant = MISSING
     symbols: int = MISSING
+    shuffle_labels: bool = MISSING
 
     def __post_init__(self) -> None:
         if self.symbols not in (2, 3):
             raise UsageError(f"task.symbols={self.symbols}: must be 2 or 3")
         at_least("task.length", self.length, 10)
+
+    @property
+    def traits(self) -> TaskTraits:
+        """One class after the last step; hs97 varies the length."""
+        framed = self.variant is TemporalOrderVariant.hs97
+        return TaskTraits(
+            horizon=int(1.1 * self.length) if framed else self.length, length=None if framed else self.length
+        )
 
     def build(self, data: RunData) -> SyntheticTask:
         """The task for one run."""
@@ -71,11 +81,12 @@ class TemporalOrderConfig:
         )
         extra = 2 if self.variant is TemporalOrderVariant.hs97 else 0
         return SyntheticTask(
-            spec=TaskSpec(input_size=SPECIALS + DISTRACTORS + extra, output_size=classes),
+            spec=self.traits.sized(input_size=SPECIALS + DISTRACTORS + extra, output_size=classes),
             metrics=(accuracy,),
             sampler=self.sample,
             objective=Classification(),
             data=data,
+            shuffle_labels=self.shuffle_labels,
         )
 
     def sample(self, rng: np.random.Generator, count: int) -> Batch:

@@ -47,9 +47,14 @@ def sample_text(parts: Parts, step: int) -> str | None:
 
 
 def _next_logits(parts: Parts) -> Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]:
+    """One token at a time; a model without a state is shown all tokens so far, up to the task's horizon."""
+
     @torch.no_grad()
     def next_logits(tokens_11: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
-        output_11V, state = parts.model(torch.from_numpy(tokens_11).to(parts.device), None, state, None)
-        return output_11V[0, 0].double().cpu().numpy(), state
+        seen = isinstance(state, np.ndarray)
+        tokens_T1 = np.concatenate([state, tokens_11])[-parts.task.spec.horizon :] if seen else tokens_11
+        carried = None if seen else state
+        output_T1V, state = parts.model(torch.from_numpy(tokens_T1).to(parts.device), None, carried, None)
+        return output_T1V[-1, 0].double().cpu().numpy(), tokens_T1 if state is None else state
 
     return next_logits

@@ -19,7 +19,7 @@ import torch
 from seqablate.signals import Signal, fit_decay
 from seqablate.training.evaluate import Results, evaluate, sample_text
 from seqablate.training.interrupt import Interruption
-from seqablate.training.measure import final_profile, lag_signals, make_probe, profile_signals
+from seqablate.training.measure import final_profile, lag_signals, make_probe, pair_signals, profile_signals
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 from seqablate.training.step import COLUMNS, train_step
@@ -140,11 +140,12 @@ def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
     with _timed(state, "eval"):
         results = evaluate(parts, "evaluation")
         signals = lag_signals(parts, state.step)
+        pairs = pair_signals(parts, state.step)
         text = sample_text(parts, state.step)
     if not math.isfinite(results.loss):
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
-    rows = [_eval_row(state, results), *_rows(signals)]
+    rows = [_eval_row(state, results), *_rows(signals), *_rows(pairs)]
     if text is not None:
         rows.append({"kind": "text", "step": state.step, "text": text})
     journal.rows(rows)
@@ -167,7 +168,7 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
     progress.decay = []
     for signal in signals:
         if fit := fit_decay(signal.values):
-            place = {"layer": signal.layer, "direction": signal.direction, "state": signal.state}
+            place = {name: getattr(signal, name) for name in ("module", "layer", "direction", "state", "axis")}
             progress.decay.append(place | asdict(fit))
 
 

@@ -1,10 +1,12 @@
-"""From a probed backward pass to signals: profiles over timesteps, and the lag curve of one loss step.
+"""From a probed backward pass to signals: profiles over timesteps and over layers, and the lag curve of one loss step.
 
-Shapes: T time, B batch, K lag. Every norm is that of one sample's gradient of its own loss.
+Shapes: T time, B batch, K lag, L layers. Every norm is that of one sample's gradient of its own loss.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,29 +20,57 @@ from seqablate.training.parts import Parts
 from seqablate.training.step import dropout_generator, forward, sample_losses
 
 LAG_SAMPLES = 32  # sequences behind a lag curve
+PAIR_STEPS = 32  # loss steps, at most, whose gradients at the timesteps of an encoder are told apart
 
 
 def make_probe(parts: Parts, step: int) -> TimestepProbe | None:
     """A probe where one is due."""
     every = parts.config.probe.every
-    return TimestepProbe(parts.model) if every and step % every == 0 else None
+    return new_probe(parts) if every and step % every == 0 else None
+
+
+def new_probe(parts: Parts) -> TimestepProbe:
+    """A probe of every place of the model."""
+    outputs = {place.name: place.layout for place in parts.model.places if place.layout is not None}
+    return TimestepProbe(parts.model, outputs=outputs)
 
 
 def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.ndarray | None) -> list[Signal]:
-    """Total and direct norms per timestep of a training step's backward pass.
+    """Total and direct norms per timestep, and total norms per layer, of a training step's backward pass.
 
     The training loss is a mean over B samples, so each sample's gradient is B times what arrived.
     ``lengths`` are the batch's valid steps [B], None when all are.
     """
-    signals = []
-    for recurrence in parts.model.recurrences:
-        module = probe[recurrence.name]
-        for quantity, norms in (("total", module.total), ("direct", module.direct)):
+    signals, layers = [], _Layers()
+    for place in parts.model.places:
+        found = probe[place.name]
+        for quantity, norms in (("total", found.total), ("direct", found.direct)):
             for state, norm_11TB in norms.items():
-                norm_TB = _in_time(norm_11TB, recurrence, lengths)
-                values = _batch_mean(norm_TB * norm_TB.shape[1])
-                signals.append(_signal(parts, step, recurrence, quantity, state, "all", "timestep", values))
+                norm_TB = _in_time(norm_11TB, place, lengths)
+                norm_TB = norm_TB * norm_TB.shape[1]
+                if quantity == "total":
+                    layers.add(place, state, norm_TB)
+                if place.timed:
+                    signals.append(_signal(step, place, quantity, state, "all", "timestep", _batch_mean(norm_TB)))
+    signals += [_signal(step, at, "total", state, "all", "layer", values) for at, state, values in layers.profiles()]
     return signals
+
+
+class _Layers:
+    """Norms of the whole output of each layer, all timesteps together, collected over the layers of a stack."""
+
+    def __init__(self) -> None:
+        self.found: dict[tuple[str, str, str], list[tuple[Place, float]]] = defaultdict(list)
+
+    def add(self, place: Place, state: str, norm_TB: np.ndarray) -> None:
+        whole_B = np.sqrt(np.nansum(norm_TB**2, axis=0))
+        self.found[place.part, place.direction, state].append((place, float(whole_B.mean())))
+
+    def profiles(self) -> Iterator[tuple[Place, str, np.ndarray]]:
+        """First place, state and norms [L] of every stack of two layers or more."""
+        for (_, _, state), found in self.found.items():
+            if len(found) > 1:
+                yield found[0][0], state, np.array([norm for _, norm in found])
 
 
 def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
@@ -49,7 +79,7 @@ def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
         return []
     arrays = parts.task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
-    with TimestepProbe(parts.model) as probe:
+    with new_probe(parts) as probe:
         _, losses, _ = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
         sample_losses(losses).mean().backward()
     parts.optimizer.zero_grad(set_to_none=True)
@@ -57,24 +87,58 @@ def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
 
 
 def lag_signals(parts: Parts, step: int) -> list[Signal]:
-    """dJ(t)/dh(t-k) for k = 0, 1, ..., with t the last loss step (Pascanu et al. 2013, eq. 5), on evaluation data."""
+    """The gradient of the last loss step over the distance from it, on evaluation data.
+
+    Over time: dJ(t)/dh(t-k) for k = 0, 1, ... (Pascanu et al. 2013, eq. 5). Over depth, where layers know no time:
+    dJ/dh(L-1-k).
+    """
     if not parts.config.probe.every:
         return []
     batch = _first_samples(next(parts.task.eval_batches("evaluation"))).tensors(parts.device, parts.dtype)
-    with TimestepProbe(parts.model) as probe:
+    with new_probe(parts) as probe:
         _, losses, _ = forward(parts.model, parts.task, batch, None, generator=None)
         (losses if losses.dim() == 1 else losses[-1]).sum().backward()
     parts.optimizer.zero_grad(set_to_none=True)
     lengths = None if batch.lengths is None else batch.lengths.cpu().numpy()
-    signals = []
-    for recurrence in parts.model.recurrences:
+    signals, layers = [], _Layers()
+    for place in parts.model.places:
         # Its module's own order is that of the lag for a reverse recurrence under an every-step loss, whose last loss
         # step is its first; otherwise the loss follows all of its steps.
-        in_lag_order = recurrence.direction == "reverse" and parts.task.spec.every_step
-        for state, norm_11TB in probe[recurrence.name].total.items():
+        in_lag_order = place.direction == "reverse" and not place.lag and parts.task.spec.every_step
+        for state, norm_11TB in probe[place.name].total.items():
             norm_TB = norm_11TB[0, 0].cpu().numpy()
+            if not place.timed:
+                layers.add(place, state, norm_TB)
+                continue
             values = _batch_mean(norm_TB if in_lag_order else reverse_steps(norm_TB, lengths))
-            signals.append(_signal(parts, step, recurrence, "lag", state, "last", "lag", values))
+            values = np.concatenate([np.full(place.lag, np.nan), values])
+            signals.append(_signal(step, place, "lag", state, "last", "lag", values))
+    signals += [_signal(step, at, "lag", state, "all", "depth", v[::-1]) for at, state, v in layers.profiles()]
+    return signals
+
+
+def pair_signals(parts: Parts, step: int) -> list[Signal]:
+    """The gradient of ONE loss step at every timestep of an encoder, for each loss step; on evaluation data.
+
+    An encoder is what stands ``lag`` steps before the model's end (:class:`Place`); h of its top layer is measured.
+    Without an encoder, or without a probe, there are none.
+    """
+    encoder = [place for place in parts.model.places if place.lag]
+    if not encoder or not parts.config.probe.every:
+        return []
+    top = max(place.layer for place in encoder)
+    batch = _first_samples(next(parts.task.eval_batches("evaluation"))).tensors(parts.device, parts.dtype)
+    signals = []
+    for s in np.unique(np.linspace(0, len(batch.y) - 1, PAIR_STEPS).round().astype(int)):
+        # A forward pass each: through one call of a compiled recurrence, two backward passes cannot be told apart.
+        with new_probe(parts) as probe:
+            _, losses, _ = forward(parts.model, parts.task, batch, None, generator=None)
+            losses[s].sum().backward()
+        for place in encoder:
+            if place.layer == top:
+                values = _batch_mean(_in_time(probe[place.name].total["h"], place, None))
+                signals.append(_signal(step, place, "pair", "h", str(s), "timestep", values))
+    parts.optimizer.zero_grad(set_to_none=True)
     return signals
 
 
@@ -87,10 +151,10 @@ def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     return np.where(t_T1 < lengths, reversed_TB, np.nan)
 
 
-def _in_time(norm_11TB: torch.Tensor, recurrence: Place, lengths: np.ndarray | None) -> np.ndarray:
+def _in_time(norm_11TB: torch.Tensor, place: Place, lengths: np.ndarray | None) -> np.ndarray:
     """A module's norms [1, 1, T, B] in real time, padding NaN (a reverse recurrence counts its own steps)."""
     norm_TB = norm_11TB[0, 0].cpu().numpy()
-    if recurrence.direction == "reverse":
+    if place.direction == "reverse":
         return reverse_steps(norm_TB, lengths)
     return norm_TB if lengths is None else np.where(np.arange(len(norm_TB))[:, None] < lengths, norm_TB, np.nan)
 
@@ -111,13 +175,11 @@ def _first_samples(batch: Batch) -> Batch:
     return Batch(x=np.ascontiguousarray(batch.x[:T, :LAG_SAMPLES]), y=y, lengths=lengths)
 
 
-def _signal(
-    parts: Parts, step: int, at: Place, quantity: str, state: str, loss_step: str, axis: str, values: np.ndarray
-) -> Signal:
+def _signal(step: int, at: Place, quantity: str, state: str, loss_step: str, axis: str, values: np.ndarray) -> Signal:
     return Signal(
         step=step,
         quantity=quantity,
-        module=parts.model.label,
+        module=at.part,
         layer=at.layer,
         direction=at.direction,
         state=state,

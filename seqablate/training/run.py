@@ -17,6 +17,7 @@ from typing import Any, Protocol
 import torch
 
 from seqablate.config.codec import digest, to_plain
+from seqablate.config.plugins import plugin_versions
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, create_run_folder
@@ -224,6 +225,7 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "versions": {
             "python": platform.python_version(),
             **{package: _version(package) for package in ("seqablate", "torch", "numpy", "numba")},
+            **plugin_versions(),
         },
         "device": str(parts.device),
         "backend": parts.backend,

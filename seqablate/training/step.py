@@ -48,8 +48,8 @@ def forward(
 
 def detach(state: Any) -> Any:
     """The same nested state, cut from its graph: truncated backpropagation ends here."""
-    if isinstance(state, torch.Tensor):
-        return state.detach()
+    if state is None or isinstance(state, torch.Tensor):
+        return None if state is None else state.detach()
     return type(state)(detach(part) for part in state)
 
 

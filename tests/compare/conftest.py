@@ -42,7 +42,16 @@ def make_run(tmp_path):
             rows.sort(key=lambda row: row["step"])
         header = {"kind": "header", "version": 1, "name": name, "digest": "0"}
         (path / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
-        fit = {"layer": 0, "direction": "forward", "factor": factor, "half_life": 1.0, "error": 0.0, "lags": 5}
+        fit = {
+            "module": "rnn",
+            "axis": "lag",
+            "layer": 0,
+            "direction": "forward",
+            "factor": factor,
+            "half_life": 1.0,
+            "error": 0.0,
+            "lags": 5,
+        }
         fit |= {"reach": 5, "ratio": factor**5}
         cell = {"state": "c", "factor": 0.99, "half_life": 69.0, "ratio": 0.99**5}
         summary = {

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqablate.compare.curves import geometric_mean, overlay
+from seqablate.signals.views import VIEWS
+
+LAG, PROFILE, LAYERS = VIEWS
 
 
 def test_several_runs_show_their_last_lag_curve_under_what_differs(make_run):
     runs = [make_run("a", factor=0.5), make_run("b", factor=0.9, model={"name": "rnn", "hidden_size": 8})]
-    drawn = overlay(runs, "lag")
+    drawn = overlay(runs, LAG)
     assert [curve.label for curve in drawn.curves] == ["lstm (h)", "rnn (h)"]
     for curve, factor in zip(drawn.curves, (0.5, 0.9), strict=True):
         np.testing.assert_allclose(curve.y, factor ** np.arange(6.0))
@@ -20,14 +23,14 @@ def test_several_runs_show_their_last_lag_curve_under_what_differs(make_run):
 
 
 def test_seeds_tell_runs_apart_when_nothing_else_does(make_run):
-    drawn = overlay([make_run("a", seed=0), make_run("b", seed=7)], "total")
+    drawn = overlay([make_run("a", seed=0), make_run("b", seed=7)], PROFILE)
     assert [curve.label for curve in drawn.curves] == ["seed=0 (h)", "seed=7 (h)"]
 
 
 def test_many_runs_are_averaged_over_seeds_and_the_title_says_so(make_run):
     runs = [make_run(f"a{s}", seed=s, factor=f) for s, f in enumerate((0.2, 0.8, 0.4, 0.4, 0.4))]
     runs += [make_run(f"b{s}", seed=s, factor=0.9, clip={"name": "norm", "max_norm": 1.0}) for s in range(5)]
-    drawn = overlay(runs, "lag")
+    drawn = overlay(runs, LAG)
     assert [curve.label for curve in drawn.curves] == ["none (h)", "norm (h)"]
     np.testing.assert_allclose(drawn.curves[0].y, (0.16 * 0.4**3) ** (np.arange(6.0) / 5))
     np.testing.assert_allclose(drawn.curves[1].y, 0.9 ** np.arange(6.0))
@@ -39,7 +42,7 @@ def test_arms_that_differ_in_a_key_of_one_variant_only_are_never_averaged_togeth
     runs = [
         make_run(f"{i}-{s}", seed=s, factor=0.3 * (i + 1), clip=arm) for i, arm in enumerate(arms) for s in range(3)
     ]
-    drawn = overlay(runs, "lag")
+    drawn = overlay(runs, LAG)
     assert [curve.y[1] for curve in drawn.curves] == pytest.approx([0.3, 0.6, 0.9])
 
 
@@ -47,20 +50,20 @@ def test_a_run_is_shown_by_its_first_layers_cell_state_where_it_has_one(make_run
     curve = np.geomspace(1, 1e-3, 6)
     rows = [signal(curve), signal(9 * curve, state="c"), signal(curve, state="c", layer=1)]
     lstm, gru = make_run("lstm", rows=rows), make_run("gru", model={"name": "gru"}, factor=0.3)
-    drawn = overlay([lstm, gru], "lag")
+    drawn = overlay([lstm, gru], LAG)
     assert [curve.label for curve in drawn.curves] == ["lstm (c)", "gru (h)"]
     np.testing.assert_allclose(drawn.curves[0].y, 9 * curve)
-    alone = overlay([lstm], "lag")
+    alone = overlay([lstm], LAG)
     assert [curve.label for curve in alone.curves] == ["s = h layer 0", "s = c layer 0", "s = c layer 1"]
 
 
 def test_a_few_runs_of_one_config_and_seed_stay_apart_by_name(make_run):
-    drawn = overlay([make_run("first"), make_run("second")], "lag")
+    drawn = overlay([make_run("first"), make_run("second")], LAG)
     assert [curve.label for curve in drawn.curves] == ["first (h)", "second (h)"]
 
 
 def test_no_curves_no_picture(make_run):
-    assert overlay([make_run("a", rows=[])], "lag") is None
+    assert overlay([make_run("a", rows=[])], LAG) is None
 
 
 @settings(deadline=None, max_examples=50)

@@ -57,7 +57,17 @@ def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):
 
 
 def test_json_is_strict_and_draws_nothing(make_run, tmp_path, capsys):
-    fit = {"layer": 0, "direction": "forward", "state": "h", "factor": 1.1, "half_life": "inf", "error": 0.0, "lags": 5}
+    fit = {
+        "module": "rnn",
+        "axis": "lag",
+        "layer": 0,
+        "direction": "forward",
+        "state": "h",
+        "factor": 1.1,
+        "half_life": "inf",
+        "error": 0.0,
+        "lags": 5,
+    }
     fit |= {"reach": 5, "ratio": 1.1**5}
     make_run("grows", info={"decay": [fit], "final": {"loss": "nan", "mse": "nan"}})
     assert main([str(tmp_path / "runs"), "--json"]) == 0

@@ -9,7 +9,7 @@ from seqablate.errors import UsageError
 
 # What a user may type wrong, and what the one line must name: the place, and what would be right.
 MISTAKES = [
-    (["model=foo"], ["model=foo", "gru, lstm, mgu, rnn"]),
+    (["model=foo"], ["model=foo", "cnn, gru, lstm, mgu, mlp, rnn, seq2seq, tcn, transformer"]),
     (["model=lstn"], ["did you mean model=lstm"]),
     (["mdl=lstm"], ["mdl", "did you mean model"]),
     (["model.hidden_sze=3"], ["model.hidden_sze", "did you mean model.hidden_size"]),
@@ -68,15 +68,16 @@ def test_a_mistake_gets_one_line_that_names_it(overrides, named):
 
 @pytest.mark.parametrize(("group", "name"), sorted(registered()))
 def test_every_registered_variant_can_be_chosen_and_comes_back_from_a_run_folder(group, name):
-    config = compose_config([f"{group}={name}"])
+    needs = {"cnn": ["task=digits"], "seq2seq": ["task=reverse"]}.get(name, [])
+    config = compose_config([f"{group}={name}", *needs])
     plain = to_plain(config)
     assert plain[group]["name"] == name
     assert from_plain(plain) == config
 
 
 def test_the_groups_hold_what_the_readme_promises():
-    assert variants("model") == ["gru", "lstm", "mgu", "rnn"]
-    assert variants("task") == ["adding", "copy", "lm", "temporal_order"]
+    assert variants("model") == ["cnn", "gru", "lstm", "mgu", "mlp", "rnn", "seq2seq", "tcn", "transformer"]
+    assert variants("task") == ["adding", "copy", "digits", "lm", "reverse", "temporal_order"]
     assert variants("clip") == ["none", "norm", "value"]
     assert variants("optim") == ["adagrad", "adam", "adamw", "momentum", "rmsprop", "sgd"]
     assert variants("schedule") == ["constant", "cosine", "step"]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 
 from seqablate.assemble import build_task
 from seqablate.config.compose import compose_config
+from seqablate.config.task_spec import TaskSpec
 from seqablate.streams import stream
 from seqablate.tasks.base import Batch
 
@@ -23,14 +26,22 @@ TASKS = {
         for v in ("pascanu", "hs97")
         for n in (2, 3)
     },
+    **{f"digits-{order}": ["task=digits", f"task.order={order}"] for order in ("rows", "permuted")},
+    "reverse": ["task=reverse", "task.length=4"],
     "lm-char": ["task=lm", "task.bptt=16"],
     "lm-word": ["task=lm", "task.bptt=16", "task.level=word"],
 }
 each_task = pytest.mark.parametrize("name", TASKS)
+each_labelled_task = pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("lm")])
 
 
 def build(name: str, *more: str):
     return build_task(compose_config([*TASKS[name], *SMALL, *more]))
+
+
+def target_steps(spec: TaskSpec, steps: int) -> int:
+    """How many of a batch's steps have a target, where there is one at every step: a source has none."""
+    return steps - (spec.source_steps or 0)
 
 
 def same(a: Batch, b: Batch) -> bool:
@@ -66,9 +77,31 @@ def test_shapes_and_types_are_those_of_the_spec(name):
         assert 0 <= batch.x.min() <= batch.x.max() < task.spec.input_size
     else:
         assert batch.x.shape[2] == task.spec.input_size
-    assert batch.y.shape == ((T, B) if task.spec.every_step else (B,))
+    assert batch.y.shape == ((target_steps(task.spec, T), B) if task.spec.every_step else (B,))
+    assert batch.x.flags.c_contiguous
+    assert batch.y.flags.c_contiguous
     if batch.lengths is not None:
         assert batch.lengths.max() == T
+
+
+@each_task
+def test_traits_are_known_from_the_config_and_hold_for_the_data(name):
+    config = compose_config([*TASKS[name], *SMALL])
+    task = build_task(config)
+    assert config.task.traits.sized(task.spec.input_size, task.spec.output_size) == task.spec
+    spec, batches = task.spec, [task.train_batch(step) for step in range(3)]
+    steps = {len(batch.x) for batch in batches}
+    if spec.length is not None:
+        assert steps == {spec.length}
+        assert all(batch.lengths is None for batch in batches)
+    assert max(steps) <= spec.horizon
+    if spec.image is not None:
+        assert spec.image[0] * spec.image[1] == spec.length
+    for batch in batches:
+        targets_are_inputs = (
+            spec.every_step and spec.tokens and np.array_equal(batch.x[spec.source_steps or 0 :][1:], batch.y[:-1])
+        )
+        assert targets_are_inputs == spec.causal_only
 
 
 @each_task
@@ -79,7 +112,7 @@ def test_losses_and_scores_are_per_sample_and_differentiable(name):
     shape = (T, B, task.spec.output_size) if task.spec.every_step else (B, task.spec.output_size)
     output = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
     losses = task.step_losses(output, batch)
-    assert losses.shape == ((T, B) if task.spec.every_step else (B,))
+    assert losses.shape == batch.y.shape
     assert all(value.shape == (B,) for value in task.scores(output, batch).values())
     losses[..., 0].sum().backward()
     others = output.grad.transpose(0, -2)[1:] if output.dim() == 3 else output.grad[1:]
@@ -87,15 +120,38 @@ def test_losses_and_scores_are_per_sample_and_differentiable(name):
     assert output.grad.any()
 
 
+@each_labelled_task
+def test_shuffled_labels_leave_training_inputs_and_evaluation_as_they_are(name):
+    (task, again), true = (build(name, "task.shuffle_labels=true") for _ in range(2)), build(name)
+    source = slice(task.spec.source_steps)  # what follows a source are targets
+    for step in range(3):
+        batch, as_drawn = task.train_batch(step), true.train_batch(step)
+        assert np.array_equal(batch.x[source], as_drawn.x[source])
+        assert not np.array_equal(batch.y, as_drawn.y)
+        assert same(batch, again.train_batch(step))
+    for split in ("evaluation", "test"):
+        assert all(same(a, b) for a, b in zip(task.eval_batches(split), true.eval_batches(split), strict=True))
+
+
+@each_labelled_task
+def test_shuffled_labels_agree_with_the_true_ones_no_more_than_chance_would(name):
+    size = "batch_size=1"  # where a shuffle within the batch would change nothing
+    task, true = build(name, "task.shuffle_labels=true", size), build(name, size)
+    pairs = [(task.train_batch(step).y[..., 0], true.train_batch(step).y[..., 0]) for step in range(600)]
+    given, wanted = (np.stack(labels).reshape(600, -1)[:, -1].astype(float) for labels in zip(*pairs, strict=True))
+    assert abs(np.corrcoef(given, wanted)[0, 1]) < 5 / math.sqrt(600)
+
+
 @each_task
 def test_chance_is_worse_than_the_goal_and_the_goal_is_solved(name):
     task = build(name)
-    results = task.summarise(1.0, {"mse": 1.0, "abs_error": 1.0, "wrong": 1.0, "accuracy": 0.0})
+    results = task.summarise(1.0, {"mse": 1.0, "abs_error": 1.0, "wrong": 1.0, "accuracy": 0.0, "exact": 0.0})
     assert not task.solved(results)
     headline = task.metrics[0]
     if headline.goal is not None:
         assert (headline.goal < headline.chance) == headline.lower_is_better
-        assert task.solved({"mse": 0.0, "abs_error": 0.0, "wrong": 0.0, "accuracy": 1.0, "loss": 0.0})
+        perfect = {"mse": 0.0, "abs_error": 0.0, "wrong": 0.0, "accuracy": 1.0, "exact": 1.0, "loss": 0.0}
+        assert task.solved(perfect)
 
 
 @each_task

@@ -7,8 +7,8 @@ from seqablate.assemble import build_model, build_task
 from seqablate.config.compose import compose_config
 from seqablate.engine.cells import CELLS
 from seqablate.errors import UsageError
+from seqablate.models.functional import dropout, reverse_steps
 from seqablate.models.lstm import LSTMVariant
-from seqablate.models.recurrent import dropout, reverse_steps
 
 
 def build(*overrides: str):
@@ -18,7 +18,7 @@ def build(*overrides: str):
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mgu"])
 def test_recurrent_weights_are_orthogonal_gate_by_gate_and_input_weights_glorot(name):
-    cell = build(f"model={name}", "task=copy", "model.hidden_size=64").layers[0]["forward_cell"]
+    cell = build(f"model={name}", "task=copy", "model.hidden_size=64").stack.layers[0]["forward_cell"]
     for block in cell.weight_hh.split(64):
         torch.testing.assert_close(block @ block.T, torch.eye(64), rtol=0, atol=1e-5)
     bound = (6 / (10 + 64)) ** 0.5
@@ -28,7 +28,7 @@ def test_recurrent_weights_are_orthogonal_gate_by_gate_and_input_weights_glorot(
 
 
 def test_the_forget_bias_is_the_forget_gates_whole_bias_and_nothing_elses():
-    cell = build("model=lstm", "model.forget_bias=2.5", "model.hidden_size=8").layers[0]["forward_cell"]
+    cell = build("model=lstm", "model.forget_bias=2.5", "model.hidden_size=8").stack.layers[0]["forward_cell"]
     total = (cell.bias_ih + cell.bias_hh).split(8)  # torch: input, forget, cell, output
     assert torch.equal(total[1], torch.full((8,), 2.5))
     assert not torch.cat([total[0], total[2], total[3]]).any()
@@ -42,7 +42,7 @@ def test_the_forget_bias_is_the_forget_gates_whole_bias_and_nothing_elses():
 @pytest.mark.parametrize("variant", [v.value for v in LSTMVariant if v.value != "no_forget_gate"])
 def test_every_variant_begins_by_keeping_as_much_of_c_as_the_full_lstm(variant):
     """From h = 0, x = 0 and all biases but the forget gate's zero, so that g = 0: one step leaves c' = f c."""
-    cell = build("model=lstm", f"model.variant={variant}", "model.forget_bias=2.5").layers[0]["forward_cell"]
+    cell = build("model=lstm", f"model.variant={variant}", "model.forget_bias=2.5").stack.layers[0]["forward_cell"]
     _, (_, c) = cell(torch.zeros(1, 1, 2), (torch.zeros(1, 64), torch.ones(1, 64)))
     torch.testing.assert_close(c, torch.full((1, 64), 2.5).sigmoid())
 
@@ -56,7 +56,7 @@ def test_without_a_forget_gate_the_forget_bias_changes_nothing():
 @pytest.mark.parametrize("variant", [v.value for v in LSTMVariant])
 def test_the_gates_that_a_variant_keeps_start_from_the_full_lstms_values(variant):
     full, other = (build("model=lstm", "model.hidden_size=8", f"model.variant={v}") for v in ("full", variant))
-    of_full, of_other = (model.layers[0]["forward_cell"] for model in (full, other))
+    of_full, of_other = (model.stack.layers[0]["forward_cell"] for model in (full, other))
     for kind in ("weight_ih", "weight_hh"):
         wanted = dict(zip("ifgo", getattr(of_full, kind).split(8), strict=True))
         for gate, block in zip(of_other.cell.gates, getattr(of_other, kind).split(8), strict=True):
@@ -66,10 +66,10 @@ def test_the_gates_that_a_variant_keeps_start_from_the_full_lstms_values(variant
 
 def test_every_variant_of_the_lstm_is_a_cell_of_its_own_under_one_label():
     models = [build("model=lstm", f"model.variant={v.value}") for v in LSTMVariant]
-    names = [model.layers[0]["forward_cell"].cell.name for model in models]
+    names = [model.stack.layers[0]["forward_cell"].cell.name for model in models]
     assert set(names) == {"lstm"} | {name for name, cell in CELLS.items() if cell.base == "lstm"}
     assert len(set(names)) == len(names)
-    assert {model.label for model in models} == {"lstm"}
+    assert {place.part for model in models for place in model.places} == {"lstm"}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from seqablate.record.summary import read_info, write_info
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.signals import Signal
+from seqablate.signals.views import VIEWS, last_shown
 
 WRITING = """
 import sys
@@ -158,9 +159,10 @@ def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
 
 def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
     run = Run(run_dir)
-    assert [signal.step for signal in run.last_signals("total")] == [2]
-    assert [signal.step for signal in run.last_signals("lag")] == [0]
-    assert run.last_signals("direct") == []
+    lag, profile, layers = (last_shown(view, run.record.signals) for view in VIEWS)
+    assert [signal.step for signal in profile] == [2]
+    assert [signal.step for signal in lag] == [0]
+    assert layers == []
 
 
 def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):

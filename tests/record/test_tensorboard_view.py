@@ -37,8 +37,9 @@ RUNS = {
     "lm": [*SMALL[1:], "task=lm", "task.bptt=8", "model=rnn"],
     "copy": [*SMALL, "task=copy"],
 }
+CHARTS = {"lstm": 10, "gru": 8, "lm": 8, "copy": 8}  # only a stack has layer profiles
 ALL = {"scalars": 0, "images": 0, "tensors": 0}
-CURVES = {"lag": "lag_curve", "total": "profile"}
+CURVES = {("lag", "lag"): "lag_curve", ("total", "timestep"): "profile", ("total", "layer"): "layer_profile"}
 
 
 @pytest.fixture(scope="module")
@@ -112,16 +113,20 @@ def test_chance_goal_and_baselines_stand_beside_the_headline_metric_at_every_eva
 def test_curves_equal_log10_of_the_first_and_of_the_last_signal(run):
     seen, expected = scalars(run.path), {}
     for measured in run.record.signals:
-        if measured.quantity not in CURVES:
+        tag = CURVES.get((measured.quantity, measured.axis))
+        if tag is None:
             continue
         reverse = "_reverse" if measured.direction == "reverse" else ""
         place = f"{measured.state}_layer{measured.layer}{reverse}"
+        if measured.axis == "layer":
+            place = f"{measured.state}{reverse}_layers"
         curve = [(t, float(np.float32(np.log10(v)))) for t, v in enumerate(measured.values) if v > 0 and np.isfinite(v)]
-        expected.setdefault(f"{CURVES[measured.quantity]}_init/{place}", curve)
-        expected[f"{CURVES[measured.quantity]}/{place}"] = curve
+        expected.setdefault(f"{tag}_init/{place}", curve)
+        expected[f"{tag}/{place}"] = curve
     places = {"lstm": 4, "gru": 2, "lm": 1, "copy": 2}[run.name]
-    assert len(expected) == 4 * places
-    assert {tag for tag in seen if tag.startswith(("lag_curve", "profile"))} == set(expected)
+    stacks = {"lstm": 2, "gru": 0, "lm": 0, "copy": 0}[run.name]
+    assert len(expected) == 4 * places + 2 * stacks
+    assert {tag for tag in seen if tag.startswith(("lag_curve", "profile", "layer_profile"))} == set(expected)
     for tag, curve in expected.items():
         np.testing.assert_allclose(seen[tag], curve, rtol=2e-7, err_msg=tag)
 
@@ -134,7 +139,7 @@ def test_no_tag_has_two_points_at_one_step(run):
 
 def test_a_heatmap_is_a_picture_of_the_size_it_says(run):
     read = events(run.path)
-    profiled = {(s.layer, s.direction, s.state) for s in run.record.signals}
+    profiled = {(s.layer, s.direction, s.state) for s in run.record.signals if s.axis == "timestep"}
     assert len(read.Tags()["images"]) == len(profiled)
     for tag in read.Tags()["images"]:
         (image,) = read.Images(tag)
@@ -186,7 +191,7 @@ def test_every_chart_shows_tags_that_exist_and_the_metrics_chart_the_headline_al
     references = {"chance", *run.info["baselines"]} | ({"goal"} if run.info["metric"]["goal"] is not None else set())
     assert shown[headline] == {f"metric/{name}", *(f"metric/{name}/{reference}" for reference in references)}
     assert shown["loss in training and evaluation"] == {"loss/train", "loss/eval"}
-    assert len(shown) == 8
+    assert len(shown) == CHARTS[run.name]
 
 
 def test_runs_with_other_layers_share_their_charts(runs):
@@ -203,7 +208,7 @@ def test_rebuilding_gives_the_same_values_in_one_file(run):
     view.finish(read_record(run.path))
     assert len(list(run.path.glob("*tfevents*"))) == 1
     assert scalars(run.path) == live
-    assert len(charts(run.path)) == 8
+    assert len(charts(run.path)) == CHARTS[run.name]
 
 
 def test_curves_at_initialisation_and_the_page_are_there_while_the_run_goes_on(runs):
@@ -211,7 +216,7 @@ def test_curves_at_initialisation_and_the_page_are_there_while_the_run_goes_on(r
     seen = scalars(runs["lstm"].path)
     assert sum(tag.startswith(("lag_curve_init/", "profile_init/")) for tag in seen) == 8
     assert not any(tag.startswith(("lag_curve/", "profile/")) for tag in seen)
-    assert len(charts(runs["lstm"].path)) == 6
+    assert len(charts(runs["lstm"].path)) == 7
     view.finish(read_record(runs["lstm"].path))
 
 

@@ -66,7 +66,9 @@ def test_the_sentence_says_what_the_curve_does():
     def words(curve, **place) -> str:
         fit = fit_decay(np.array(curve))
         values = {name: getattr(fit, name) for name in ("factor", "half_life", "error", "lags", "reach", "ratio")}
-        return decay_words({"state": "h", "layer": 0, "direction": "forward"} | values | place)
+        return decay_words(
+            {"module": "rnn", "axis": "lag", "state": "h", "layer": 0, "direction": "forward"} | values | place
+        )
 
     lags = np.arange(60.0)
     assert words(0.5**lags) == (

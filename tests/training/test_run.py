@@ -48,7 +48,7 @@ def test_the_first_steps_equal_a_plain_torch_loop():
     config = read_overrides([*SMALL, "dtype=float64"])
     task = build_task(config)
     start = build_model(config, task).double()
-    lstm, readout = start.to_torch(), start.readout
+    lstm, readout = start.stack.to_torch(), start.readout
     parameters = [*lstm.parameters(), *readout.parameters()]
     optimizer = torch.optim.Adam(parameters, lr=0.01)
     for step in range(8):
@@ -74,13 +74,13 @@ def test_the_first_steps_equal_a_plain_torch_loop():
             )
             size = math.sqrt(sum(float((q**2).sum()) for q in before))
             assert row["update_ratio"] == pytest.approx(change / size, rel=1e-9)
-    for ours, theirs in zip(run.load_model().to_torch().parameters(), lstm.parameters(), strict=True):
+    for ours, theirs in zip(run.load_model().stack.to_torch().parameters(), lstm.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
 
 def per_sample_norms(model: nn.Module, x: torch.Tensor, losses) -> tuple[np.ndarray, np.ndarray]:
     """‖d loss_b / d h_t‖ and the same of c, [T, B], by a plain loop of cells: losses(hs) gives each sample's loss."""
-    fused = model.layers[0]["forward_cell"]
+    fused = model.stack.layers[0]["forward_cell"]
     cell = nn.LSTMCell(fused.input_size, fused.hidden_size).double()
     cell.load_state_dict(fused.state_dict())
     h = c = torch.zeros(x.shape[1], fused.hidden_size, dtype=torch.float64)
@@ -141,7 +141,7 @@ def test_lag_curves_of_a_bidirectional_stack_equal_a_plain_loop():
     parts = assemble(read_overrides([*SMALL, *words]))
     evaluation = next(parts.task.eval_batches("evaluation"))
     x_TBI, y_TB = torch.from_numpy(evaluation.x).double(), torch.from_numpy(evaluation.y)
-    module = parts.model.to_torch()
+    module = parts.model.stack.to_torch()
     zeros = torch.zeros(4, x_TBI.shape[1], 8, dtype=torch.float64)
     trace = loop(kernel_call(module, x_TBI, (zeros, zeros)))
     loss = nn.functional.cross_entropy(parts.model.readout(trace.output[-1]), y_TB[-1], reduction="sum")

@@ -1,0 +1,55 @@
+"""What another package needs in order to add a model or a task; the README has a complete example.
+
+A variant is a dataclass under ``@variant("model" | "task" | ..., name)`` whose fields are its keys, with their values,
+and whose ``build`` makes the thing. A package names the module that holds it as an entry point of the group
+``seqablate.variants``.
+
+Names are imported when first used, so that a package which is only listed costs no import of torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqablate.config.registry import variant
+    from seqablate.config.schema import at_least
+    from seqablate.config.task_spec import TaskSpec, TaskTraits
+    from seqablate.engine.cells import Cell
+    from seqablate.engine.recurrence import Recurrence
+    from seqablate.errors import UsageError
+    from seqablate.models.base import ModelConfig, Place
+    from seqablate.models.recurrent_config import RecurrentConfig
+    from seqablate.tasks.base import Batch, Metric, RunData
+    from seqablate.tasks.objectives import Classification, Regression
+    from seqablate.tasks.synthetic import SyntheticTask
+
+_HOMES = {
+    "variant": "config.registry",
+    "at_least": "config.schema",
+    "TaskSpec": "config.task_spec",
+    "TaskTraits": "config.task_spec",
+    "UsageError": "errors",
+    "Cell": "engine.cells",
+    "Recurrence": "engine.recurrence",
+    "ModelConfig": "models.base",
+    "Place": "models.base",
+    "RecurrentConfig": "models.recurrent_config",
+    "Batch": "tasks.base",
+    "Metric": "tasks.base",
+    "RunData": "tasks.base",
+    "Classification": "tasks.objectives",
+    "Regression": "tasks.objectives",
+    "SyntheticTask": "tasks.synthetic",
+}
+__all__ = [
+    "Batch", "Cell", "Classification", "Metric", "ModelConfig", "Place", "Recurrence", "RecurrentConfig", "Regression",
+    "RunData", "SyntheticTask", "TaskSpec", "TaskTraits", "UsageError", "at_least", "variant",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'seqablate.extend' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(f"seqablate.{_HOMES[name]}"), name)

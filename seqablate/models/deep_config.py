@@ -1,0 +1,81 @@
+"""Keys that all deep nets without recurrences share: their signal's axis is depth, one gradient norm per layer."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from omegaconf import MISSING
+
+from seqablate.config.schema import at_least, fraction
+from seqablate.config.task_spec import TaskTraits
+from seqablate.errors import UsageError
+from seqablate.models.base import ModelConfig
+from seqablate.models.choices import DeepInit, Norm, Skip, check_gain, check_skip
+from seqablate.models.rnn import Nonlinearity
+
+if TYPE_CHECKING:
+    from seqablate.models.initialise import Initialiser
+
+
+@dataclass(kw_only=True, slots=True)
+class DeepConfig(ModelConfig):
+    """Abstract: hidden layers ``y = f(norm(W x + b))``, with skips over depth; each model adds what W is.
+
+    Args:
+        hidden_size: of every hidden layer: units, or channels.
+        nonlinearity: f.
+        norm: ``layer``: of what the nonlinearity reads (Ba et al. 2016, eq. 4), over units or channels only: each
+            timestep and each pixel on its own.
+        dropout: of each hidden layer's output (Srivastava et al. 2014).
+        init: of hidden layers (:class:`seqablate.models.choices.DeepInit`).
+        gain: of ``init=orthogonal`` and ``init=gaussian``.
+        skip: over depth (:mod:`seqablate.models.skip`).
+        transform_bias: where the biases of highway gates start (Srivastava et al. 2015: negative, to carry at first).
+    """
+
+    depth_key: ClassVar[str] = "model.depth"
+    width_key: ClassVar[str] = "model.hidden_size"
+
+    hidden_size: int = MISSING
+    nonlinearity: Nonlinearity = MISSING
+    norm: Norm = MISSING
+    dropout: float = MISSING
+    init: DeepInit = MISSING
+    gain: float = MISSING
+    skip: Skip = MISSING
+    transform_bias: float = MISSING
+
+    def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
+        at_least("model.hidden_size", self.hidden_size, 1)
+        fraction("model.dropout", self.dropout)
+        if self.norm is Norm.cell:
+            raise UsageError("model.norm=cell is inside of a recurrent cell, which this model has not: use norm=layer")
+        if not math.isfinite(self.transform_bias):
+            raise UsageError(f"model.transform_bias={self.transform_bias}: must be a finite number")
+        check_gain(self.init, self.gain)
+        check_skip(self.skip, self.widths, self.depth_key, self.width_key)
+
+    @property
+    def widths(self) -> list[int]:
+        """Of the hidden layers, from the input up."""
+        raise NotImplementedError
+
+    def initialiser(self, seed: int) -> Initialiser:
+        """Of one run's initial values."""
+        from seqablate.models.initialise import Initialiser
+
+        return Initialiser(seed=seed, deep=self.init, gain=self.gain, transform_bias=self.transform_bias)
+
+
+def check_whole_sequence(model: str, task: TaskTraits) -> None:
+    """Refuse tasks that a model cannot read which sees whole inputs of one size and answers once (UsageError)."""
+    if task.tokens:
+        raise UsageError(f"model={model} reads real numbers, not token ids: use model=tcn or a recurrent model")
+    if task.every_step:
+        raise UsageError(
+            f"model={model} answers once, after the whole input, and the task asks at every timestep: "
+            "use model=tcn or a recurrent model"
+        )

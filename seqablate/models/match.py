@@ -1,0 +1,59 @@
+"""The hidden size at which a model has a given number of parameters. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from seqablate.errors import UsageError
+
+MOST_TRIES = 100
+
+
+def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 1) -> int:
+    """The size whose count of parameters comes nearest to ``target``.
+
+    Parameter counts are polynomials of second degree in the hidden size for every model here: three of them predict
+    the size, and its neighbours are then counted rather than trusted, so any growing count will do.
+
+    Args:
+        count: parameters at a hidden size; must grow with it.
+        target: how many are wanted.
+        multiple: sizes must be multiples of this (of a transformer's number of heads).
+
+    Raises:
+        UsageError: the smallest model has more already, by more than the next size is away.
+
+    Example:
+        >>> solve_hidden_size(lambda size: size * size + 3 * size, 1000)
+        30
+    """
+    known: dict[int, int] = {}
+
+    def at(units: int) -> int:
+        if units not in known:
+            if len(known) > MOST_TRIES:
+                raise UsageError(f"model.match_params={target}: no hidden size found in {MOST_TRIES} tries")
+            known[units] = count(units * multiple)
+        return known[units]
+
+    if at(1) > target and at(1) - target > at(2) - at(1):
+        raise UsageError(
+            f"model.match_params={target}: the smallest model, model.hidden_size={multiple}, has {at(1)} parameters"
+        )
+    units = _predict([at(1), at(2), at(3)], target)
+    while at(units) < target:
+        units += 1
+    while units > 1 and at(units - 1) >= target:
+        units -= 1
+    if units > 1 and target - at(units - 1) <= at(units) - target:
+        units -= 1
+    return units * multiple
+
+
+def _predict(counts: list[int], target: int) -> int:
+    """Where the parabola through the counts at 1, 2 and 3 units reaches the target, rounded down; at least 1."""
+    a, b, c = np.polyfit([1, 2, 3], counts, 2)
+    roots = np.roots([a, b, c - target]) if abs(a) > 1e-6 else np.array([(target - c) / b])
+    return max(1, int(max(roots.real)))

@@ -1,0 +1,82 @@
+"""Recurrent encoder-decoder (Cho et al. 2014; Sutskever et al. 2014), with or without attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum, StrEnum
+from typing import TYPE_CHECKING, ClassVar
+
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.errors import UsageError
+from seqablate.models.recurrent_config import RecurrentConfig
+
+if TYPE_CHECKING:
+    from seqablate.models.base import Model
+
+
+class Cell(StrEnum):
+    """Cells of encoder and decoder, and what the engine calls them."""
+
+    rnn = "rnn_tanh"
+    lstm = "lstm"
+    gru = "gru"
+
+
+class Attention(Enum):
+    """How the decoder scores encoder timesteps (:mod:`seqablate.models.attention`)."""
+
+    none = "none"  # one fixed summary of the source
+    additive = "additive"  # Bahdanau et al. 2015
+    dot = "dot"  # Luong et al. 2015
+
+
+@variant("model", "seq2seq")
+@dataclass(kw_only=True, slots=True)
+class Seq2SeqConfig(RecurrentConfig):
+    """Two stacks of one shape; ``bidirectional`` is the encoder's, the decoder goes forward.
+
+    Args:
+        cell: of both.
+        attention: how the decoder scores the encoder's timesteps.
+    """
+
+    reference: ClassVar[str] = (
+        "Cho et al. 2014; Sutskever et al. 2014; attention: Bahdanau et al. 2015, Luong et al. 2015"
+    )
+    states: ClassVar[str] = "h, and c of an lstm, of encoder and decoder"
+    restrictions: ClassVar[str] = "tasks with a source and a target only (reverse)"
+
+    cell: Cell = MISSING
+    attention: Attention = MISSING
+
+    @property
+    def gated(self) -> bool:
+        return self.cell is not Cell.rnn
+
+    @property
+    def kernels(self) -> bool:
+        """All of its cells have them."""
+        return True
+
+    @property
+    def gate_bias(self) -> dict[str, float]:
+        """As ``model=lstm`` has it by default (Jozefowicz et al. 2015)."""
+        return {"f": 1.0} if self.cell is Cell.lstm else {}
+
+    def check(self, task: TaskTraits) -> None:
+        if task.source_steps is None or not task.tokens:
+            raise UsageError(
+                "model=seq2seq reads a source of tokens and writes a target: it needs a task that has both, such as "
+                "task=reverse; use another model for this task"
+            )
+        # Its encoder sees no target, and neither stack runs over both.
+        RecurrentConfig.check(self, replace(task, causal_only=False, horizon=task.source_steps))
+
+    def build(self, *, seed: int, task: TaskSpec) -> Model:
+        from seqablate.models.seq2seq_model import EncoderDecoder
+
+        initialiser = self.initialiser(seed=seed, task=task)
+        return EncoderDecoder(self.shape(self.hidden_size), task, self.attention.value, initialiser)

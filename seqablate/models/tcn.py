@@ -1,0 +1,79 @@
+"""Temporal convolutional network (Bai, Kolter & Koltun 2018): causal convolutions, dilated more from layer to layer.
+
+A step of layer l sees x_t, x_(t - d), ..., x_(t - (K - 1) d) with d = dilation**l and K = kernel_size, so L layers see
+
+    1 + (K - 1) (1 + dilation + ... + dilation**(L - 1))
+
+timesteps: what lies before has no influence, and no gradient.
+
+Bai et al. put two convolutions with weight norm and one residual connection into a block; here a layer is one
+convolution, so that ``skip`` and ``norm`` are factors of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.schema import at_least
+from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.errors import UsageError
+from seqablate.models.deep_config import DeepConfig
+
+if TYPE_CHECKING:
+    from seqablate.models.deep import TCN
+
+
+@variant("model", "tcn")
+@dataclass(kw_only=True, slots=True)
+class TCNConfig(DeepConfig):
+    """Causal convolutions over time.
+
+    Args:
+        num_layers: L.
+        kernel_size: K.
+        dilation: base of the dilation, which is ``dilation**l`` in layer l; 1: none.
+    """
+
+    reference: ClassVar[str] = "Bai, Kolter & Koltun 2018"
+    restrictions: ClassVar[str] = "sees its receptive field only; for lm, the window"
+    depth_key: ClassVar[str] = "model.num_layers"
+
+    num_layers: int = MISSING
+    kernel_size: int = MISSING
+    dilation: int = MISSING
+
+    def __post_init__(self) -> None:
+        at_least("model.num_layers", self.num_layers, 1)
+        at_least("model.kernel_size", self.kernel_size, 2)
+        at_least("model.dilation", self.dilation, 1)
+        DeepConfig.__post_init__(self)
+
+    @property
+    def widths(self) -> list[int]:
+        return [self.hidden_size] * self.num_layers
+
+    @property
+    def dilations(self) -> list[int]:
+        """Of the layers, from the input up."""
+        return [self.dilation**layer for layer in range(self.num_layers)]
+
+    @property
+    def receptive_field(self) -> int:
+        """Timesteps that an output sees, its own one included."""
+        return 1 + (self.kernel_size - 1) * sum(self.dilations)
+
+    def check(self, task: TaskTraits) -> None:
+        if (step := self.dilations[-1]) >= task.horizon:
+            raise UsageError(
+                f"model.dilation={self.dilation} ({step} steps in the last of {self.num_layers} layers) reaches back "
+                f"over all {task.horizon} timesteps of the task: use a smaller one, fewer layers, or a longer task"
+            )
+
+    def build(self, *, seed: int, task: TaskSpec) -> TCN:
+        from seqablate.models.deep import TCN
+
+        return TCN(self, task, self.initialiser(seed))

@@ -1,0 +1,101 @@
+"""Transformer: layers of self-attention over all timesteps at once (Vaswani et al. 2017, "Attention is all you need").
+
+With x the residual stream, A a layer's attention and F its feed-forward net:
+
+    post-norm   x = LN(x + A(x)),  x = LN(x + F(x))         Vaswani et al. 2017
+    pre-norm    x = x + A(LN(x)),  x = x + F(LN(x))         Xiong et al. 2020; one more LN above the last layer
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, ClassVar
+
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant, variant_name
+from seqablate.config.schema import at_least, fraction
+from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.errors import UsageError
+from seqablate.models.base import ModelConfig
+
+if TYPE_CHECKING:
+    from seqablate.models.transformer_model import TransformerModel
+
+
+class FeedForward(Enum):
+    """Nonlinearity of a layer's feed-forward net."""
+
+    relu = "relu"
+    gelu = "gelu"
+
+
+class Position(Enum):
+    """What tells a layer where a timestep stands."""
+
+    sinusoidal = "sinusoidal"  # Vaswani et al. 2017, section 3.5
+    learned = "learned"  # one vector a position: Gehring et al. 2017, section 3.1
+    none = "none"  # a causal mask alone tells positions apart (Haviv et al. 2022); without one, nothing does
+
+
+@variant("model", "transformer")
+@dataclass(kw_only=True, slots=True)
+class TransformerConfig(ModelConfig):
+    """torch's ``nn.TransformerEncoderLayer``, stacked.
+
+    Args:
+        hidden_size: D, torch's ``d_model``.
+        num_layers: L.
+        num_heads: torch's ``nhead``; divides D.
+        dim_feedforward: width of each layer's feed-forward net.
+        dropout: after the embedding, on attention weights, inside the feed-forward nets and on what a sublayer adds.
+        causal: timestep t sees timesteps up to t; otherwise all of its sequence.
+        norm_first: pre-norm, otherwise post-norm.
+        nonlinearity: of the feed-forward nets.
+        position: of timesteps.
+    """
+
+    reference: ClassVar[str] = "Vaswani et al. 2017; pre-norm: Xiong et al. 2020"
+    states: ClassVar[str] = "h: the residual stream above each layer"
+    restrictions: ClassVar[str] = (
+        "causal=false: not where the future is the target (lm, reverse); no skip: every layer has its residual stream; "
+        "lm: no state, the window of task.bptt steps is the context"
+    )
+
+    hidden_size: int = MISSING
+    num_layers: int = MISSING
+    num_heads: int = MISSING
+    dim_feedforward: int = MISSING
+    dropout: float = MISSING
+    causal: bool = MISSING
+    norm_first: bool = MISSING
+    nonlinearity: FeedForward = MISSING
+    position: Position = MISSING
+
+    def __post_init__(self) -> None:
+        ModelConfig.__post_init__(self)
+        for key in ("hidden_size", "num_layers", "num_heads", "dim_feedforward"):
+            at_least(f"model.{key}", getattr(self, key), 1)
+        fraction("model.dropout", self.dropout)
+        if self.hidden_size % self.num_heads:
+            raise UsageError(
+                f"model.hidden_size={self.hidden_size}: must be a multiple of model.num_heads={self.num_heads}"
+            )
+
+    @property
+    def size_multiple(self) -> int:
+        return self.num_heads
+
+    def check(self, task: TaskTraits) -> None:
+        if not self.causal and task.causal_only:
+            raise UsageError(
+                "model.causal=false cannot be combined with a task whose later inputs are the targets: "
+                "it would see the token it has to predict; use model.causal=true or another task"
+            )
+
+    def build(self, *, seed: int, task: TaskSpec) -> TransformerModel:
+        from seqablate.models.initialise import Initialiser
+        from seqablate.models.transformer_model import TransformerModel
+
+        return TransformerModel(self, task, variant_name(self), Initialiser(seed=seed))

@@ -1,0 +1,69 @@
+"""The curves that people look at: which signals make them, and the words around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from seqablate.signals.schema import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One kind of curve.
+
+    Args:
+        name: in file names.
+        quantity, axis: of the signals that it shows.
+        tag: prefix on TensorBoard.
+        title: what it is.
+        xlabel: what its axis counts.
+    """
+
+    name: str
+    quantity: str
+    axis: str
+    tag: str
+    title: str
+    xlabel: str
+
+    def shows(self, signal: Signal) -> bool:
+        """Whether a signal is such a curve, with something known in it."""
+        kind = (signal.quantity, signal.axis)
+        return kind == (self.quantity, self.axis) and bool(np.isfinite(signal.values).any())
+
+
+VIEWS = (
+    View(
+        "lag",
+        "lag",
+        "lag",
+        "lag_curve",
+        "Lag curve: the gradient of one loss step, dJ(t)/ds(t−k)",
+        "lag k (timesteps before the loss)",
+    ),
+    View(
+        "profile", "total", "timestep", "profile", "Profile: the gradient of the training loss, dL/ds(t)", "timestep t"
+    ),
+    View(
+        "layers",
+        "total",
+        "layer",
+        "layer_profile",
+        "Layer profile: the gradient of the training loss, dL/d(a layer's whole output)",
+        "layer (from the input)",
+    ),
+)
+
+
+def view_of(signal: Signal) -> View | None:
+    """The view that shows a signal, if one does."""
+    return next((view for view in VIEWS if view.shows(signal)), None)
+
+
+def last_shown(view: View, signals: Iterable[Signal]) -> list[Signal]:
+    """A view's curves of the last step at which any was known (a diverged run ends in NaN)."""
+    found = [signal for signal in signals if view.shows(signal)]
+    return [signal for signal in found if signal.step == found[-1].step]

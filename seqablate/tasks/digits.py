@@ -1,0 +1,194 @@
+"""Digits: a scanned digit read pixel by pixel; after the last pixel, say which digit it is.
+
+The 1,797 images of 8 by 8 pixels that scikit-learn brings along (the test part of Alpaydin & Kaynak's optdigits, UCI
+1998), row by row, one grey value from 0 to 1 a timestep. The first of them begins, with its rows told apart by ``|``::
+
+    input   0 0 .31 .81 .56 .06 0 0 | 0 0 .81 .94 .62 .94 .31 0 | ...      class 0
+
+``permuted`` reads the same pixels in another order, one and the same for every image and every run: what stands close
+together in the image lies far apart in time. Both as Le et al. 2015 did with MNIST.
+
+Shapes: T the 64 timesteps, N images, B batch, C the 65 columns of the file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from omegaconf import MISSING
+
+from seqablate.config.registry import variant
+from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.errors import UsageError
+from seqablate.streams import stream
+from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
+from seqablate.tasks.synthetic import EVAL_BATCH
+
+if TYPE_CHECKING:
+    import torch
+
+    from seqablate.tasks.objectives import Classification
+
+SIDE, CLASSES, WHITEST = 8, 10, 16
+HELD_OUT = 30  # images of each class in evaluation, and as many in test: chance is 10 % exactly
+
+
+class DigitsOrder(Enum):
+    """In which order the pixels are read."""
+
+    rows = "rows"
+    permuted = "permuted"
+
+
+@variant("task", "digits")
+@dataclass(kw_only=True, slots=True)
+class DigitsConfig:
+    """How the images are read, and whether they are labelled truly.
+
+    Args:
+        order: ``rows`` or ``permuted``.
+        shuffle_labels: the labels of the training images are shuffled among them, once: all that can be learnt is
+            learnt by heart (Zhang et al. 2017). Evaluation and test keep theirs.
+    """
+
+    order: DigitsOrder = MISSING
+    shuffle_labels: bool = MISSING
+
+    @property
+    def traits(self) -> TaskTraits:
+        """One class after the last pixel. Permuted, it is still an image of 8 by 8 pixels, without neighbours."""
+        return TaskTraits(horizon=SIDE * SIDE, length=SIDE * SIDE, image=(SIDE, SIDE))
+
+    def build(self, data: RunData) -> Digits:
+        """The task for one run (UsageError without scikit-learn, or for a batch larger than the training part)."""
+        from seqablate.tasks.objectives import Classification
+
+        table_NC = read_table()
+        parts = self._parts(table_NC)
+        train = parts["train"]
+        if data.batch_size > len(train):
+            raise UsageError(f"batch_size={data.batch_size}: task=digits has {len(train)} training images, use no more")
+        if self.shuffle_labels:
+            parts["train"] = Images(train.x_TN, train.y_N[stream(data.seed, "labels").permutation(len(train))])
+        return Digits(
+            spec=self.traits.sized(input_size=1, output_size=CLASSES),
+            metrics=(_accuracy(parts["evaluation"].y_N[: data.eval_size]),),
+            parts=parts,
+            objective=Classification(),
+            data=data,
+            fingerprint=hashlib.sha256(table_NC.tobytes()).hexdigest(),
+        )
+
+    def _parts(self, table_NC: np.ndarray) -> dict[str, Images]:
+        x_TN = np.ascontiguousarray(table_NC[:, :-1].T, dtype=np.float32) / np.float32(WHITEST)
+        if self.order is DigitsOrder.permuted:
+            x_TN = x_TN[stream(0, "digits/order").permutation(len(x_TN))]  # 0 whatever the run's seed
+        y_N = table_NC[:, -1].astype(np.int64)
+        return {name: Images(x_TN[:, chosen], y_N[chosen]) for name, chosen in split_by_class(y_N).items()}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Images:
+    """Images as columns of pixels [T, N], and their classes [N]."""
+
+    x_TN: np.ndarray
+    y_N: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.y_N)
+
+    def batch(self, chosen_B: np.ndarray) -> Batch:
+        """x [T, B, 1] and y [B] of the images chosen."""
+        return Batch(x=np.take(self.x_TN, chosen_B, axis=1)[..., None], y=self.y_N[chosen_B])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Digits:
+    """See :class:`seqablate.tasks.base.Task`.
+
+    Training goes through the images in epochs, each a fresh shuffle; a batch may straddle two. ``eval.size`` beyond the
+    300 images of a part means all of them.
+    """
+
+    spec: TaskSpec
+    metrics: tuple[Metric, ...]
+    parts: dict[str, Images]
+    objective: Classification
+    data: RunData
+    fingerprint: str
+    baselines: dict[str, float] = field(default_factory=dict)
+
+    def train_batch(self, step: int) -> Batch:
+        images, size = self.parts["train"], self.data.batch_size
+        epoch, start = divmod(step * size, len(images))
+        epochs = (epoch,) if start + size <= len(images) else (epoch, epoch + 1)
+        order = np.concatenate([stream(self.data.seed, "data", e).permutation(len(images)) for e in epochs])
+        return images.batch(order[start : start + size])
+
+    def eval_batches(self, split: str) -> Iterator[Batch]:
+        images = self.parts[split]
+        chosen = np.arange(min(self.data.eval_size, len(images)))
+        return (images.batch(chosen[start : start + EVAL_BATCH]) for start in range(0, len(chosen), EVAL_BATCH))
+
+    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        return self.objective.step_losses(output, batch)
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        return self.objective.scores(output, batch)
+
+    def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
+        return {"loss": loss, **scores}
+
+    def solved(self, results: dict[str, float]) -> bool:
+        """Never: there is no place where reading digits is done."""
+        return False
+
+    def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
+        return None
+
+
+def read_table() -> np.ndarray:
+    """scikit-learn's file of digits, uint8 [N, C]: of 1,797 images the 64 pixels, 0 to 16, and the class.
+
+    Read where it lies: importing ``sklearn.datasets`` would take a second, reading the file takes milliseconds.
+
+    Raises:
+        UsageError: scikit-learn is not installed.
+    """
+    found = find_spec("sklearn")
+    folders = (found.submodule_search_locations if found else None) or []
+    files = [path for folder in folders if (path := Path(folder, "datasets", "data", "digits.csv.gz")).is_file()]
+    if not files:
+        raise UsageError("task=digits needs scikit-learn: pip install 'seqablate[digits]'")
+    return np.loadtxt(files[0], delimiter=",", dtype=np.uint8)
+
+
+def split_by_class(y_N: np.ndarray) -> dict[str, np.ndarray]:
+    """Which images are for training, evaluation and test: disjoint, and the same for every run.
+
+    Evaluation and test hold 30 images of each class, in turns, so that the first k of them are balanced as well;
+    training has the other 1,197. All parts share their 13 writers: this measures new images, not new hands.
+    """
+    drawn_N = stream(0, "digits/split").permutation(len(y_N))
+    by_class = [drawn_N[y_N[drawn_N] == digit] for digit in range(CLASSES)]
+    held_out = np.stack([of_class[: 2 * HELD_OUT] for of_class in by_class], axis=1).ravel()
+    evaluation, test = held_out[: CLASSES * HELD_OUT], held_out[CLASSES * HELD_OUT :]
+    return {"train": np.concatenate([c[2 * HELD_OUT :] for c in by_class]), "evaluation": evaluation, "test": test}
+
+
+def _accuracy(y_N: np.ndarray) -> Metric:
+    return Metric(
+        name="accuracy",
+        chance=float(np.bincount(y_N).max() / len(y_N)),
+        goal=None,
+        lower_is_better=False,
+        unit="share of images",
+        source=f"always the same of {CLASSES} digits, on the {len(y_N)} images evaluated",
+    )

@@ -1,0 +1,55 @@
+"""Every norm is in the cell of its loss step and timestep, relative to the largest of its row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seqablate.figures.curves import png
+from seqablate.figures.pairs import DECADES, draw_pairs
+
+STEPS = np.array([0, 2, 4])
+
+
+def panels(matrices):
+    figure = draw_pairs(matrices, title="run")
+    return figure, figure.axes[: len(matrices)]
+
+
+def test_rows_are_loss_steps_downwards_relative_to_their_largest():
+    norms_ST = np.array([[1e-3, 1e-1, 1e-2], [2.0, 20.0, 200.0], [5.0, 5.0, 0.5]])
+    _, (axes,) = panels({"encoder h layer 0": (STEPS, norms_ST)})
+    (picture,) = axes.collections
+    np.testing.assert_allclose(picture.get_array(), [[-2, 0, -1], [-2, -1, 0], [0, 0, -1]], atol=1e-12)
+    corners = picture.get_coordinates()
+    np.testing.assert_array_equal(corners[0, :, 0], [-0.5, 0.5, 1.5, 2.5])
+    np.testing.assert_array_equal(corners[:, 0, 1], [-1, 1, 3, 5])
+    assert picture.get_clim() == (-2.0, 0.0)
+    assert axes.yaxis_inverted()
+    assert axes.get_title(loc="left") == "encoder h layer 0"
+
+
+def test_both_directions_have_a_panel_each_and_the_same_colours():
+    ones, decay = np.ones((3, 4)), np.tile(10.0 ** -np.arange(4.0), (3, 1))
+    _, both = panels({"h": (STEPS, ones), "h reverse": (STEPS, decay)})
+    assert {axes.collections[0].get_clim() for axes in both} == {(-3.0, 0.0)}
+    assert all(axes.yaxis_inverted() for axes in both)
+
+
+def test_the_colours_reach_a_fixed_number_of_decades_down_at_most():
+    _, (axes,) = panels({"h": (STEPS, np.tile([1.0, 1e-30], (3, 1)))})
+    assert axes.collections[0].get_clim() == (-DECADES, 0.0)
+
+
+@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
+def test_unknown_and_zero_norms_stay_white(value):
+    figure, (axes,) = panels({"h": (STEPS, np.array([[1.0, value], [value, value], [10.0, 1.0]]))})
+    hidden = np.ma.getmaskarray(np.ma.masked_invalid(axes.collections[0].get_array()))
+    np.testing.assert_array_equal(hidden, [[False, True], [True, True], [False, False]])
+    assert png(figure).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("matrices", [{}, {"h": (STEPS, np.ones((2, 4)))}])
+def test_what_cannot_be_drawn_is_refused(matrices):
+    with pytest.raises(ValueError, match="loss step for each row"):
+        draw_pairs(matrices, title="")
