@@ -17,7 +17,7 @@ NEVER_SHOWN = {
     *("name", "quiet", "output_dir", "seed", "device", "threads", "backend"),
     *("probe.every", "eval.every", "eval.size", "checkpoint.every", "checkpoint.keep"),
 }
-AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
+AFTER_METRIC = ("test", "solved at", "{decay}", "half-life", "clipped", "time")
 LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
 SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
@@ -92,6 +92,7 @@ def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[s
     keys = list(dict.fromkeys(key for row in data for key in row["config"]))
     metric = _metric_heading(data[0]) if one_metric else "metric (chance)"
     names = ["run", *keys, "seed", "status", "steps", metric, *AFTER_METRIC]
+    names[names.index("{decay}")] = _decay_heading(data)
     kept = [i for i, name in enumerate(names) if name not in left_out]
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i in kept:
@@ -101,6 +102,14 @@ def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[s
         cells = _cells(row, run, keys, one_metric)
         table.add_row(*(cells[i] for i in kept))
     return table
+
+
+def _decay_heading(data: list[dict[str, Any]]) -> str:
+    """Decay is per timestep, or per layer of a net that knows no time."""
+    axes = {row["decay"]["axis"] for row in data if row["decay"]}
+    return {frozenset({"depth"}): "decay/layer", frozenset({"lag", "depth"}): "decay/step or layer"}.get(
+        frozenset(axes), "decay/step"
+    )
 
 
 def _metric_heading(row: dict[str, Any]) -> str:

@@ -20,6 +20,13 @@ class Skip(Enum):
     highway = "highway"
 
 
+class Nonlinearity(Enum):
+    """Of vanilla recurrences and of the hidden layers of deep nets."""
+
+    tanh = "tanh"
+    relu = "relu"
+
+
 class Norm(Enum):
     """Where activations are normalised: each layer's output, or (recurrent models) inside of the cell."""
 

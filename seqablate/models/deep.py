@@ -62,9 +62,7 @@ class DeepStack(nn.Module):
         for k, layer in enumerate(self.layers):
             assert isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)
             initialiser.layer(layer, f"layers.{k}")
-        for k, gate in enumerate(self.skip.gates):
-            assert isinstance(gate, nn.Linear)
-            initialiser.transform_gate(gate, f"skip.gates.{k}")
+        self.skip.initialise(initialiser)
 
     def forward(self, x: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """What stands above the last layer; dropout masks come from ``generator``, None switches dropout off."""

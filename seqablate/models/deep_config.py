@@ -12,8 +12,7 @@ from seqablate.config.schema import at_least, fraction
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import ModelConfig
-from seqablate.models.choices import DeepInit, Norm, Skip, check_gain, check_skip
-from seqablate.models.rnn import Nonlinearity
+from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip
 
 if TYPE_CHECKING:
     from seqablate.models.initialise import Initialiser

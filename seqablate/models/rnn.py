@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
+from seqablate.models.choices import Nonlinearity
 from seqablate.models.recurrent_config import RecurrentConfig
-
-
-class Nonlinearity(Enum):
-    """torch.nn.RNN's choices."""
-
-    tanh = "tanh"
-    relu = "relu"
 
 
 @variant("model", "rnn")

@@ -18,9 +18,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqablate.models.choices import Skip
+from seqablate.models.initialise import Initialiser
 
 
 class Stream(NamedTuple):
@@ -41,7 +43,7 @@ class DepthSkip(nn.Module):
     Args:
         kind: which.
         widths: of each layer's output. All the same, unless ``kind`` is ``none`` or ``dense``.
-        dim: where the features stand in a layer's output.
+        dim: where the features stand in a layer's output: -1, or 1 as in convolutions.
 
     Example:
         >>> skip = DepthSkip(Skip.residual, [8, 8])
@@ -72,5 +74,17 @@ class DepthSkip(nn.Module):
         if self.kind is Skip.dense_residual:
             total = x if stream.total is None else stream.total + x
             return Stream(y + total, total)
-        gate = self.gates[layer - 1](x.movedim(self.dim, -1)).sigmoid().movedim(-1, self.dim)
-        return Stream(torch.lerp(x, y, gate))
+        return Stream(torch.lerp(x, y, self._transform(self.gates[layer - 1], x).sigmoid()))
+
+    def _transform(self, gate: nn.Module, x: Tensor) -> Tensor:
+        """W_T x + b_T, over the features wherever they stand: of a convolution's as a kernel of one point."""
+        assert isinstance(gate, nn.Linear)
+        if self.dim == -1:
+            return gate(x)
+        return F.conv1d(x.flatten(2), gate.weight[:, :, None], gate.bias).view_as(x)
+
+    def initialise(self, initialiser: Initialiser, prefix: str = "") -> None:
+        """Give its parameters their initial values."""
+        for k, gate in enumerate(self.gates):
+            assert isinstance(gate, nn.Linear)
+            initialiser.transform_gate(gate, f"{prefix}skip.gates.{k}")

@@ -107,9 +107,7 @@ class RecurrentStack(nn.Module):
         """Give every parameter its initial value; ``prefix`` tells the stacks of one model apart."""
         for place in self.places("", ""):
             initialiser.recurrence(self._cell(place), prefix + place.name)
-        for k, gate in enumerate(self.skip.gates):
-            assert isinstance(gate, nn.Linear)
-            initialiser.transform_gate(gate, f"{prefix}skip.gates.{k}")
+        self.skip.initialise(initialiser, prefix)
 
     def forward(
         self,

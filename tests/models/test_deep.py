@@ -19,10 +19,9 @@ from seqablate.assemble import build_model, build_task
 from seqablate.config.compose import compose_config
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
-from seqablate.models.choices import DeepInit, Norm, Skip
+from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip
 from seqablate.models.deep import DeepStack
 from seqablate.models.functional import dropout
-from seqablate.models.rnn import Nonlinearity
 from seqablate.probe import TimestepProbe
 
 D, B = 5, 3

@@ -78,6 +78,8 @@ def test_two_hundred_layers_are_a_net_like_any_other():
         ("model.hidden_sizes=[]", "model.hidden_sizes=[]: needs at least one width, such as [64,32]"),
         ("model.hidden_sizes=[8,0]", "model.hidden_sizes=[8, 0]: every width must be at least 1"),
         ("model.depth=-1", "model.depth=-1: must be at least 1"),
+        ("model.hidden_sizes=[8,8] model.match_params=1000", "model.match_params chooses model.hidden_size: leave "
+         "model.hidden_sizes out"),
     ],
 )  # fmt: skip
 def test_what_it_cannot_do_is_refused_in_one_line(words, message):

@@ -1,0 +1,99 @@
+"""Curves over layers and the lag curves of an encoder, against one sample at a time in a plain autograd graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import seqablate
+from seqablate.assemble import assemble, read_overrides
+from seqablate.training.step import forward, sample_losses
+
+SMALL = ["batch_size=3", "steps=1", "eval.every=1", "eval.size=5", "dtype=float64", "device=cpu", "quiet=true",
+         "clip=none", "probe.every=1"]  # fmt: skip
+
+
+def recorded(words: list[str], folder) -> seqablate.Run:
+    return seqablate.train([*SMALL, *words, f"output_dir={folder}", "name=run"])
+
+
+def curve(run, quantity: str, axis: str, **where) -> np.ndarray:
+    frame = run.signals.query("step == 0 and quantity == @quantity and axis == @axis")
+    for key, value in where.items():
+        frame = frame[frame[key] == value]
+    return frame.sort_values("index")["value"].to_numpy()
+
+
+def alone(parts, batch, b: int, modules: list[str], loss_of) -> list[np.ndarray]:
+    """Gradient of one sample's loss at the outputs of modules, its padding cut off: no probe, no batch."""
+    seen: list[torch.Tensor] = []
+    handles = [parts.model.get_submodule(name).register_forward_hook(keep(seen)) for name in modules]
+    steps = None if batch.lengths is None else int(batch.lengths[b])
+    one = type(batch)(x=batch.x[:steps, b : b + 1], y=batch.y[..., b : b + 1])
+    _, losses, _ = forward(parts.model, parts.task, one, None, None)
+    for handle in handles:
+        handle.remove()
+    return [g.numpy() for g in torch.autograd.grad(loss_of(losses), seen)]
+
+
+def keep(seen: list[torch.Tensor]):
+    return lambda module, args, output: seen.append(output)
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["model=mlp", "model.depth=4", "task.length=10"], "stack.outputs.{}"),
+        (["model=mlp", "model.depth=4", "model.skip=residual", "task.length=10"], "stack.outputs.{}"),
+        (
+            ["model=transformer", "model.num_layers=3", "model.causal=false", "task.variant=hs97", "task.length=22"],
+            "layers.{}",
+        ),
+        (["model=tcn", "model.num_layers=3", "task.variant=hs97", "task.length=22"], "stack.outputs.{}"),
+    ],
+    ids=lambda v: " ".join(v[:3]) if isinstance(v, list) else None,
+)
+def test_the_layer_profile_is_the_mean_norm_of_each_samples_gradient_at_a_layers_whole_output(words, name, tmp_path):
+    run = recorded(words, tmp_path)
+    parts = assemble(read_overrides([*SMALL, *words]))
+    batch = parts.task.train_batch(0).tensors(parts.device, parts.dtype)
+    modules = [place.name for place in parts.model.places]
+    assert modules == [name.format(k) for k in range(len(modules))]
+    norms_BL = [
+        [np.linalg.norm(g) for g in alone(parts, batch, b, modules, lambda losses: sample_losses(losses).sum())]
+        for b in range(3)
+    ]
+    np.testing.assert_allclose(curve(run, "total", "layer"), np.mean(norms_BL, axis=0), rtol=1e-7)
+
+
+def test_a_net_without_time_has_a_lag_curve_over_depth_and_no_other(tmp_path):
+    run = recorded(["model=mlp", "model.depth=4", "task.length=10"], tmp_path)
+    parts = assemble(read_overrides([*SMALL, "model=mlp", "model.depth=4", "task.length=10"]))
+    batch = next(parts.task.eval_batches("evaluation")).tensors(parts.device, parts.dtype)
+    modules = [place.name for place in parts.model.places]
+    norms = [
+        [np.linalg.norm(g) for g in alone(parts, batch, b, modules, lambda losses: losses.sum())] for b in range(5)
+    ]
+    np.testing.assert_allclose(curve(run, "lag", "depth"), np.mean(norms, axis=0)[::-1], rtol=1e-7)
+    assert set(run.signals["axis"].unique()) == {"layer", "depth"}
+    (fit,) = run.info["decay"]
+    assert (fit["axis"], fit["module"]) == ("depth", "mlp")
+
+
+def test_an_encoders_lag_curve_goes_on_where_its_decoders_ends(tmp_path):
+    words = ["model=seq2seq", "model.bidirectional=true", "task=reverse", "task.length=5"]
+    run = recorded(words, tmp_path)
+    decoder = curve(run, "lag", "lag", module="decoder")
+    assert len(decoder) == 5
+    for direction in ("forward", "reverse"):
+        encoder = curve(run, "lag", "lag", module="encoder", direction=direction)
+        assert len(encoder) == 10
+        assert np.isnan(encoder[:5]).all()
+        assert np.isfinite(encoder[5:]).all()
+        assert encoder[5:].argmax() == 0  # what each half did last, at its own end, stands nearest to the decoder
+
+
+def test_one_layer_has_no_layer_profile(tmp_path):
+    run = recorded(["model=gru", "task.length=10"], tmp_path)
+    assert set(run.signals["axis"].unique()) == {"timestep", "lag"}
