@@ -40,7 +40,7 @@ def draw_heatmap(
     bottom = float(log_TS[usable.T].min()) if usable.any() else -1.0
 
     # Drawn at the end of every run, so its time counts: fixed edges instead of a search for them.
-    figure, axes = blank(width=4.8, height=3.0, edges=(0.12, 0.16, 0.96, 0.9))
+    figure, axes = blank(width=4.8, height=3.0, edges=(0.12, 0.16, 0.93, 0.9))
     axes.grid(False)
     timesteps = np.arange(log_TS.shape[0] + 1) - 0.5
     picture = axes.pcolormesh(

@@ -144,7 +144,7 @@ class EventView:
             figure = draw_heatmap(
                 norms_ST,
                 np.array([s.step for s in signals]),
-                title=f"{self.info['name']}: {signals[0].label}",
+                title=f"{self.info['name']}: {signals[0].label}" + ("" if timed else ", by layer"),
                 label=f"log10 ‖dL/d{signals[0].state}ₜ‖" if timed else f"log10 ‖dL/d{signals[0].state}‖",
                 ylabel="timestep t" if timed else "layer",
             )
