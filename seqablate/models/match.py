@@ -9,6 +9,7 @@ import numpy as np
 from seqablate.errors import UsageError
 
 MOST_TRIES = 100
+TOLERANCE = 0.1
 
 
 def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 1) -> int:
@@ -23,7 +24,7 @@ def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 
         multiple: sizes must be multiples of this (of a transformer's number of heads).
 
     Raises:
-        UsageError: the smallest model has more already, by more than the next size is away.
+        UsageError: no size comes within a tenth of it.
 
     Example:
         >>> solve_hidden_size(lambda size: size * size + 3 * size, 1000)
@@ -38,10 +39,6 @@ def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 
             known[units] = count(units * multiple)
         return known[units]
 
-    if at(1) > target and at(1) - target > at(2) - at(1):
-        raise UsageError(
-            f"model.match_params={target}: the smallest model, model.hidden_size={multiple}, has {at(1)} parameters"
-        )
     units = _predict([at(1), at(2), at(3)], target)
     while at(units) < target:
         units += 1
@@ -49,6 +46,11 @@ def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 
         units -= 1
     if units > 1 and target - at(units - 1) <= at(units) - target:
         units -= 1
+    if abs(at(units) - target) > TOLERANCE * target:
+        raise UsageError(
+            f"model.match_params={target}: the nearest, model.hidden_size={units * multiple}, has {at(units)} parameters: "
+            "ask for a number that a model of this kind can have"
+        )
     return units * multiple
 
 

@@ -63,7 +63,9 @@ class _Layers:
         self.found: dict[tuple[str, str, str], list[tuple[Place, float]]] = defaultdict(list)
 
     def add(self, place: Place, state: str, norm_TB: np.ndarray) -> None:
-        whole_B = np.sqrt(np.nansum(norm_TB**2, axis=0))
+        known_TB = ~np.isnan(norm_TB)  # not: padding, and what a diverged run has everywhere
+        squares_B = (np.where(known_TB, norm_TB, 0.0) ** 2).sum(0)
+        whole_B = np.where(known_TB.any(0), np.sqrt(squares_B), np.nan)
         self.found[place.part, place.direction, state].append((place, float(whole_B.mean())))
 
     def profiles(self) -> Iterator[tuple[Place, str, np.ndarray]]:
