@@ -48,8 +48,8 @@ def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 
         units -= 1
     if abs(at(units) - target) > TOLERANCE * target:
         raise UsageError(
-            f"model.match_params={target}: the nearest, model.hidden_size={units * multiple}, has {at(units)} parameters: "
-            "ask for a number that a model of this kind can have"
+            f"model.match_params={target}: the nearest, model.hidden_size={units * multiple}, has {at(units)} "
+            "parameters: ask for a number that a model of this kind can have"
         )
     return units * multiple
 
