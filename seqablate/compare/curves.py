@@ -12,7 +12,7 @@ from seqablate.config.flat import flat_config
 from seqablate.figures.curves import Curve
 from seqablate.record.run import Run
 from seqablate.signals import Signal
-from seqablate.signals.views import View, last_shown
+from seqablate.signals.views import View, last_shown, memory_rank
 
 MOST_CURVES = 8  # more are averaged over seeds
 
@@ -55,7 +55,7 @@ def overlay(runs: Sequence[Run], view: View) -> Overlay | None:
 def headline_signal(signals: Sequence[Signal]) -> Signal | None:
     """The first layer's memory in the forward direction: its cell state where there is one, else h."""
     found = [signal for signal in signals if signal.layer == 0 and signal.direction == "forward"]
-    return max(found, key=lambda signal: (signal.module != "decoder", signal.state == "c"), default=None)
+    return max(found, key=lambda signal: memory_rank(signal.module, signal.state), default=None)
 
 
 def geometric_mean(curves: Sequence[np.ndarray]) -> np.ndarray:

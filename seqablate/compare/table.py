@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqablate.config.flat import flat_config
 from seqablate.record.run import Run
+from seqablate.signals.views import memory_rank
 from seqablate.signals.words import duration, exponential, half_life, number, percent
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ NEVER_SHOWN = {
     *("name", "quiet", "output_dir", "seed", "device", "threads", "backend"),
     *("probe.every", "eval.every", "eval.size", "checkpoint.every", "checkpoint.keep"),
 }
-AFTER_METRIC = ("test", "solved at", "{decay}", "half-life", "clipped", "time")
+AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
 LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
 SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
@@ -66,7 +67,7 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
 def headline_decay(info: dict[str, Any]) -> dict[str, Any] | None:
     """The fit of the first layer's memory: c where there is one (an LSTM), else h; forward; an encoder's, if any."""
     fits = [fit for fit in info.get("decay") or [] if fit["layer"] == 0 and fit["direction"] == "forward"]
-    return max(fits, key=lambda fit: (fit["module"] != "decoder", fit["state"] == "c"), default=None)
+    return max(fits, key=lambda fit: memory_rank(fit["module"], fit["state"]), default=None)
 
 
 def render_table(runs: Sequence[Run], width: int) -> Table:
@@ -92,7 +93,6 @@ def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[s
     keys = list(dict.fromkeys(key for row in data for key in row["config"]))
     metric = _metric_heading(data[0]) if one_metric else "metric (chance)"
     names = ["run", *keys, "seed", "status", "steps", metric, *AFTER_METRIC]
-    names[names.index("{decay}")] = _decay_heading(data)
     kept = [i for i, name in enumerate(names) if name not in left_out]
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i in kept:
@@ -104,12 +104,9 @@ def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[s
     return table
 
 
-def _decay_heading(data: list[dict[str, Any]]) -> str:
-    """Decay is per timestep, or per layer of a net that knows no time."""
-    axes = {row["decay"]["axis"] for row in data if row["decay"]}
-    return {frozenset({"depth"}): "decay/layer", frozenset({"lag", "depth"}): "decay/step or layer"}.get(
-        frozenset(axes), "decay/step"
-    )
+def _unit(fit: dict[str, Any]) -> str:
+    """Decay is per timestep, unless a net knows no time."""
+    return " by layer" if fit["axis"] == "depth" else ""
 
 
 def _metric_heading(row: dict[str, Any]) -> str:
@@ -132,8 +129,8 @@ def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> 
         value if one_metric else f"{row['metric']} {value} ({number(row['chance'])})",
         number(row["test"]),
         "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]",
-        f"{'' if exponential(fit) else '~'}{fit['factor']:.3f} ({fit['state']})" if fit else "–",
-        half_life(fit) if fit else "–",
+        f"{'' if exponential(fit) else '~'}{fit['factor']:.3f} ({fit['state']}{_unit(fit)})" if fit else "–",
+        half_life(fit) + (" layers" if fit["axis"] == "depth" else "") if fit else "–",
         percent(row["clipped_share"]),
         duration(row["seconds"]) if row["seconds"] else "–",
     ]

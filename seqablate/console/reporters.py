@@ -116,7 +116,7 @@ class PlainReporter:
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
         self._line(headline(parts))
-        for line in [*matched_line(parts), *scale_lines(parts), *resumed_line(state)]:
+        for line in [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]:
             self._line(f"  {line}")
 
     def row(self, row: dict[str, Any]) -> None:
@@ -169,7 +169,7 @@ class LiveReporter:
         self.watch = Watch(parts, state)
         if not self.brief:
             self.console.print(Text(headline(parts), style="bold"))
-            for line in [*matched_line(parts), *scale_lines(parts), *resumed_line(state)]:
+            for line in [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]:
                 self.console.print(Text(f"  {line}", style="dim"))
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
@@ -252,14 +252,15 @@ def scale_lines(parts: Parts) -> Iterator[str]:
         yield f"{metric.name} ({metric.unit}): {', '.join(references)}; {metric.source}"
 
 
-def matched_line(parts: Parts) -> list[str]:
-    """What ``model.match_params`` came to."""
+def model_lines(parts: Parts) -> list[str]:
+    """What ``model.match_params`` came to, and what the model itself has to say."""
     model = parts.config.model
+    notes: list[str] = model.notes(parts.task.spec)
     if model.match_params is None:
-        return []
+        return notes
     off = parts.parameter_count / model.match_params - 1
     found = f"hidden_size={model.hidden_size} has {parts.parameter_count:,} parameters ({100 * off:+.1f} %)"
-    return [f"match_params={model.match_params:,}: {found}"]
+    return [f"match_params={model.match_params:,}: {found}", *notes]
 
 
 def resumed_line(state: TrainState) -> list[str]:

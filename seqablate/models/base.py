@@ -82,6 +82,10 @@ class ModelConfig:
     def check(self, task: TaskTraits) -> None:
         """Refuse a task that the model cannot be trained on (UsageError: one line that says why and what would do)."""
 
+    def notes(self, task: TaskTraits) -> list[str]:
+        """What a user should know of this model on a task before the run begins, a line each."""
+        return []
+
     def build(self, *, seed: int, task: TaskSpec) -> Model:
         """The model for one run; initial values are a function of ``seed``. Import torch in here, not above."""
         raise NotImplementedError

@@ -90,3 +90,19 @@ def check_skip(skip: Skip, widths: Sequence[int], depth_key: str, width_key: str
             f"model.skip={skip.value} combines a layer's input with its output and needs layers of one width, not "
             f"{width_key}={list(widths)}: make them equal, or use model.skip=dense, which joins them side by side"
         )
+
+
+def check_reach(key: str, value: int, reach: int, steps: int) -> None:
+    """Refuse what reaches back over a whole sequence: it would change nothing (UsageError).
+
+    Args:
+        key, value: as the user gave it.
+        reach: timesteps, in the last layer where it grows from layer to layer.
+        steps: timesteps there are.
+    """
+    if reach >= steps:
+        where = "" if reach == value else f" ({reach} steps in the last layer)"
+        raise UsageError(
+            f"{key}={value}{where} reaches back over all {steps} timesteps of the task: "
+            "use a smaller one, or a longer task"
+        )

@@ -51,6 +51,11 @@ class CNNConfig(DeepConfig):
     def check(self, task: TaskTraits) -> None:
         if task.image is None:
             raise UsageError("model=cnn reads images, and the timesteps of this task are no pixels: use task=digits")
+        if self.kernel_size >= 2 * max(task.image):
+            raise UsageError(
+                f"model.kernel_size={self.kernel_size}: reads beyond the image on every side: "
+                f"it must be below {2 * max(task.image)}"
+            )
         check_whole_sequence("cnn", task)
 
     def build(self, *, seed: int, task: TaskSpec) -> CNN:

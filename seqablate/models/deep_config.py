@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -12,7 +11,7 @@ from seqablate.config.schema import at_least, fraction
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import ModelConfig
-from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip
+from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip, finite
 
 if TYPE_CHECKING:
     from seqablate.models.initialise import Initialiser
@@ -52,8 +51,9 @@ class DeepConfig(ModelConfig):
         fraction("model.dropout", self.dropout)
         if self.norm is Norm.cell:
             raise UsageError("model.norm=cell is inside of a recurrent cell, which this model has not: use norm=layer")
-        if not math.isfinite(self.transform_bias):
-            raise UsageError(f"model.transform_bias={self.transform_bias}: must be a finite number")
+        finite("model.transform_bias", self.transform_bias)
+        if self.norm is Norm.layer:
+            at_least("model.norm=layer: model.hidden_size", self.hidden_size, 2)
         check_gain(self.init, self.gain)
         check_skip(self.skip, self.widths, self.depth_key, self.width_key)
 

@@ -46,6 +46,8 @@ class MLPConfig(DeepConfig):
             raise UsageError(f"model.hidden_sizes={list(self.hidden_sizes)}: every width must be at least 1")
         if self.hidden_sizes and self.match_params is not None:
             raise UsageError("model.match_params chooses model.hidden_size: leave model.hidden_sizes out")
+        if self.hidden_sizes:
+            self.depth = len(self.hidden_sizes)  # so that the record says what was built
         DeepConfig.__post_init__(self)
 
     @property

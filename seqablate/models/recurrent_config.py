@@ -12,7 +12,7 @@ from seqablate.config.schema import at_least, fraction
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import Model, ModelConfig
-from seqablate.models.choices import Init, Norm, Skip, check_gain, check_skip, finite
+from seqablate.models.choices import Init, Norm, Skip, check_gain, check_reach, check_skip, finite
 
 if TYPE_CHECKING:
     from seqablate.engine.cells import Cell
@@ -62,6 +62,10 @@ class RecurrentConfig(ModelConfig):
         check_skip(self.skip, [self.hidden_size] * self.num_layers, "model.num_layers", "model.hidden_size")
         finite("model.transform_bias", self.transform_bias)
         check_gain(self.init, self.gain)
+        if self.norm is not Norm.none:
+            at_least(f"model.norm={self.norm.value}: model.hidden_size", self.hidden_size, 2)
+        if self.norm is Norm.cell and self.gain != 1:
+            raise UsageError(f"model.gain={self.gain} is undone by model.norm=cell: leave one of them out")
         if self.init is Init.chrono and not self.gated:
             raise UsageError(
                 "model.init=chrono sets the biases of gates, and this cell has none that it knows: "
@@ -110,7 +114,7 @@ class RecurrentConfig(ModelConfig):
         return self.kernels and not self.time_skip and self.norm is not Norm.cell
 
     def check(self, task: TaskTraits) -> None:
-        if self.bidirectional and task.causal_only:
+        if self.bidirectional and self.sees_targets(task):
             raise UsageError(
                 "model.bidirectional=true cannot be combined with next-token prediction (or a task that is shown its "
                 "targets): it would see the token it has to predict; use model.bidirectional=false or another task"
@@ -119,18 +123,19 @@ class RecurrentConfig(ModelConfig):
             raise UsageError(
                 f"model.init=chrono draws from log U(1, T - 1), and the task's T is {task.horizon}: it needs 3 or more"
             )
-        self._check_reach("time_skip", self.time_skip, task)
+        if task.carries_state:  # what is read may lie before the window
+            return
+        check_reach("model.time_skip", self.time_skip, self.time_skip, self.steps(task))
         if self.dilation > 1:
-            self._check_reach("dilation", self.dilation ** (self.num_layers - 1), task)
+            check_reach("model.dilation", self.dilation, self.dilation ** (self.num_layers - 1), self.steps(task))
 
-    def _check_reach(self, key: str, reach: int, task: TaskTraits) -> None:
-        """Refuse what reaches back beyond the beginning of every sequence: it would change nothing."""
-        if reach >= task.horizon:
-            steps = f" ({reach} steps in the last layer)" if key == "dilation" else ""
-            raise UsageError(
-                f"model.{key}={getattr(self, key)}{steps} reaches back over all {task.horizon} timesteps of the task: "
-                "use a smaller one, or a longer task"
-            )
+    def sees_targets(self, task: TaskTraits) -> bool:
+        """Whether what ``bidirectional`` reads back to front holds targets."""
+        return task.causal_only
+
+    def steps(self, task: TaskTraits) -> int:
+        """Timesteps over which a recurrence of the model runs, at most."""
+        return task.horizon
 
     def shape(self, input_size: int) -> StackShape:
         """This config's sizes and an input's together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
@@ -11,13 +11,14 @@ from omegaconf import MISSING
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
+from seqablate.models.choices import finite
 from seqablate.models.recurrent_config import RecurrentConfig
 
 if TYPE_CHECKING:
     from seqablate.models.base import Model
 
 
-class Cell(StrEnum):
+class CellKind(StrEnum):
     """Cells of encoder and decoder, and what the engine calls them."""
 
     rnn = "rnn_tanh"
@@ -41,6 +42,7 @@ class Seq2SeqConfig(RecurrentConfig):
     Args:
         cell: of both.
         attention: how the decoder scores the encoder's timesteps.
+        forget_bias: of ``cell=lstm``, as in ``model=lstm``.
     """
 
     reference: ClassVar[str] = (
@@ -49,12 +51,17 @@ class Seq2SeqConfig(RecurrentConfig):
     states: ClassVar[str] = "h, and c of an lstm, of encoder and decoder"
     restrictions: ClassVar[str] = "tasks with a source and a target only (reverse)"
 
-    cell: Cell = MISSING
+    cell: CellKind = MISSING
     attention: Attention = MISSING
+    forget_bias: float = MISSING
+
+    def __post_init__(self) -> None:
+        RecurrentConfig.__post_init__(self)
+        finite("model.forget_bias", self.forget_bias)
 
     @property
     def gated(self) -> bool:
-        return self.cell is not Cell.rnn
+        return self.cell is not CellKind.rnn
 
     @property
     def kernels(self) -> bool:
@@ -63,8 +70,8 @@ class Seq2SeqConfig(RecurrentConfig):
 
     @property
     def gate_bias(self) -> dict[str, float]:
-        """As ``model=lstm`` has it by default (Jozefowicz et al. 2015)."""
-        return {"f": 1.0} if self.cell is Cell.lstm else {}
+        """Of an LSTM's forget gates."""
+        return {"f": self.forget_bias} if self.cell is CellKind.lstm else {}
 
     def check(self, task: TaskTraits) -> None:
         if task.source_steps is None or not task.tokens:
@@ -72,8 +79,16 @@ class Seq2SeqConfig(RecurrentConfig):
                 "model=seq2seq reads a source of tokens and writes a target: it needs a task that has both, such as "
                 "task=reverse; use another model for this task"
             )
-        # Its encoder sees no target, and neither stack runs over both.
-        RecurrentConfig.check(self, replace(task, causal_only=False, horizon=task.source_steps))
+        RecurrentConfig.check(self, task)
+
+    def sees_targets(self, task: TaskTraits) -> bool:
+        """No: ``bidirectional`` is the encoder's."""
+        return False
+
+    def steps(self, task: TaskTraits) -> int:
+        """The source's; as many are the target's."""
+        assert task.source_steps is not None
+        return task.source_steps
 
     def build(self, *, seed: int, task: TaskSpec) -> Model:
         from seqablate.models.seq2seq_model import EncoderDecoder

@@ -20,7 +20,7 @@ from omegaconf import MISSING
 from seqablate.config.registry import variant
 from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskSpec, TaskTraits
-from seqablate.errors import UsageError
+from seqablate.models.choices import check_reach
 from seqablate.models.deep_config import DeepConfig
 
 if TYPE_CHECKING:
@@ -67,11 +67,14 @@ class TCNConfig(DeepConfig):
         return 1 + (self.kernel_size - 1) * sum(self.dilations)
 
     def check(self, task: TaskTraits) -> None:
-        if (step := self.dilations[-1]) >= task.horizon:
-            raise UsageError(
-                f"model.dilation={self.dilation} ({step} steps in the last of {self.num_layers} layers) reaches back "
-                f"over all {task.horizon} timesteps of the task: use a smaller one, fewer layers, or a longer task"
-            )
+        check_reach("model.dilation", self.dilation, self.dilations[-1], task.horizon)
+
+    def notes(self, task: TaskTraits) -> list[str]:
+        if self.receptive_field >= task.horizon:
+            return []
+        return [
+            f"an output sees the last {self.receptive_field} of {task.horizon} timesteps; more with model.num_layers"
+        ]
 
     def build(self, *, seed: int, task: TaskSpec) -> TCN:
         from seqablate.models.deep import TCN

@@ -78,7 +78,7 @@ class TransformerConfig(ModelConfig):
         for key in ("hidden_size", "num_layers", "num_heads", "dim_feedforward"):
             at_least(f"model.{key}", getattr(self, key), 1)
         fraction("model.dropout", self.dropout)
-        if self.hidden_size % self.num_heads:
+        if self.match_params is None and self.hidden_size % self.num_heads:
             raise UsageError(
                 f"model.hidden_size={self.hidden_size}: must be a multiple of model.num_heads={self.num_heads}"
             )

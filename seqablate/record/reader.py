@@ -23,7 +23,7 @@ class Record:
         """Every row that counts.
 
         Raises:
-            UsageError: there is no record, or a newer version of seqablate wrote it.
+            UsageError: there is no record, or it is of another record version.
         """
         try:
             lines = self.path.read_bytes().splitlines()
@@ -31,8 +31,8 @@ class Record:
             raise UsageError(f"cannot read {self.path}: {error.strerror}") from error
         kept: list[dict[str, Any]] = []
         for row in filter(None, map(decode, lines)):
-            if row["kind"] == "header" and row["version"] > VERSION:
-                raise UsageError(f"{self.path} was written by a newer seqablate (record version {row['version']})")
+            if row["kind"] == "header" and (version := row["version"]) != VERSION:
+                raise UsageError(f"{self.path} is of record version {version}; this seqablate reads version {VERSION}")
             if row["kind"] == "resume":
                 del kept[_resumed_from(kept, row["checkpoint"]) :]
             kept.append(row)

@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 WORDS = ("text", "name", "message", "command")  # never numbers: a model may well write "inf", and a run be called so
 

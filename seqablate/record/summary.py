@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seqablate.errors import RunFailure, UsageError
-from seqablate.record.rows import loose, strict
+from seqablate.record.rows import VERSION, loose, strict
 from seqablate.record.writer import being_written
 
 NAME = "run.json"
@@ -32,15 +32,17 @@ def read_info(run_dir: Path) -> dict[str, Any]:
     """run.json, its status as it is now: ``killed`` where it says ``running`` and nobody is.
 
     Raises:
-        UsageError: missing or damaged.
+        UsageError: missing, damaged, or of another version of seqablate.
     """
     path = run_dir / NAME
     try:
         info: dict[str, Any] = loose(json.loads(path.read_text()))
+        if (version := info.get("version", VERSION)) != VERSION:
+            raise UsageError(f"{path} is of record version {version}; this seqablate reads version {VERSION}")
         if info["status"] == "running" and not being_written(run_dir / "record.jsonl"):
             info["status"] = "killed"
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path} is damaged") from error
     return info

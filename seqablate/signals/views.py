@@ -67,3 +67,8 @@ def last_shown(view: View, signals: Iterable[Signal]) -> list[Signal]:
     """A view's curves of the last step at which any was known (a diverged run ends in NaN)."""
     found = [signal for signal in signals if view.shows(signal)]
     return [signal for signal in found if signal.step == found[-1].step]
+
+
+def memory_rank(module: str, state: str) -> tuple[bool, bool]:
+    """The place that stands for a run is the one of highest rank: an encoder before its decoder, c before h."""
+    return module != "decoder", state == "c"

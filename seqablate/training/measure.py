@@ -6,7 +6,8 @@ Shapes: T time, B batch, K lag, L layers. Every norm is that of one sample's gra
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,10 @@ def new_probe(parts: Parts) -> TimestepProbe:
 
 
 def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.ndarray | None) -> list[Signal]:
-    """Total and direct norms per timestep, and total norms per layer, of a training step's backward pass.
+    """Total and direct norms per timestep, and norms per layer, of a training step's backward pass.
+
+    A layer's is that of the gradient at its whole output, all timesteps together. Of a recurrence that is the direct
+    part: what flows back through its own later timesteps belongs to time, not to depth.
 
     The training loss is a mean over B samples, so each sample's gradient is B times what arrived.
     ``lengths`` are the batch's valid steps [B], None when all are.
@@ -48,31 +52,49 @@ def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.n
             for state, norm_11TB in norms.items():
                 norm_TB = _in_time(norm_11TB, place, lengths)
                 norm_TB = norm_TB * norm_TB.shape[1]
-                if quantity == "total":
-                    layers.add(place, state, norm_TB)
+                if state == "h" and (quantity == "direct" or not found.direct):
+                    layers.add(place, norm_TB)
                 if place.timed:
                     signals.append(_signal(step, place, quantity, state, "all", "timestep", _batch_mean(norm_TB)))
-    signals += [_signal(step, at, "total", state, "all", "layer", values) for at, state, values in layers.profiles()]
-    return signals
+    return signals + [_signal(step, at, "total", "h", "all", "layer", values) for at, values in layers.profiles()]
 
 
 class _Layers:
-    """Norms of the whole output of each layer, all timesteps together, collected over the layers of a stack."""
+    """Norms of the gradient at the whole output of each layer, collected over the layers of a stack."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str, str], list[tuple[Place, float]]] = defaultdict(list)
+        self.found: dict[tuple[str, str], list[tuple[Place, float]]] = defaultdict(list)
 
-    def add(self, place: Place, state: str, norm_TB: np.ndarray) -> None:
+    def add(self, place: Place, norm_TB: np.ndarray) -> None:
         known_TB = ~np.isnan(norm_TB)  # not: padding, and what a diverged run has everywhere
         squares_B = (np.where(known_TB, norm_TB, 0.0) ** 2).sum(0)
         whole_B = np.where(known_TB.any(0), np.sqrt(squares_B), np.nan)
-        self.found[place.part, place.direction, state].append((place, float(whole_B.mean())))
+        self.found[place.part, place.direction].append((place, float(whole_B.mean())))
 
-    def profiles(self) -> Iterator[tuple[Place, str, np.ndarray]]:
-        """First place, state and norms [L] of every stack of two layers or more."""
-        for (_, _, state), found in self.found.items():
-            if len(found) > 1:
-                yield found[0][0], state, np.array([norm for _, norm in found])
+    def profiles(self) -> Iterator[tuple[Place, np.ndarray]]:
+        """First place and norms [L] of every stack; of a single layer only where it is all that there is to see."""
+        for found in self.found.values():
+            if len(found) > 1 or not found[0][0].timed:
+                yield found[0][0], np.array([norm for _, norm in found])
+
+
+def _one_step(s: int, losses: torch.Tensor) -> torch.Tensor:
+    return losses[s].sum()
+
+
+def _backward(
+    parts: Parts,
+    batch: Batch,
+    loss_of: Callable[[torch.Tensor], torch.Tensor],
+    carried: Any = None,
+    generator: torch.Generator | None = None,
+) -> TimestepProbe:
+    """A probe that has seen one forward and backward pass; no gradient stays in the parameters."""
+    with new_probe(parts) as probe:
+        _, losses, _ = forward(parts.model, parts.task, batch, carried, generator)
+        loss_of(losses).backward()
+    parts.optimizer.zero_grad(set_to_none=True)
+    return probe
 
 
 def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
@@ -81,10 +103,9 @@ def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
         return []
     arrays = parts.task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
-    with new_probe(parts) as probe:
-        _, losses, _ = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
-        sample_losses(losses).mean().backward()
-    parts.optimizer.zero_grad(set_to_none=True)
+    probe = _backward(
+        parts, batch, lambda losses: sample_losses(losses).mean(), carried, dropout_generator(parts, step)
+    )
     return profile_signals(parts, probe, step, arrays.lengths)
 
 
@@ -97,10 +118,7 @@ def lag_signals(parts: Parts, step: int) -> list[Signal]:
     if not parts.config.probe.every:
         return []
     batch = _first_samples(next(parts.task.eval_batches("evaluation"))).tensors(parts.device, parts.dtype)
-    with new_probe(parts) as probe:
-        _, losses, _ = forward(parts.model, parts.task, batch, None, generator=None)
-        (losses if losses.dim() == 1 else losses[-1]).sum().backward()
-    parts.optimizer.zero_grad(set_to_none=True)
+    probe = _backward(parts, batch, lambda losses: (losses if losses.dim() == 1 else losses[-1]).sum())
     lengths = None if batch.lengths is None else batch.lengths.cpu().numpy()
     signals, layers = [], _Layers()
     for place in parts.model.places:
@@ -110,13 +128,12 @@ def lag_signals(parts: Parts, step: int) -> list[Signal]:
         for state, norm_11TB in probe[place.name].total.items():
             norm_TB = norm_11TB[0, 0].cpu().numpy()
             if not place.timed:
-                layers.add(place, state, norm_TB)
+                layers.add(place, norm_TB)
                 continue
             values = _batch_mean(norm_TB if in_lag_order else reverse_steps(norm_TB, lengths))
             values = np.concatenate([np.full(place.lag, np.nan), values])
             signals.append(_signal(step, place, "lag", state, "last", "lag", values))
-    signals += [_signal(step, at, "lag", state, "all", "depth", v[::-1]) for at, state, v in layers.profiles()]
-    return signals
+    return signals + [_signal(step, at, "lag", "h", "all", "depth", values[::-1]) for at, values in layers.profiles()]
 
 
 def pair_signals(parts: Parts, step: int) -> list[Signal]:
@@ -133,9 +150,7 @@ def pair_signals(parts: Parts, step: int) -> list[Signal]:
     signals = []
     for s in np.unique(np.linspace(0, len(batch.y) - 1, PAIR_STEPS).round().astype(int)):
         # A forward pass each: through one call of a compiled recurrence, two backward passes cannot be told apart.
-        with new_probe(parts) as probe:
-            _, losses, _ = forward(parts.model, parts.task, batch, None, generator=None)
-            losses[s].sum().backward()
+        probe = _backward(parts, batch, partial(_one_step, int(s)))
         for place in encoder:
             if place.layer == top:
                 values = _batch_mean(_in_time(probe[place.name].total["h"], place, None))

@@ -40,7 +40,7 @@ def make_run(tmp_path):
         if rows is None:
             rows = [signal_row(curve), signal_row(curve[::-1], quantity="total"), signal_row(2 * curve, step=0)]
             rows.sort(key=lambda row: row["step"])
-        header = {"kind": "header", "version": 1, "name": name, "digest": "0"}
+        header = {"kind": "header", "version": 2, "name": name, "digest": "0"}
         (path / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
         fit = {
             "module": "rnn",
@@ -55,7 +55,7 @@ def make_run(tmp_path):
         fit |= {"reach": 5, "ratio": factor**5}
         cell = {"state": "c", "factor": 0.99, "half_life": 69.0, "ratio": 0.99**5}
         summary = {
-            "version": 1, "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
+            "version": 2, "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
             "metric": {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""},
             "final": {"loss": 0.0037, "mse": 0.0037}, "clipped_share": 0.25, "seconds": {"total": 12.5},
             "decay": [{**fit, "state": "h"}, {**fit, **cell}],

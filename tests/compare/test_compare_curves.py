@@ -74,3 +74,15 @@ def test_the_geometric_mean_is_that_of_a_plain_loop(curves):
         logs = [float(np.log(c[k])) for c in curves if k < len(c) and c[k] > 0]
         expected.append(np.exp(sum(logs) / len(logs)) if logs else np.nan)
     np.testing.assert_allclose(geometric_mean([np.array(c) for c in curves]), expected, rtol=1e-9)
+
+
+def test_a_diverged_run_is_shown_by_the_last_curve_that_is_known(make_run, signal):
+    rows = [signal(np.geomspace(1, 0.1, 4), step=10), signal(np.full(4, np.nan), step=20)]
+    (curve,) = overlay([make_run("run", rows=rows)], LAG).curves
+    np.testing.assert_allclose(curve.y, np.geomspace(1, 0.1, 4))
+
+
+def test_an_encoder_stands_for_its_run_and_its_decoder_does_not(make_run, signal):
+    rows = [signal(np.full(3, 5.0)) | {"module": "decoder"}, signal(np.full(3, 7.0)) | {"module": "encoder"}]
+    both = [make_run(name, rows=rows) for name in ("a", "b")]
+    assert [curve.y[0] for curve in overlay(both, LAG).curves] == pytest.approx([7.0, 7.0])

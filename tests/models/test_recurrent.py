@@ -6,6 +6,7 @@ import torch
 from seqablate.assemble import build_model, build_task
 from seqablate.config.compose import compose_config
 from seqablate.engine.cells import CELLS
+from seqablate.engine.recurrence import Recurrence, refusal
 from seqablate.errors import UsageError
 from seqablate.models.functional import dropout, reverse_steps
 from seqablate.models.lstm import LSTMVariant
@@ -124,3 +125,40 @@ def test_reversing_valid_steps_equals_a_loop_and_undoes_itself():
         assert reversed_x[:, sample].tolist() == expected
     assert torch.equal(reverse_steps(reversed_x, lengths), x)
     assert torch.equal(reverse_steps(x, None), x.flip(0))
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        ("model.time_skip=10 task.length=10", "model.time_skip=10 reaches back over all 10 timesteps of the task"),
+        (
+            "model.num_layers=3 model.dilation=4 task.length=16",
+            "model.dilation=4 (16 steps in the last layer) reaches back",
+        ),
+        ("model.num_layers=2 model.dilation=2 model.time_skip=2", "are two answers to one question"),
+        ("model.dilation=2", "it needs model.num_layers of 2 or more"),
+        ("model.norm=cell backend=compiled", "backend=compiled has no kernel"),
+        ("model.time_skip=2 backend=torch", "backend=torch has no kernel"),
+        ("model.norm=cell model.gain=2", "model.gain=2.0 is undone by model.norm=cell"),
+        ("model.norm=layer model.hidden_size=1", "model.norm=layer: model.hidden_size=1: must be at least 2"),
+    ],
+)
+def test_what_could_not_do_what_it_says_is_refused_in_one_line(words, line):
+    with pytest.raises(UsageError) as refused:
+        compose_config(words.split())
+    assert line in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_window_of_a_carried_state_may_be_shorter_than_what_is_skipped():
+    config = compose_config(["task=lm", "task.bptt=8", "model.time_skip=8"])
+    assert config.model.time_skip == 8
+
+
+@pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mgu", "seq2seq", "lstm model.variant=no_input_gate"])
+@pytest.mark.parametrize("option", ["", "model.norm=cell", "model.time_skip=2"])
+def test_a_config_says_of_kernels_what_the_engine_says(name, option):
+    task = ["task=reverse"] if name == "seq2seq" else []
+    config = compose_config([*f"model={name}".split(), *task, *option.split()])
+    cells = [m for m in build_model(config, build_task(config)).modules() if isinstance(m, Recurrence)]
+    assert config.model.fused == all(refusal("torch", cell, torch.device("cpu")) is None for cell in cells)

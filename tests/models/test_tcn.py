@@ -137,8 +137,8 @@ def test_it_learns_to_say_what_it_saw_two_steps_ago():
     [
         ("model.kernel_size=1", "model.kernel_size=1: must be at least 2"),
         ("model.dilation=0", "model.dilation=0: must be at least 1"),
-        ("model.num_layers=7 task.length=64", "model.dilation=2 (64 steps in the last of 7 layers) reaches back over "
-         "all 64 timesteps of the task: use a smaller one, fewer layers, or a longer task"),
+        ("model.num_layers=7 task.length=64", "model.dilation=2 (64 steps in the last layer) reaches back over "
+         "all 64 timesteps of the task: use a smaller one, or a longer task"),
     ],
 )  # fmt: skip
 def test_what_it_cannot_do_is_refused_in_one_line(words, message):

@@ -66,7 +66,7 @@ def train(*steps: int, attempt: int = 0) -> list[dict[str, Any]]:
     return [{"kind": "train", "step": step, "attempt": attempt} for step in steps]
 
 
-HEADER = {"kind": "header", "version": 1, "name": "run"}
+HEADER = {"kind": "header", "version": 2, "name": "run"}
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05, 0.2])
@@ -237,9 +237,9 @@ def test_a_resumption_goes_back_to_the_last_of_two_commits_of_one_step(tmp_path)
     assert attempts(path) == [(2, 0)]
 
 
-def test_a_record_of_a_newer_version_is_refused(tmp_path):
-    write(tmp_path / "record.jsonl", HEADER | {"version": 2}, {"kind": "resume", "to": "a commit of the future"})
-    with pytest.raises(UsageError, match="newer seqablate"):
+def test_a_record_of_another_version_is_refused(tmp_path):
+    write(tmp_path / "record.jsonl", HEADER | {"version": 3}, {"kind": "resume", "to": "a commit of the future"})
+    with pytest.raises(UsageError, match="of record version 3; this seqablate reads version 2"):
         _ = read_record(tmp_path).rows
 
 

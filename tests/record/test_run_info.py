@@ -67,7 +67,7 @@ SIGNALS = [
 @pytest.fixture
 def run_dir(tmp_path) -> Path:
     """A record written by hand: three steps, two evaluations, three curves."""
-    rows = [{"kind": "header", "version": 1, "name": "by-hand"}]
+    rows = [{"kind": "header", "version": 2, "name": "by-hand"}]
     rows += [
         {"kind": "eval", "step": step, "loss": 1.0 / (step + 1), "metrics": {"mse": 0.5 + step}} for step in (0, 2)
     ]
@@ -167,7 +167,7 @@ def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
 
 def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
     with RecordWriter(tmp_path / "record.jsonl") as writer:
-        writer.append({"kind": "header", "version": 1})
+        writer.append({"kind": "header", "version": 2})
     write_info(tmp_path, {"status": "running"})
     run = Run(tmp_path)
     assert run.metrics.empty

@@ -78,3 +78,11 @@ def test_the_sentence_says_what_the_curve_does():
     assert "grows: x 1.200" in words(1.2**lags)
     assert "not an exponential" in words(np.concatenate([[1.0], np.full(59, 0.01)]))
     assert words(0.5**lags, layer=1, direction="reverse").startswith("d loss / d h (layer 1, reverse) fades")
+
+
+def test_a_curve_that_begins_late_is_measured_from_where_it_begins():
+    """An encoder's stands behind its decoder's lags."""
+    late = fit_decay(np.array([np.nan, np.nan, 1.0, 0.5, 0.25, 0.125]))
+    early = fit_decay(np.array([1.0, 0.5, 0.25, 0.125]))
+    assert (late.reach, late.ratio, late.lags) == (early.reach, early.ratio, early.lags) == (3, 0.125, 3)
+    assert late.factor == pytest.approx(0.5)

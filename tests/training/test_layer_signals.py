@@ -97,3 +97,23 @@ def test_an_encoders_lag_curve_goes_on_where_its_decoders_ends(tmp_path):
 def test_one_layer_has_no_layer_profile(tmp_path):
     run = recorded(["model=gru", "task.length=10"], tmp_path)
     assert set(run.signals["axis"].unique()) == {"timestep", "lag"}
+
+
+@pytest.mark.parametrize("skip", ["none", "dense_residual"])
+def test_a_recurrences_layer_profile_is_the_gradient_of_what_it_hands_on_and_not_of_its_own_past(skip, tmp_path):
+    words = ["model=rnn", "model.num_layers=3", f"model.skip={skip}", "task=copy", "task.length=4"]
+    run = recorded(words, tmp_path)
+    parts = assemble(read_overrides([*SMALL, *words]))
+    batch = parts.task.train_batch(0).tensors(parts.device, parts.dtype)
+    outputs: list[torch.Tensor] = []
+    for place in parts.model.places:
+        parts.model.get_submodule(place.name).register_forward_hook(lambda m, a, out: outputs.append(out[0]))
+    _, losses, _ = forward(parts.model, parts.task, batch, None, None)
+    found = torch.autograd.grad(sample_losses(losses).sum(), outputs)  # of the sequence as the layer above reads it
+    expected = [g.norm(dim=(0, 2)).mean().item() for g in found]
+    np.testing.assert_allclose(curve(run, "total", "layer"), expected, rtol=1e-7)
+
+
+def test_a_net_of_one_layer_is_measured_there(tmp_path):
+    run = recorded(["model=mlp", "model.depth=1", "task.length=10"], tmp_path)
+    assert len(curve(run, "total", "layer")) == 1
