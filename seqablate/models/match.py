@@ -10,6 +10,7 @@ from seqablate.errors import UsageError
 
 MOST_TRIES = 100
 TOLERANCE = 0.1
+SMALLEST = (2, 3, 4)  # sizes from which the others are predicted; a model of one unit is none
 
 
 def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 1) -> int:
@@ -39,12 +40,12 @@ def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 
             known[units] = count(units * multiple)
         return known[units]
 
-    units = _predict([at(1), at(2), at(3)], target)
+    units = _predict([at(k) for k in SMALLEST], target)
     while at(units) < target:
         units += 1
-    while units > 1 and at(units - 1) >= target:
+    while units > SMALLEST[0] and at(units - 1) >= target:
         units -= 1
-    if units > 1 and target - at(units - 1) <= at(units) - target:
+    if units > SMALLEST[0] and target - at(units - 1) <= at(units) - target:
         units -= 1
     if abs(at(units) - target) > TOLERANCE * target:
         raise UsageError(
@@ -55,7 +56,7 @@ def solve_hidden_size(count: Callable[[int], int], target: int, multiple: int = 
 
 
 def _predict(counts: list[int], target: int) -> int:
-    """Where the parabola through the counts at 1, 2 and 3 units reaches the target, rounded down; at least 1."""
-    a, b, c = np.polyfit([1, 2, 3], counts, 2)
+    """Where the parabola through the counts at the smallest sizes reaches the target, rounded down."""
+    a, b, c = np.polyfit(SMALLEST, counts, 2)
     roots = np.roots([a, b, c - target]) if abs(a) > 1e-6 else np.array([(target - c) / b])
-    return max(1, int(max(roots.real)))
+    return max(SMALLEST[0], int(max(roots.real)))

@@ -22,8 +22,8 @@ def test_no_other_size_comes_nearer(a, b, c, largest, multiple, data):
     def count(size: int) -> int:
         return a * size * size + b * size + c
 
-    target = data.draw(st.integers(count(multiple), count(largest * multiple)))
-    best = min(abs(count(k * multiple) - target) for k in range(1, largest + 2))
+    target = data.draw(st.integers(count(2 * multiple), count((largest + 1) * multiple)))
+    best = min(abs(count(k * multiple) - target) for k in range(2, largest + 3))
     if best > 0.1 * target:
         with pytest.raises(UsageError, match="the nearest, model"):
             solve_hidden_size(count, target, multiple)
@@ -38,7 +38,7 @@ def test_a_count_that_is_no_parabola_is_solved_too():
 
 
 def test_a_number_that_no_model_comes_near_is_refused():
-    with pytest.raises(UsageError, match=r"match_params=5: the nearest, model\.hidden_size=1, has 110 parameters"):
+    with pytest.raises(UsageError, match=r"match_params=5: the nearest, model\.hidden_size=2, has 210 parameters"):
         solve_hidden_size(lambda size: 100 * size + 10, 5)
 
 
