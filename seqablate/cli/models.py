@@ -20,7 +20,7 @@ class Listed:
     """One model as it is with its default keys."""
 
     name: str
-    parameters: int
+    parameters: int | None
     task: str
     states: str
     restrictions: str
@@ -64,19 +64,18 @@ def describe(name: str) -> Listed:
     return Listed(name, parameters, task, cls.states, cls.restrictions, cls.reference, cls.__module__)
 
 
-def _count(name: str) -> tuple[str, int]:
+def _count(name: str) -> tuple[str, int | None]:
+    """The task, and the parameters; None where no task takes the model, or what it needs is not installed."""
     from seqablate.assemble import build_model, build_task, read_overrides
 
-    refusal: UsageError | None = None
     for task in TASKS:
         try:
             config = read_overrides([f"model={name}", f"task={task}"])
             model = build_model(config, build_task(config))
-        except UsageError as error:
-            refusal = refusal or error
+        except UsageError:
             continue
         return task, sum(p.numel() for p in model.parameters())
-    raise UsageError(f"model={name} takes none of the tasks {', '.join(TASKS)}: {refusal}")
+    return "–", None
 
 
 def table(models: list[Listed]) -> Table:
@@ -90,6 +89,7 @@ def table(models: list[Listed]) -> Table:
         shown.add_column(heading, justify="right" if heading == "parameters" else "left", overflow="fold")
     for model in models:
         theirs = "" if model.module.startswith("seqablate.") else f" ({model.module})"
-        cells = (model.name, f"{model.parameters:,}", model.task, model.states, model.restrictions or "–")
+        parameters = "–" if model.parameters is None else f"{model.parameters:,}"
+        cells = (model.name, parameters, model.task, model.states, model.restrictions or "–")
         shown.add_row(*map(escape, (*cells, model.reference + theirs)))
     return shown

@@ -75,7 +75,7 @@ def show(runs: Sequence[Run], out: Path) -> None:
         figure = draw_log_curves(drawn.curves, title=drawn.title, xlabel=drawn.xlabel, ylabel=drawn.ylabel)
         _save(figure, out / f"show-{name}{_suffix(runs)}")
     if len(runs) == 1 and (pairs := last_pairs(runs[0].record.signals)):
-        _save(draw_pairs(pairs, title=f"{runs[0].name}: {PAIRS}"), out / "show-pair")
+        _save(draw_pairs(pairs, title=f"{runs[0].name}\n{PAIRS}"), out / "show-pair")
 
 
 def _save(figure: Figure, stem: Path) -> None:

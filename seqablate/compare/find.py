@@ -16,11 +16,13 @@ def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
         The runs, each once, in the order of their folders; and a line for every folder that could not be read.
 
     Raises:
-        UsageError: a path does not exist, or there is no readable run in any of them.
+        UsageError: a path does not exist, or there is no readable run in any of them. Files are passed over.
     """
     runs: dict[Path, Run] = {}
     complaints = []
     for path in map(Path, paths):
+        if path.is_file():  # `show outputs/*` meets the pictures of an earlier one
+            continue
         if not path.is_dir():
             raise UsageError(f"{path}: no such folder")
         folders = [path] if (path / "record.jsonl").is_file() else sorted(p.parent for p in path.rglob("record.jsonl"))

@@ -157,7 +157,7 @@ class EventView:
         from seqablate.figures.pairs import draw_pairs
 
         if pairs := last_pairs(record.signals):
-            figure = draw_pairs(pairs, title=f"{self.info['name']}: {PAIRS}")
+            figure = draw_pairs(pairs, title=f"{self.info['name']}\n{PAIRS}")
             self.file.add(self.info["step"], [heatmap_value("heatmap/pair", png(figure))])
 
     def _headline_tags(self) -> set[str]:

@@ -11,6 +11,7 @@ import time
 import pytest
 
 from seqablate.cli.show import main
+from seqablate.compare.find import find_runs
 from seqablate.errors import UsageError
 
 
@@ -121,3 +122,13 @@ def test_a_thousand_runs_are_listed_in_seconds(make_run, tmp_path, capsys):
     seconds = time.perf_counter() - started
     assert len(strict_json(capsys.readouterr().out)) == 1000
     assert seconds < 10, f"{seconds:.1f} s"
+
+
+def test_pictures_beside_the_runs_are_passed_over(make_run):
+    """``show outputs/*`` a second time: the first left its pictures there."""
+    run = make_run("a")
+    picture = run.path.parent / "show-lag.png"
+    picture.write_bytes(b"")
+    assert [found.path for found in find_runs([run.path, picture])[0]] == [run.path]
+    with pytest.raises(UsageError, match="no run in"):
+        find_runs([picture])

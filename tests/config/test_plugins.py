@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
-PACKAGE, BAG = re.findall(r"```python\n(from dataclasses.*?|@variant\(.*?)```", README, re.DOTALL)
-BAG = "from dataclasses import dataclass\nfrom seqablate.extend import ModelConfig, Place, variant\n\n" + BAG
+PACKAGE, BAG = re.findall(r"```python\n(from dataclasses.*?)```", README, re.DOTALL)
 FAST = ["steps=3", "eval.every=3", "eval.size=20", "probe.every=1", "batch_size=4"]
 
 
@@ -41,7 +40,7 @@ def seqablate(site: Path | None, *words: str, cwd: Path) -> subprocess.Completed
 def test_the_readmes_model_and_task_are_trained_probed_recorded_and_shown(site, tmp_path):
     words = [
         "model=leaky",
-        "task=parity",
+        "task=majority",
         "task.length=6",
         "model.leak=0.3",
         "model.num_layers=2",
