@@ -27,6 +27,8 @@ QUIET = ["hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logg
 
 def run_sweep(configs: list[TrainConfig], overrides: list[str]) -> int:
     """Train every config; 0 when all are done, 1 when one failed or diverged, 128 + n when a signal ended it."""
+    if not configs:
+        raise UsageError(f"a sweep over nothing: one of {' '.join(overrides)} is an empty range")
     first = configs[0]
     folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
     say(f"sweep of {len(configs)} run{'s' * (len(configs) > 1)} in {folder}")

@@ -94,6 +94,7 @@ BAD = [
     ["train", "optim.lr=nan"],
     ["train", "task=lm", "model.bidirectional=true"],
     ["train", "task=lm", "task.corpus=missing.txt"],
+    ["train", "-m", "seed=range(0)"],
     ["train", "--unknown-option"],
     ["train", "--cfg"],
     ["train", "--cfg", "banana"],
