@@ -205,6 +205,7 @@ class _Session:
             "status": status,
             "step": state.step,
             "final": last and {"loss": last["loss"], **last["metrics"]},
+            "measured_step": last and last["step"],  # that of "final" and "decay"
             "clipped_share": clipped / state.step if state.step else None,
             "ended": None if status == "running" else _now(),
             "message": message,

@@ -216,6 +216,7 @@ def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint
     assert f"step {rows[-1]['step']}" in run.info["message"]
     assert run.info["step"] == len(rows)
     assert run.info["clipped_share"] == sum(row["clipped"] for row in rows) / len(rows)
+    assert run.info["measured_step"] == read_record(run.path).evals[-1]["step"] < run.info["step"]
     assert max(signal.step for signal in read_record(run.path).signals) <= rows[-1]["step"]
     with pytest.raises(seqablate.UsageError, match="diverged"):
         seqablate.api.resume_folder(run.path)
