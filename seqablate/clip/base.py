@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """Scalars on the gradients' device: global L2 norm before and after, and whether anything was cut (bool)."""
+    """Scalars on the gradients' device: global L2 norm before and after (float64), and whether anything was cut."""
 
     norm_before: torch.Tensor
     norm_after: torch.Tensor
@@ -29,3 +29,37 @@ class Clip(Protocol):
 def gradients(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:
     """The gradients that exist, in the order of ``parameters``."""
     return [p.grad for p in parameters if p.grad is not None]
+
+
+def global_norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The L2 norm over all entries of all tensors: a float64 scalar on their device, which nothing waits for.
+
+    It is summed in float64, where the square of a float32 entry neither overflows nor underflows. float64 entries are
+    divided by the largest one first, for the same reason. So the norm of finite entries is finite, unless it is itself
+    beyond the range of float64.
+
+    Example:
+        >>> import torch
+        >>> global_norm([torch.tensor([3e19]), torch.tensor([4e19])]).item()
+        5e+19
+    """
+    import torch
+
+    if not tensors:
+        return torch.zeros((), dtype=torch.float64)
+    scale = None
+    if any(tensor.dtype == torch.float64 for tensor in tensors):
+        scale = largest_entry(tensors)
+        scale = torch.where((scale > 0) & scale.isfinite(), scale, torch.ones_like(scale))
+        tensors = torch._foreach_div(list(tensors), scale)
+    norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(list(tensors), 2, dtype=torch.float64)))
+    return norm if scale is None else norm * scale
+
+
+def largest_entry(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
+    """The largest absolute value of all entries, a scalar of their type; NaN if an entry is NaN."""
+    import torch
+
+    if not tensors:
+        return torch.zeros((), dtype=torch.float64)
+    return torch.stack(torch._foreach_norm(list(tensors), float("inf"))).max()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seqablate.clip.base import ClipResult, gradients
+from seqablate.clip.base import ClipResult, global_norm, gradients
 from seqablate.config.registry import variant
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class NoClip:
     """See :class:`seqablate.clip.base.Clip`."""
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
-        from torch.nn.utils import get_total_norm
+        import torch
 
-        norm = get_total_norm(gradients(parameters))
-        return ClipResult(norm_before=norm, norm_after=norm, clipped=norm.new_zeros(()))
+        norm = global_norm(gradients(parameters))
+        return ClipResult(norm_before=norm, norm_after=norm, clipped=norm.new_zeros([], dtype=torch.bool))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
-from seqablate.clip.base import ClipResult, gradients
+from seqablate.clip.base import ClipResult, global_norm, gradients
 from seqablate.config.registry import variant
 from seqablate.config.schema import positive
 
@@ -42,11 +42,12 @@ class NormClip:
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         import torch
-        from torch.nn.utils import get_total_norm
 
         grads = gradients(parameters)
-        norm = get_total_norm(grads)
-        # One factor for all: 1 where nothing is to be cut, so that small gradients stay to the last bit what they were.
+        norm = global_norm(grads)
+        # One factor for all. It is 1 if nothing is to be cut: small gradients stay bit-identical.
         factor = (self.max_norm / norm).clamp(max=1.0)
-        torch._foreach_mul_(grads, factor)
-        return ClipResult(norm_before=norm, norm_after=norm * factor, clipped=(norm > self.max_norm).to(norm.dtype))
+        # Applied as two square roots: the factor of a very large norm may be below the range of the entries' type.
+        for _ in range(2 if grads else 0):
+            torch._foreach_mul_(grads, factor.sqrt().to(grads[0].dtype))
+        return ClipResult(norm_before=norm, norm_after=norm * factor, clipped=norm > self.max_norm)

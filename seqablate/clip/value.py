@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from omegaconf import MISSING
 
-from seqablate.clip.base import ClipResult, gradients
+from seqablate.clip.base import ClipResult, global_norm, gradients, largest_entry
 from seqablate.config.registry import variant
 from seqablate.config.schema import positive
 
@@ -42,12 +42,9 @@ class ValueClip:
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         import torch
-        from torch.nn.utils import get_total_norm
 
         grads = gradients(parameters)
-        before = get_total_norm(grads)
-        largest = get_total_norm(grads, norm_type=float("inf"))
+        before, clipped = global_norm(grads), largest_entry(grads) > self.clip_value
         torch._foreach_clamp_min_(grads, -self.clip_value)
         torch._foreach_clamp_max_(grads, self.clip_value)
-        clipped = (largest > self.clip_value).to(before.dtype)
-        return ClipResult(norm_before=before, norm_after=get_total_norm(grads), clipped=clipped)
+        return ClipResult(norm_before=before, norm_after=global_norm(grads), clipped=clipped)

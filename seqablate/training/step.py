@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from seqablate.clip.base import global_norm
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
 from seqablate.training.parts import Parts
@@ -22,7 +23,7 @@ class StepOutcome:
     """What a step leaves behind.
 
     Args:
-        measured: the values of COLUMNS, one tensor on the device (nothing has waited for it).
+        measured: the values of COLUMNS in float64, one tensor on the device (nothing has waited for it).
         carried: the state the next step starts from, or None.
         lengths: [B] valid steps of the batch's samples, or None when all are.
     """
@@ -81,7 +82,8 @@ def train_step(
     before = [p.detach().clone() for p in parameters] if measure_update else None
     parts.optimizer.step()
     ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
-    measured = torch.stack([loss.detach(), clip.norm_before, clip.norm_after, clip.clipped, ratio])
+    values = [loss.detach(), clip.norm_before, clip.norm_after, clip.clipped, ratio]
+    measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
     return StepOutcome(measured, carried, arrays.lengths)
 
 
@@ -92,5 +94,4 @@ def dropout_generator(parts: Parts, step: int) -> torch.Generator:
 
 @torch.no_grad()
 def _update_ratio(before: list[torch.Tensor], after: list[torch.nn.Parameter]) -> torch.Tensor:
-    change = torch.nn.utils.get_total_norm(torch._foreach_sub(list(after), before))
-    return change / torch.nn.utils.get_total_norm(before)
+    return global_norm(torch._foreach_sub(list(after), before)) / global_norm(before)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 
@@ -70,3 +72,50 @@ def test_a_zero_gradient_stays_zero(name):
     made = parameters(0.0)
     compose_config([f"clip={name}"]).clip.build()(made)
     assert not flat(made).any()
+
+
+@pytest.mark.parametrize(
+    ("dtype", "unit"),
+    [
+        *((torch.float32, unit) for unit in (1e-44, 1e-25, 1e19, 5e37)),
+        *((torch.float64, unit) for unit in (1e-200, 1e200)),
+    ],
+)
+@pytest.mark.parametrize("name", CLIPS)
+def test_the_norm_of_finite_entries_is_finite_and_exact_at_any_scale(name, unit, dtype):
+    """The squares of 1e-25 and of 1e19 are outside the range of float32, those of 1e-200 and 1e200 outside float64."""
+    made = torch.nn.Parameter(torch.zeros(3, dtype=dtype))
+    made.grad = torch.tensor([3 * unit, -4 * unit, 0], dtype=dtype)
+    found = compose_config([f"clip={name}"]).clip.build()([made])  # clip=norm: 1, clip=value: 0.1
+    wanted = math.hypot(*torch.tensor([3 * unit, 4 * unit], dtype=dtype).tolist())
+    assert found.norm_before.dtype == torch.float64
+    assert found.norm_before.item() == pytest.approx(wanted, rel=1e-12)
+    assert found.norm_after.item() == pytest.approx(math.hypot(*made.grad.tolist()), rel=1e-6)
+    clipped = {"none": [3 * unit, -4 * unit], "norm": [0.6, -0.8], "value": [0.1, -0.1]}
+    acts = unit > 1 and name != "none"
+    assert bool(found.clipped) == acts
+    expected = clipped[name] if acts else clipped["none"]
+    torch.testing.assert_close(made.grad[:2], torch.tensor(expected, dtype=dtype), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_norm_clipping_acts_although_its_factor_is_below_the_range_of_float32(dtype):
+    made = torch.nn.Parameter(torch.zeros(2, dtype=dtype))
+    made.grad = torch.tensor([1.5e38, 2e38], dtype=dtype)
+    compose_config(["clip=norm", "clip.max_norm=1e-9"]).clip.build()([made])  # a factor of 4e-48
+    torch.testing.assert_close(made.grad, torch.tensor([6e-10, 8e-10], dtype=dtype), rtol=1e-6, atol=0)
+
+
+def test_an_entry_equal_to_the_limit_is_not_counted_as_clipped():
+    made = torch.nn.Parameter(torch.zeros(1))
+    made.grad = torch.tensor([0.1])  # as a float32 it is above the float64 0.1 of the setting
+    assert not compose_config(["clip=value", "clip.clip_value=0.1"]).clip.build()([made]).clipped
+
+
+@pytest.mark.parametrize("entry", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("name", CLIPS)
+def test_only_an_entry_that_is_not_finite_makes_the_norm_not_finite(name, entry):
+    for dtype in (torch.float32, torch.float64):
+        made = torch.nn.Parameter(torch.zeros(2, dtype=dtype))
+        made.grad = torch.tensor([1.0, entry], dtype=dtype)
+        assert not compose_config([f"clip={name}"]).clip.build()([made]).norm_before.isfinite()

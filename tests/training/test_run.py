@@ -222,6 +222,17 @@ def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint
         seqablate.api.resume_folder(run.path)
 
 
+@pytest.mark.parametrize("clip", ["norm", "value"])
+def test_a_clip_acts_on_a_gradient_whose_square_overflows_and_the_run_goes_on(clip):
+    run = train("model=rnn", "model.init=gaussian", "model.gain=3", "model.hidden_size=16", "task.length=250",
+                f"clip={clip}", "steps=2", "eval.every=2", "probe.every=0")  # fmt: skip
+    assert run.status == "done"
+    norms = [row["grad_norm"] for row in read_record(run.path).train]
+    assert max(norms) > 2e19  # its square is above the largest float32, 3.4e38
+    assert all(map(math.isfinite, norms))
+    assert all(row["clipped"] for row in read_record(run.path).train)
+
+
 def test_a_model_comes_back_in_the_precision_in_which_it_was_trained():
     run = train("dtype=float64", "steps=3")
     assert {p.dtype for p in run.load_model().parameters()} == {torch.float64}
