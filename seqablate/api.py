@@ -36,16 +36,19 @@ class Run(RecordedRun):
         """
         from seqablate.assemble import build_model, build_task, load_variants
         from seqablate.training.checkpoint import newest_whole
+        from seqablate.training.saved import fits_model
 
         load_variants()
-        config = from_plain(self.config)
-        saved, _ = newest_whole(self.path / "checkpoints", self.record.commits)
-        if saved is None:
-            raise UsageError(f"{self.path} has no whole checkpoint to load a model from")
+        config = read_config(self.folder)
+        commits = self.record.commits
         task = build_task(config)
         if task.fingerprint != self.info["data_sha256"]:
             raise UsageError(f"the data of {self.path} have changed since it began: its model no longer fits them")
         model = build_model(config, task)
+        saved, damaged = newest_whole(self.folder.checkpoints, commits, lambda state: fits_model(state, model))
+        if saved is None:
+            why = f": damaged are {', '.join(damaged)}" if damaged else ""
+            raise UsageError(f"{self.folder.checkpoints} has no whole checkpoint to load a model from{why}")
         model.load_state_dict(saved["model"])
         return model
 
@@ -82,6 +85,15 @@ def load_run(path: str | Path) -> Run:
     """A recorded run; needs no torch (UsageError when ``path`` is not a run folder)."""
     open_run_folder(path)
     return Run(path)
+
+
+def read_config(folder: RunFolder) -> TrainConfig:
+    """The config of a run folder, checked as when it was composed (UsageError names the file)."""
+    plain = folder.read_config()
+    try:
+        return from_plain(plain)
+    except UsageError as error:
+        raise UsageError(f"{folder.config}: {error}") from error
 
 
 def run_config(
@@ -124,9 +136,9 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
     from seqablate.training.run import resume_run
 
     load_variants()
-    folder: RunFolder = open_run_folder(path)
-    config = from_plain(folder.read_config())
+    folder = open_run_folder(path)
     info = RecordedRun(path).info
+    config = read_config(folder)
     config.device = info["device"]
     if info["backend"] in BackendName.__members__:  # otherwise the model has several, or none
         config.backend = BackendName[info["backend"]]

@@ -16,3 +16,8 @@ class RunFailure(Exception):
 
     The message is one line. The command line prints it and exits with code 1.
     """
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, with every control character written as an escape: safe to print on a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -11,6 +11,7 @@ COMMANDS = {
     "resume": "go on with a run that was interrupted, killed or failed",
     "show": "compare runs: a table, lag curves and profiles",
     "models": "list every model: parameters, states, restrictions, reference",
+    "rebuild": "write the views of runs again from their records: TensorBoard events, signals.parquet, run.json",
     "tensorboard": "open TensorBoard on runs (this machine only)",
     "completion": "print the shell code that completes commands and overrides",
 }

@@ -9,9 +9,32 @@ import sys
 from pathlib import Path
 
 from seqablate.errors import UsageError
+from seqablate.record.files import is_file
 
 # Points kept for each tag and run: TensorBoard thins out long series unless told not to.
 SAMPLES = "scalars=100000,images=10,text=100"
+SELECTED = 40  # of more runs TensorBoard shows none until they are ticked
+# TensorBoard's own main, without its notes on how it loads data. ``-P`` keeps the current folder out of Python's path:
+# what lies there is no part of the program. The HParams page lists two columns of results, of all scalars there are.
+SERVE = """
+import re, sys
+from absl import app, logging
+from tensorboard import default
+import tensorboard.program
+from tensorboard.plugins.hparams.backend_context import Context
+logging.set_verbosity(logging.WARNING)
+program = sys.modules["tensorboard.program"]
+program._DATA_SERVER_ADVISORY_MESSAGE = ""
+names = getattr(Context, "_compute_metric_names", None)
+def headlines(*arguments):
+    found = names(*arguments)
+    return [name for name in found if re.fullmatch("loss/eval|metric/[^/]+", name[0])] or found
+if names:
+    Context._compute_metric_names = headlines
+sys.argv[0] = "tensorboard"
+board = program.TensorBoard(plugins=default.get_plugins())
+app.run(board.main, flags_parser=board.configure)
+"""
 
 
 def main(argv: list[str]) -> int:
@@ -21,15 +44,35 @@ def main(argv: list[str]) -> int:
     parser.add_argument("path", nargs="?", default="outputs", help="a run, or a folder of runs (default: outputs)")
     parser.add_argument("--port", type=int, default=6006, help="default 6006; 0 takes any free one")
     arguments = parser.parse_args(argv)
-    if not Path(arguments.path).is_dir():
-        raise UsageError(f"{arguments.path}: no such folder; runs land in outputs/ unless output_dir says otherwise")
-    if next(Path(arguments.path).rglob("events.out.tfevents.*"), None) is None:
-        raise UsageError(f"{arguments.path}: no run in it; name a run, or a folder of runs")
+    runs = count_runs(Path(arguments.path))
     check_port(arguments.port)
-    command = [sys.executable, "-m", "tensorboard.main", "--logdir", arguments.path, "--host", "127.0.0.1"]
+    if runs > SELECTED:
+        print(f"{runs} runs: TensorBoard selects none if there are more than {SELECTED}; tick runs in the list at left")
+    command = [sys.executable, "-P", "-c", SERVE, "--logdir", arguments.path, "--host", "127.0.0.1"]
     command += ["--port", str(arguments.port), "--samples_per_plugin", SAMPLES]
     sys.stdout.flush()
     os.execv(sys.executable, command)
+
+
+def count_runs(path: Path) -> int:
+    """How many folders with event files there are in ``path``.
+
+    Raises:
+        UsageError: no such folder, none in it, or one that is no regular file, on which TensorBoard may wait for ever.
+    """
+    if not path.is_dir():
+        raise UsageError(f"{path}: no such folder; runs land in outputs/ unless output_dir says otherwise")
+    folders = set()
+    for parent, _, names in os.walk(path):
+        for name in names:
+            if name.startswith("events.out.tfevents."):
+                file = Path(parent, name)
+                if not is_file(file):
+                    raise UsageError(f"{file} is not a regular file: TensorBoard cannot be opened on it")
+                folders.add(parent)
+    if not folders:
+        raise UsageError(f"{path}: no run in it; name a run, or a folder of runs")
+    return len(folders)
 
 
 def check_port(port: int) -> None:

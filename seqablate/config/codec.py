@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import Any
@@ -17,6 +18,8 @@ from omegaconf.errors import OmegaConfBaseException
 from seqablate.config.registry import GROUPS, variant_class, variant_name
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
+
+INTERPOLATION = re.compile(r"(\\*)\$\{")
 
 
 def to_plain(config: TrainConfig) -> dict[str, Any]:
@@ -33,7 +36,7 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
     Raises:
         UsageError: an unknown variant (its package is not installed), or a value that no longer fits.
     """
-    values = dict(plain)
+    values = _literal(plain)
     typed = OmegaConf.structured(TrainConfig)
     try:
         for group in GROUPS:
@@ -50,6 +53,17 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
     except (TypeError, ValueError) as error:
         raise UsageError(f"the config is damaged: {error}") from error
     return config
+
+
+def _literal(value: Any) -> Any:
+    """Plain data in which OmegaConf resolves nothing: a run folder may come from a stranger, and ``${...}`` is text."""
+    if isinstance(value, dict):
+        return {key: _literal(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_literal(part) for part in value]
+    if isinstance(value, str):
+        return INTERPOLATION.sub(lambda found: found[1] * 2 + r"\${", value)
+    return value
 
 
 def digest(config: TrainConfig) -> str:

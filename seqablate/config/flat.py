@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 
@@ -21,3 +22,20 @@ def flat_config(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def differing_keys(found: dict[str, Any], recorded: dict[str, Any]) -> list[str]:
+    """Dotted keys that one of two plain configs lacks, or whose values differ and change what is learned.
+
+    Example:
+        >>> differing_keys({"seed": 0, "optim": {"name": "adam", "lr": 0.5}}, {"seed": 0, "optim": {"name": "adam"}})
+        ['optim.lr']
+    """
+    from seqablate.config.schema import TrainConfig  # OmegaConf comes with it
+
+    free = {f.name for f in fields(TrainConfig) if not f.metadata.get("digest", True)}
+    first, second = (
+        {key: repr(value) for key, value in flat_config(plain).items() if key.split(".")[0] not in free}
+        for plain in (found, recorded)
+    )
+    return [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]

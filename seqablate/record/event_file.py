@@ -6,12 +6,16 @@ file between its writes, so there is nothing to close, however a run ends.
 
 from __future__ import annotations
 
+import os
+import re
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqablate.errors import RunFailure
+from seqablate.errors import RunFailure, UsageError
+from seqablate.record.files import is_folder, open_regular
 
 if TYPE_CHECKING:
     from tensorboard.compat.proto.summary_pb2 import Summary
@@ -26,7 +30,7 @@ class EventFile:
         RunFailure: from :meth:`add` or :meth:`flush`, when the disk does not take it.
     """
 
-    PATTERN = "events.out.tfevents.*"
+    OWN = re.compile(r"events\.out\.tfevents\.\d{16,20}\.seqablate")  # a user's own file has another name
 
     def __init__(self, run_dir: Path) -> None:
         from tensorboard.compat.proto.event_pb2 import Event
@@ -49,12 +53,20 @@ class EventFile:
     def flush(self) -> None:
         """Bring everything to the file."""
         try:
-            with self.path.open("ab") as file:
+            with os.fdopen(open_regular(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT), "wb") as file:
                 file.write(b"".join(self._pending))
         except OSError as error:
             raise RunFailure(f"cannot write {self.path}: {error.strerror}") from error
+        except UsageError as error:
+            raise RunFailure(str(error)) from error
         self._pending.clear()
         self._flushed = time.time()
+
+    def sync(self) -> None:
+        """Bring everything to the disk."""
+        self.flush()
+        with os.fdopen(open_regular(self.path), "rb") as file:
+            os.fsync(file.fileno())
 
     def _frame(self, data: bytes) -> None:
         """TFRecord: length, its masked CRC-32C, the data, their masked CRC-32C."""
@@ -62,6 +74,18 @@ class EventFile:
 
         length = struct.pack("<Q", len(data))
         self._pending.append(length + _crc(masked_crc32c(length)) + data + _crc(masked_crc32c(data)))
+
+
+def own_event_files(run_dir: Path) -> list[Path]:
+    """What this package wrote; never a folder."""
+    return [path for path in run_dir.iterdir() if EventFile.OWN.fullmatch(path.name) and not is_folder(path)]
+
+
+def remove(paths: list[Path]) -> None:
+    """Delete files that a newer one replaces."""
+    for path in paths:
+        with suppress(OSError):
+            path.unlink()
 
 
 def _crc(value: int) -> bytes:

@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+import errno
+import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqablate.errors import RunFailure, UsageError
+from seqablate.config.flat import differing_keys
+from seqablate.errors import RunFailure, UsageError, printable
+from seqablate.record.files import is_file, replacing
+from seqablate.record.plain_yaml import read_yaml
+from seqablate.record.reader import read_record
+from seqablate.record.rows import strict
+
+MOST_NAMED = 8  # keys in one message
+FULL = (
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+)  # failures of the machine, not of the request
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,29 +52,23 @@ class RunFolder:
         """Write the resolved config (RunFailure if the disk does not take it)."""
         import yaml
 
-        try:
-            self.config.write_text(yaml.safe_dump(plain, sort_keys=False))
-        except OSError as error:
-            raise RunFailure(f"cannot write {self.config}: {error.strerror}") from error
+        with replacing(self.config) as file:
+            file.write(yaml.safe_dump(plain, sort_keys=False).encode())
 
     def read_config(self) -> dict[str, Any]:
-        """The resolved config as plain data.
+        """The resolved config as plain data, as it was when the run began.
 
         Raises:
-            UsageError: missing or damaged.
+            UsageError: missing, damaged, or edited since: the message names the keys that differ.
         """
-        import yaml
-
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # seven times quicker: `show` reads a thousand of them
-        try:
-            config = yaml.load(self.config.read_text(), Loader=loader)
-        except OSError as error:
-            raise UsageError(f"cannot read {self.config}: {error.strerror}") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise UsageError(f"{self.config} is damaged") from error
-        if not isinstance(config, dict):
-            raise UsageError(f"{self.config} is damaged")
-        return config
+        found, recorded = read_yaml(self.config), read_record(self.path).header["config"]
+        if keys := differing_keys(strict(found), recorded):
+            some = ", ".join(map(printable, keys[:MOST_NAMED])) + (", ..." if len(keys) > MOST_NAMED else "")
+            raise UsageError(
+                f"{self.config} was edited after the run began; different in the record: {some}; "
+                "restore the old values, or start a new run"
+            )
+        return found
 
 
 def create_folder(parent: Path, name: str) -> Path:
@@ -77,21 +88,47 @@ def create_folder(parent: Path, name: str) -> Path:
                 number += 1
                 path = parent / f"{name}-{number}"
     except OSError as error:
+        if error.errno in FULL:
+            raise RunFailure(f"cannot make a folder in {parent}: {error.strerror}") from error
         raise UsageError(f"cannot make a folder in {parent}: {error.strerror}; choose another output_dir") from error
 
 
 def create_run_folder(parent: Path, name: str) -> RunFolder:
-    """A new run folder (UsageError as :func:`create_folder`; RunFailure if the disk is full)."""
+    """A new run folder (UsageError and RunFailure as :func:`create_folder`)."""
     folder = RunFolder(create_folder(parent, name))
     try:
         folder.checkpoints.mkdir()
     except OSError as error:
+        with suppress(OSError):
+            folder.path.rmdir()
         raise RunFailure(f"cannot make {folder.checkpoints}: {error.strerror}") from error
     return folder
 
 
 def open_run_folder(path: str | Path) -> RunFolder:
+    """A folder that holds a record (UsageError otherwise)."""
     folder = RunFolder(Path(path))
-    if not folder.record.is_file():
+    if not os.path.lexists(folder.record):
+        if is_file(folder.config):
+            raise UsageError(f"{path} has no record.jsonl: nothing was recorded in it; start the run again")
         raise UsageError(f"{path} is not a run folder: it has no record.jsonl")
+    if not is_file(folder.record):
+        raise UsageError(f"{folder.record} is not a regular file")
     return folder
+
+
+def find_run_folders(path: str | Path) -> list[RunFolder]:
+    """The run folder ``path``, or all that it holds at any depth; links are not followed on the way down.
+
+    Raises:
+        UsageError: no such folder, or no run in it.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise UsageError(f"{printable(str(path))}: no such folder")
+    if os.path.lexists(path / "record.jsonl"):
+        return [open_run_folder(path)]
+    found = [Path(parent) for parent, _, files in os.walk(path) if "record.jsonl" in files]
+    if not found:
+        raise UsageError(f"no run in {path}: a run folder has a record.jsonl")
+    return [RunFolder(parent) for parent in sorted(found)]

@@ -1,50 +1,88 @@
-"""The record as it stands: superseded rows left out, torn lines ignored."""
+"""The record as it stands: superseded rows left out, torn lines ignored, every row checked. Read as a stream.
+
+A record may be larger than the memory, so nobody holds all of its rows: :meth:`Record.rows` passes them on one by one,
+and what is kept is what was asked for.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from seqablate.errors import UsageError
-from seqablate.record.rows import VERSION, decode
+from seqablate.record.files import open_regular
+from seqablate.record.rows import decode
+from seqablate.record.schema import VERSION
+from seqablate.record.shape import Misfit
 from seqablate.signals import Signal
+
+LONGEST = 1 << 26  # bytes of one row; a curve over a million timesteps has a fifth of them
+MOST_TORN = 1000  # lines that are no rows: a kill leaves one
+TRAINED = re.compile(rb'\{"kind":\s*"train",\s*"step":\s*(\d{1,15})\b')
+RISING = ("train", "eval")  # kinds that have one row a step at most
 
 
 @dataclass
 class Record:
-    """Rows in the order in which they were written, each step's once. Parsed when first asked for."""
+    """Rows in the order in which they were written, each step's once.
+
+    Attributes:
+        path: the file.
+        digest: of the config, as run.json has it; None: not compared.
+
+    Raises:
+        UsageError: from whatever reads it: there is no record, it is damaged, of another version or of another run.
+    """
 
     path: Path
+    digest: str | None = None
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every row that counts, checked against its declaration."""
+        superseded, end = self._superseded()
+        order = _Order()
+        torn = 0
+        for start, number, line in self._lines(end):
+            if superseded and superseded[0][0] <= start:
+                if start < superseded[0][1]:
+                    continue
+                superseded.pop(0)
+            row = self._decode(number, line)
+            if row is None:
+                torn += 1
+                if torn > MOST_TORN:
+                    raise self._damaged(number, f"more than {MOST_TORN} lines are no rows")
+                continue
+            if wrong := order.wrong(row):
+                raise self._damaged(number, wrong)
+            yield row
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
-        """Every row that counts.
-
-        Raises:
-            UsageError: there is no record, or it is of another record version.
-        """
-        try:
-            lines = self.path.read_bytes().splitlines()
-        except OSError as error:
-            raise UsageError(f"cannot read {self.path}: {error.strerror}") from error
-        kept: list[dict[str, Any]] = []
-        for row in filter(None, map(decode, lines)):
-            if row["kind"] == "header" and (version := row["version"]) != VERSION:
-                raise UsageError(f"{self.path} is of record version {version}; this seqablate reads version {VERSION}")
-            if row["kind"] == "resume":
-                del kept[_resumed_from(kept, row["checkpoint"]) :]
-            kept.append(row)
-        return kept
-
-    def kind(self, kind: str) -> list[dict[str, Any]]:
-        """The rows of one kind."""
-        return [row for row in self.rows if row["kind"] == kind]
-
-    @property
     def header(self) -> dict[str, Any]:
-        return self.rows[0]
+        """The first row: what was known when the run began."""
+        for _, number, line in self._lines():
+            row = self._decode(number, line)
+            if row is None or row["kind"] != "header":
+                raise self._damaged(number, "the first row is no header")
+            if self.digest not in (None, row["digest"]):
+                raise UsageError(f"{self.path} is the record of another run: its digest is not that of run.json")
+            return row
+        raise UsageError(f"{self.path} is empty: nothing was recorded; start the run again")
+
+    def kind(self, *kinds: str) -> list[dict[str, Any]]:
+        """The rows of some kinds; all others are checked on the way."""
+        return [row for row in self.rows() if row["kind"] in kinds]
+
+    def check(self) -> None:
+        """Read everything, so that what is damaged is found before anything is done."""
+        for _ in self.rows():
+            pass
 
     @property
     def train(self) -> list[dict[str, Any]]:
@@ -64,17 +102,111 @@ class Record:
 
     @cached_property
     def signals(self) -> list[Signal]:
-        return [Signal.from_row(row) for row in self.kind("signal")]
+        return list(self.stream_signals())
+
+    def stream_signals(self) -> Iterator[Signal]:
+        """The same, one by one."""
+        return (Signal.from_row(row) for row in self.rows() if row["kind"] == "signal")
+
+    def ever(self) -> tuple[set[str], int]:
+        """Names of all checkpoints that were ever committed, and the largest step trained, superseded rows included."""
+        names, reached = set(), -1
+        for _, number, line in self._lines():
+            if b'"commit"' in line and (row := self._decode(number, line)) and row["kind"] == "commit":
+                names.add(row["checkpoint"])
+            elif found := TRAINED.match(line):
+                reached = max(reached, int(found[1]))
+        return names, reached
+
+    def _lines(self, end: int | None = None) -> Iterator[tuple[int, int, bytes]]:
+        """(offset, number from 1, line) of the first ``end`` bytes, or of what is there now."""
+        with os.fdopen(open_regular(self.path), "rb") as file:
+            stop = os.fstat(file.fileno()).st_size if end is None else end
+            offset = number = 0
+            while offset < stop and (line := file.readline(LONGEST + 1)):
+                number += 1
+                if len(line) > LONGEST:
+                    raise self._damaged(number, f"longer than {LONGEST} bytes")
+                yield offset, number, line
+                offset += len(line)
+
+    def _decode(self, number: int, line: bytes) -> dict[str, Any] | None:
+        try:
+            row = decode(line)
+        except Misfit as error:
+            if error.keys and b'"header"' in line[:100]:
+                self._check_version(line)
+            raise self._damaged(number, str(error)) from None
+        if row is not None and row["kind"] == "header":
+            self._check_version(line)
+        return row
+
+    def _check_version(self, line: bytes) -> None:
+        """Records of another version may have a header of another shape: say so rather than call it damaged."""
+        version = json.loads(line).get("version")
+        if type(version) is int and version != VERSION:
+            raise UsageError(f"{self.path} is of record version {version}; this seqablate reads version {VERSION}")
+
+    def _superseded(self) -> tuple[list[tuple[int, int]], int]:
+        """Pieces of the file, from byte to byte, that a resumption took back; and where the file ends.
+
+        A resumption keeps everything up to the last commit of its checkpoint, or the header alone.
+        """
+        pieces: list[tuple[int, int]] = []
+        commits: list[tuple[int, str]] = []
+        end = after_header = 0
+        self.header  # noqa: B018  (checked first)
+        for start, number, line in self._lines():
+            end = start + len(line)
+            after_header = after_header or end
+            if b'"commit"' not in line and b'"resume"' not in line:
+                continue
+            row = self._decode(number, line)
+            if row is not None and row["kind"] == "commit":
+                commits.append((end, row["checkpoint"]))
+            elif row is not None and row["kind"] == "resume":
+                back = after_header
+                if row["checkpoint"] is None:
+                    commits.clear()
+                else:
+                    while commits and commits[-1][1] != row["checkpoint"]:
+                        commits.pop()
+                    if not commits:
+                        raise self._damaged(number, f"checkpoint {row['checkpoint']} was never committed")
+                    back = commits[-1][0]
+                pieces = [piece for piece in pieces if piece[0] < back]
+                if back < start:
+                    pieces.append((back, start))
+        return pieces, end
+
+    def _damaged(self, number: int, what: str) -> UsageError:
+        return UsageError(f"{self.path} is damaged: line {number}: {what}")
 
 
-def read_record(run_dir: str | Path) -> Record:
-    """The record of a run folder."""
-    return Record(Path(run_dir) / "record.jsonl")
+class _Order:
+    """Whether rows follow each other as a run writes them."""
+
+    def __init__(self) -> None:
+        self.last: dict[str, int] = {}
+        self.count = 0
+
+    def wrong(self, row: dict[str, Any]) -> str | None:
+        """What is out of order about the next row, if anything."""
+        self.count += 1
+        kind = row["kind"]
+        if kind == "header" and self.count > 1:
+            return "a second header"
+        if kind not in RISING:
+            return None
+        step, last = row["step"], self.last.get(kind, -1)
+        self.last[kind] = step
+        if step <= last:
+            return f"a second {kind} row of step {step}"
+        if kind == "train" and step != last + 1:
+            return f"train rows of steps {last + 1} to {step - 1} are missing"
+        return None
 
 
-def _resumed_from(kept: list[dict[str, Any]], checkpoint: str | None) -> int:
-    """How many rows a resumption keeps: up to the last commit of its checkpoint; without one, the header alone."""
-    for index in range(len(kept) - 1, -1, -1):
-        if kept[index]["kind"] == "commit" and kept[index]["checkpoint"] == checkpoint:
-            return index + 1
-    return 1
+def read_record(run_dir: str | Path, digest: str | None = None) -> Record:
+    """The record of a run folder; ``digest`` as :class:`Record` says."""
+    return Record(Path(run_dir) / "record.jsonl", digest)

@@ -1,6 +1,7 @@
 """One row of the record as a line of strict JSON, and back.
 
-JSON has no NaN and no infinity: they are written as the strings "nan", "inf" and "-inf".
+JSON has no NaN and no infinity: they are written as the words "nan", "inf" and "-inf", and read as numbers wherever
+:mod:`seqablate.record.schema` declares a number.
 """
 
 from __future__ import annotations
@@ -9,9 +10,8 @@ import json
 import math
 from typing import Any
 
-VERSION = 2
-NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
-WORDS = ("text", "name", "message", "command")  # never numbers: a model may well write "inf", and a run be called so
+from seqablate.record.schema import ROWS
+from seqablate.record.shape import Misfit, compiled, plain
 
 
 def encode(row: dict[str, Any]) -> bytes:
@@ -24,34 +24,29 @@ def encode(row: dict[str, Any]) -> bytes:
 
 
 def decode(line: bytes) -> dict[str, Any] | None:
-    """The row; None for a line that was torn when its writer was killed."""
+    """The row; None for a line that is none, such as one that was torn when its writer was killed.
+
+    Raises:
+        Misfit: a row of a known kind that is not as declared.
+    """
     try:
         row = json.loads(line)
+    except RecursionError:
+        raise Misfit("is nested too deeply") from None
     except ValueError:
         return None
-    if not isinstance(row, dict) or "kind" not in row:
+    if not isinstance(row, dict) or not isinstance(kind := row.get("kind"), str):
         return None
-    whole: dict[str, Any] = loose(row)
+    whole: dict[str, Any] = compiled(ROWS[kind])(row) if kind in ROWS else plain(row)
     return whole
 
 
 def strict(value: Any) -> Any:
-    """The same value with every non-finite number as its string."""
+    """The same value with every non-finite number as its word."""
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     if isinstance(value, dict):
         return {key: strict(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [strict(part) for part in value]
-    return value
-
-
-def loose(value: Any) -> Any:
-    """The inverse of :func:`strict`."""
-    if isinstance(value, str):
-        return NON_FINITE.get(value, value)
-    if isinstance(value, dict):
-        return {key: part if key in WORDS else loose(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [loose(part) for part in value]
     return value

@@ -6,9 +6,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqablate.errors import printable
 from seqablate.record.folder import RunFolder
+from seqablate.record.info import read_info
 from seqablate.record.reader import Record, read_record
-from seqablate.record.summary import read_info
 from seqablate.record.views import signals_table
 
 if TYPE_CHECKING:
@@ -20,13 +21,15 @@ class Run:
 
     Attributes:
         path: the folder.
+        folder: the paths in it.
         name: its name.
         info: run.json.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        self.name = self.path.name
+        self.folder = RunFolder(self.path)
+        self.name = printable(self.path.name)
         self.info = read_info(self.path)
 
     def __repr__(self) -> str:
@@ -38,22 +41,25 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        return RunFolder(self.path).read_config()
+        self.record.header  # noqa: B018  (the record of this run?)
+        return self.folder.read_config()
 
     @cached_property
     def record(self) -> Record:
-        return read_record(self.path)
+        return read_record(self.path, self.info["digest"])
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Indexed by step: what training measured at every step, and ``eval_...`` where it was evaluated."""
         import pandas as pd
 
-        train = pd.DataFrame(self.record.train).drop(columns="kind", errors="ignore")
+        found = self.record.kind("train", "eval")
+        train = pd.DataFrame([row for row in found if row["kind"] == "train"]).drop(columns="kind", errors="ignore")
         rows = []
-        for row in self.record.evals:
-            metrics = {f"eval_{name}": value for name, value in row["metrics"].items() if name != "loss"}
-            rows.append({"step": row["step"], "eval_loss": row["loss"], **metrics})
+        for row in found:
+            if row["kind"] == "eval":
+                metrics = {f"eval_{name}": value for name, value in row["metrics"].items() if name != "loss"}
+                rows.append({"step": row["step"], "eval_loss": row["loss"], **metrics})
         frames = [frame.set_index("step") for frame in (train, pd.DataFrame(rows)) if len(frame)]
         return pd.concat(frames, axis=1).sort_index() if frames else pd.DataFrame()
 

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seqablate.record.event_file import EventFile
-from seqablate.record.reader import Record, read_record
-from seqablate.record.summary import read_info
+from seqablate.record.event_file import EventFile, own_event_files, remove
+from seqablate.record.reader import Record
 from seqablate.record.tensorboard_protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.signals import Signal
 from seqablate.signals.pairs import PAIRS, last_pairs
 from seqablate.signals.views import View, view_of
 
 LEAST_LAYERS = 4  # over fewer a heatmap shows nothing that the curves do not
-HEATMAP_SECONDS = 60  # between heatmaps of a run that goes on: each costs some tenths of a second to draw
+FIRST_HEATMAP = 1000  # profiles; drawn again each time that they have doubled: each costs some tenths of a second
 TRAIN_TAGS = {
     "loss": "loss/train",
     "grad_norm": "gradient/norm",
@@ -53,24 +51,28 @@ LAYOUT = {
 
 
 class EventView:
-    """Writes a run's event file from the rows that the record gets.
+    """Writes a run's event file from the rows that the record gets, and from nothing else.
+
+    So a view that is rebuilt from the record equals the one that was written while the run went on.
 
     Args:
-        run_dir: the run's folder, which holds run.json.
+        run_dir: the run's folder.
+        facts: the record's header.
 
     Raises:
         RunFailure: on any write that the disk does not take.
     """
 
-    def __init__(self, run_dir: Path) -> None:
-        self.run_dir = run_dir
-        self.info = read_info(run_dir)
+    def __init__(self, run_dir: Path, facts: dict[str, Any]) -> None:
+        self.facts = facts
         self.file = EventFile(run_dir)
         self.tags: set[str] = set()
         self.laid_out: dict[str, dict[str, str]] = {}
         self.clipped = self.steps = 0
         self.profiles: dict[str, list[Signal]] = defaultdict(list)
-        self.drawn = time.monotonic()
+        self.heatmap_due = FIRST_HEATMAP
+        self.last: dict[str, Signal] = {}  # by tag
+        self.pairs: list[Signal] = []  # of the last step that has some
 
     def add(self, row: dict[str, Any]) -> None:
         """Show one row of the record."""
@@ -83,25 +85,26 @@ class EventView:
             self.file.add(row["step"], [text_value("text/sample", row["text"])])
         elif kind == "signal":
             self._signal(Signal.from_row(row))
+        elif kind == "progress":  # an evaluation is over
+            self._progress()
 
     def flush(self) -> None:
-        """Bring everything to the file, and the page's layout where there is more to show."""
-        layout = self._layout()
-        if layout != self.laid_out:
-            self.laid_out = layout
-            self.file.add(self.steps, [layout_value(layout)])
+        """Bring everything to the file."""
         self.file.flush()
 
-    def finish(self, record: Record) -> None:
-        """Add what is known at the end: last curves, heatmaps, hyperparameters with their metrics."""
-        self.info = read_info(self.run_dir)
-        last = {_tag(view, signal, ""): signal for signal in record.signals if (view := view_of(signal)) is not None}
-        for tag, signal in last.items():
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Add what is known at the end: last curves, heatmaps, hyperparameters with their metrics.
+
+        Args:
+            summary: the record's last row of that kind.
+        """
+        for tag, signal in self.last.items():
             self._curve(tag, signal)
         self._heatmaps()
-        self._pairs(record)
-        self.file.add(0, hparam_values(self.run_dir, self.info, sorted(self._headline_tags())))
-        self.flush()
+        self._draw_pairs(summary["step"])
+        self._lay_out()
+        self.file.add(0, hparam_values(self.facts, summary["status"]))
+        self.file.sync()
 
     def _train(self, row: dict[str, Any]) -> None:
         self.steps += 1
@@ -111,20 +114,28 @@ class EventView:
         self._scalars(row["step"], values)
 
     def _eval(self, row: dict[str, Any]) -> None:
-        metric = self.info["metric"]
-        references = {"chance": metric["chance"], "goal": metric["goal"], **self.info["baselines"]}
+        metric = self.facts["metric"]
+        references = {"chance": metric["chance"], "goal": metric["goal"], **self.facts["baselines"]}
         values = {name: value for name, value in row["metrics"].items() if name != "loss" or name == metric["name"]}
         values |= {f"{metric['name']}/{name}": value for name, value in references.items() if value is not None}
         self._scalars(row["step"], {"loss/eval": row["loss"]} | {f"metric/{name}": v for name, v in values.items()})
-        if time.monotonic() - self.drawn > HEATMAP_SECONDS:
-            self._heatmaps()
 
     def _signal(self, signal: Signal) -> None:
         """Curves at initialisation at once; the last ones only when they are known to be the last."""
-        if signal.step == 0 and (view := view_of(signal)) is not None:
-            self._curve(_tag(view, signal, "_init"), signal)
+        if (view := view_of(signal)) is not None:
+            self.last[_tag(view, signal, "")] = signal
+            if signal.step == 0:
+                self._curve(_tag(view, signal, "_init"), signal)
+        if signal.quantity == "pair" and np.isfinite(signal.values).any():
+            self.pairs = [pair for pair in self.pairs if pair.step == signal.step] + [signal]
         if signal.quantity == "total" and (signal.axis == "timestep" or len(signal.values) >= LEAST_LAYERS):
             self.profiles[_place(signal)].append(signal)
+
+    def _progress(self) -> None:
+        self._lay_out()
+        if max(map(len, self.profiles.values()), default=0) >= self.heatmap_due:
+            self._heatmaps()
+            self.heatmap_due *= 2
 
     def _curve(self, tag: str, signal: Signal) -> None:
         """One curve over its axis; unknown points are left out."""
@@ -144,28 +155,31 @@ class EventView:
             figure = draw_heatmap(
                 norms_ST,
                 np.array([s.step for s in signals]),
-                title=f"{self.info['name']}: {signals[0].label}" + ("" if timed else ", by layer"),
+                title=f"{self.facts['name']}: {signals[0].label}" + ("" if timed else ", by layer"),
                 label=f"log10 ‖dL/d{signals[0].state}ₜ‖" if timed else f"log10 ‖dL/d{signals[0].state}‖",
                 ylabel="timestep t" if timed else "layer",
             )
             self.file.add(signals[-1].step, [heatmap_value(f"heatmap/{place}", png(figure))])
-        self.drawn = time.monotonic()
 
-    def _pairs(self, record: Record) -> None:
+    def _draw_pairs(self, step: int) -> None:
         """Which decoder step depends on which encoder timestep, as it was in the end."""
         from seqablate.figures.curves import png
         from seqablate.figures.pairs import draw_pairs
 
-        if pairs := last_pairs(record.signals):
-            figure = draw_pairs(pairs, title=f"{self.info['name']}\n{PAIRS}")
-            self.file.add(self.info["step"], [heatmap_value("heatmap/pair", png(figure))])
+        if pairs := last_pairs(self.pairs):
+            figure = draw_pairs(pairs, title=f"{self.facts['name']}\n{PAIRS}")
+            self.file.add(step, [heatmap_value("heatmap/pair", png(figure))])
 
-    def _headline_tags(self) -> set[str]:
-        return {"loss/eval", f"metric/{self.info['metric']['name']}"} & self.tags
+    def _lay_out(self) -> None:
+        """The page's layout, where there is more to show than before."""
+        layout = self._layout()
+        if layout != self.laid_out:
+            self.laid_out = layout
+            self.file.add(self.steps, [layout_value(layout)])
 
     def _layout(self) -> dict[str, dict[str, str]]:
         """Sections and charts for which there is something to show."""
-        metric = self.info["metric"]["name"]
+        metric = self.facts["metric"]["name"]
         layout: dict[str, dict[str, str]] = {}
         for section, charts in LAYOUT.items():
             for title, pattern in charts.items():
@@ -179,21 +193,25 @@ class EventView:
         self.file.add(step, [scalar_value(tag, value) for tag, value in values.items()])
 
 
-def rebuild_events(run_dir: Path) -> EventView:
-    """Write a fresh event file from the record as it stands, and remove the older ones.
+def rebuild_events(run_dir: Path, record: Record, summary: dict[str, Any] | None = None) -> EventView:
+    """Write a fresh event file from the record as it stands, then remove the older ones of this package.
 
     A resumed run begins so: then every step stands there once, whatever an interrupted process had written.
+
+    Args:
+        run_dir: the run's folder.
+        record: its record.
+        summary: the record's last row of that kind, where nothing more will come.
 
     Returns:
         The view, to go on with.
     """
-    older = list(run_dir.glob(EventFile.PATTERN))
-    view = EventView(run_dir)
-    for row in read_record(run_dir).rows:
+    older = own_event_files(run_dir)
+    view = EventView(run_dir, record.header)
+    for row in record.rows():
         view.add(row)
-    view.flush()
-    for path in older:
-        path.unlink()
+    view.flush() if summary is None else view.finish(summary)
+    remove(older)
     return view
 
 

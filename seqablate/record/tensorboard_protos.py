@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -17,9 +16,6 @@ from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.text import metadata as text
 
 from seqablate.config.flat import flat_config
-
-# TensorBoard shows five columns until told otherwise: those that are said to differ between runs, then by the alphabet.
-FIRST_COLUMNS = ("clip", "model", "optim", "seed", "task")
 
 
 def scalar_value(tag: str, value: float) -> Summary.Value:
@@ -57,34 +53,27 @@ def layout_value(sections: dict[str, dict[str, str]]) -> Summary.Value:
     )
 
 
-def hparam_values(run_dir: Path, info: dict[str, Any], metric_tags: list[str]) -> list[Summary.Value]:
-    """The HParams page's row: every config value, and the metrics to compare runs by."""
-    from seqablate.record.folder import RunFolder
+def hparam_values(facts: dict[str, Any], status: str) -> list[Summary.Value]:
+    """The HParams page's row: every config value.
 
-    # Floats as numbers, everything else as text: TensorBoard mixes up booleans and integers.
-    flat = flat_config(RunFolder(run_dir).read_config())
-    values = {name: value if isinstance(value, float) else str(value) for name, value in flat.items()}
-    infos = [
-        api_pb2.HParamInfo(
-            name=name,
-            type=api_pb2.DATA_TYPE_FLOAT64 if isinstance(value, float) else api_pb2.DATA_TYPE_STRING,
-            differs=name in FIRST_COLUMNS,
-        )
-        for name, value in values.items()
-    ]
-    metrics = [api_pb2.MetricInfo(name=api_pb2.MetricName(tag=tag)) for tag in metric_tags]
-    start = plugin_data_pb2.SessionStartInfo(group_name=info["name"])
-    for name, value in values.items():
+    No list of columns goes with it: TensorBoard would show the first run's columns alone, where it otherwise shows
+    those of all runs.
+
+    Args:
+        facts: the record's header, which holds the config.
+        status: how the run ended.
+    """
+    start = plugin_data_pb2.SessionStartInfo(group_name=facts["name"])
+    for name, value in flat_config(facts["config"]).items():
         if isinstance(value, float):
             start.hparams[name].number_value = value
-        else:
-            start.hparams[name].string_value = value
-    status = api_pb2.STATUS_SUCCESS if info["status"] == "done" else api_pb2.STATUS_FAILURE
+        else:  # as text: TensorBoard mixes up booleans and integers
+            start.hparams[name].string_value = str(value)
+    ended = api_pb2.STATUS_SUCCESS if status == "done" else api_pb2.STATUS_FAILURE
     version = hparams.PLUGIN_DATA_VERSION
     contents = {
-        hparams.EXPERIMENT_TAG: {"experiment": api_pb2.Experiment(hparam_infos=infos, metric_infos=metrics)},
         hparams.SESSION_START_INFO_TAG: {"session_start_info": start},
-        hparams.SESSION_END_INFO_TAG: {"session_end_info": plugin_data_pb2.SessionEndInfo(status=status)},
+        hparams.SESSION_END_INFO_TAG: {"session_end_info": plugin_data_pb2.SessionEndInfo(status=ended)},
     }
     return [
         Summary.Value(

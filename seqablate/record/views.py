@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqablate.errors import RunFailure
-from seqablate.record.reader import Record
+from seqablate.record.files import replacing
 from seqablate.signals import Signal
 
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 COLUMNS = ("step", "quantity", "module", "layer", "direction", "state", "loss_step", "axis")
 NUMBERS = ("step", "layer")
+GROUP = 200_000  # values written at a time
 
 
 def signals_table(signals: list[Signal]) -> pyarrow.Table:
@@ -59,15 +60,28 @@ def _words(values: list[str]) -> pyarrow.Array:
     )
 
 
-def write_signals(run_dir: Path, record: Record) -> Path:
-    """Write (or write again) signals.parquet from the record (RunFailure if the disk does not take it)."""
+def write_signals(run_dir: Path, signals: Iterable[Signal]) -> Path:
+    """Write (or write again) signals.parquet from the record's signals (RunFailure if the disk does not take it).
+
+    Some hundred thousand values at a time, so that memory does not grow with the length of a run.
+    """
     import pyarrow.parquet
 
-    path, temporary = run_dir / "signals.parquet", run_dir / ".signals.parquet"
-    try:
-        pyarrow.parquet.write_table(signals_table(record.signals), temporary)
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise RunFailure(f"cannot write {path}: {error.strerror}") from error
+    path = run_dir / "signals.parquet"
+    with replacing(path) as file, pyarrow.parquet.ParquetWriter(file, signals_table([]).schema) as writer:
+        for group in _groups(signals):
+            writer.write_table(signals_table(group))
     return path
+
+
+def _groups(signals: Iterable[Signal]) -> Iterator[list[Signal]]:
+    group: list[Signal] = []
+    size = 0
+    for signal in signals:
+        group.append(signal)
+        size += len(signal.values)
+        if size >= GROUP:
+            yield group
+            group, size = [], 0
+    if group:
+        yield group

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from seqablate.errors import RunFailure, UsageError
+from seqablate.record.files import open_regular
 from seqablate.record.rows import encode
 
 PATIENCE = 0.5  # seconds until a record's lock counts as taken
@@ -21,24 +22,31 @@ class RecordWriter:
     Every append is one write to the kernel, so a killed process loses no row that was written; a commit is
     on the disk before :meth:`commit` returns.
 
+    Entering changes nothing, so the record can be checked under the lock before anything is appended.
+
+    Args:
+        path: the record.
+        new: make it, rather than go on with one that is there.
+
     Raises:
         UsageError: on entering, when another process is writing this record, or it cannot be opened.
         RunFailure: on any write that fails, such as on a full disk; what was written before stays.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, new: bool = False) -> None:
         self.path = path
+        self._flags = os.O_RDWR | os.O_APPEND | (os.O_CREAT | os.O_EXCL if new else 0)
         self._file = -1
+        self._line_open = False  # whether a killed writer left its last line half-written
 
     def __enter__(self) -> RecordWriter:
+        self._file = open_regular(self.path, self._flags)
         try:
-            self._file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
-        except OSError as error:
-            raise UsageError(f"cannot write {self.path}: {error.strerror}") from error
-        try:
+            if os.fstat(self._file).st_nlink > 1:
+                raise UsageError(f"{self.path} has a second name (a hard link): replace it by a copy")
             self._lock()
-            self._end_torn_line()
-        except (UsageError, RunFailure):
+            self._line_open = self._is_torn()
+        except UsageError:
             os.close(self._file)
             raise
         return self
@@ -63,11 +71,13 @@ class RecordWriter:
         self.sync()
 
     def sync(self) -> None:
-        """Force what was appended to the disk."""
+        """Force what was appended to the disk; make sure that the file is still there."""
         try:
             os.fsync(self._file)
         except OSError as error:
             raise RunFailure(f"cannot write {self.path}: {error.strerror}") from error
+        if os.fstat(self._file).st_nlink == 0:
+            raise RunFailure(f"{self.path} was deleted while the run was writing it")
 
     def _lock(self) -> None:
         """Take the lock; one who only asks about it holds it for an instant, so a refusal is believed in the end."""
@@ -82,24 +92,24 @@ class RecordWriter:
             time.sleep(0.005)
 
     def _write(self, data: bytes) -> None:
+        if self._line_open:  # it must not swallow the next one
+            data, self._line_open = b"\n" + data, False
         try:
             while data:
                 data = data[os.write(self._file, data) :]
         except OSError as error:
             raise RunFailure(f"cannot write {self.path}: {error.strerror}") from error
 
-    def _end_torn_line(self) -> None:
-        """A line that a killed writer left half-written must not swallow the next one."""
+    def _is_torn(self) -> bool:
         size = os.fstat(self._file).st_size
-        if size and os.pread(self._file, 1, size - 1) != b"\n":
-            self._write(b"\n")
+        return size > 0 and os.pread(self._file, 1, size - 1) != b"\n"
 
 
 def being_written(path: Path) -> bool:
     """Whether some process holds the record's lock now."""
     try:
-        file = os.open(path, os.O_RDONLY)
-    except OSError:
+        file = open_regular(path)
+    except UsageError:
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM ask a run to stop after the step it is in."""
+"""SIGINT, SIGTERM and SIGHUP ask a run to stop after the step it is in, and to save."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Interruption:
     """Context manager; ``signum`` is None until one of the signals arrives. A second one acts as it always does.
 
-    Outside the main thread signals cannot be caught, and nothing is installed.
+    A SIGHUP that is ignored (``nohup``, ``disown``) stays ignored: the run goes on when its terminal is closed. Outside
+    the main thread signals cannot be caught, and nothing is installed.
     """
 
     def __init__(self) -> None:
@@ -22,7 +23,7 @@ class Interruption:
 
     def __enter__(self) -> Interruption:
         if threading.current_thread() is threading.main_thread():
-            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS}
+            self._previous = {number: signal.signal(number, self._note) for number in SIGNALS if not _nohup(number)}
         return self
 
     def __exit__(
@@ -38,3 +39,7 @@ class Interruption:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
         self._previous = {}
+
+
+def _nohup(number: int) -> bool:
+    return number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN

@@ -6,11 +6,11 @@ import platform
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib import metadata
+from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,16 +21,18 @@ from seqablate.config.plugins import plugin_versions
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, create_run_folder
+from seqablate.record.info import info_of, read_info, write_info
 from seqablate.record.reader import read_record
-from seqablate.record.rows import VERSION
-from seqablate.record.summary import read_info, write_info
+from seqablate.record.rows import strict
+from seqablate.record.schema import VERSION
 from seqablate.record.tensorboard import EventView, rebuild_events
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
-from seqablate.training.checkpoint import checkpoint_name, newest_whole, prune, save_checkpoint
+from seqablate.training.checkpoint import checkpoint_name, prune, save_checkpoint
 from seqablate.training.interrupt import Interruption
 from seqablate.training.loop import Diverged, run_loop
 from seqablate.training.parts import Parts
+from seqablate.training.start import find_start
 from seqablate.training.state import TrainState
 
 
@@ -65,39 +67,49 @@ def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
         UsageError: the output folder cannot be written.
         RunFailure: the run could not go on; its folder says ``failed`` and why.
     """
-    config = parts.config
+    _import_views()
+    config, state = parts.config, TrainState()
     folder = create_run_folder(Path(config.output_dir), config.name or default_name(config))
-    try:
-        folder.write_config(to_plain(config))
-        info = _first_info(folder.name, parts, command)
-        write_info(folder.path, info)
-    except BaseException:
-        shutil.rmtree(folder.path)  # nothing has been recorded in it yet
-        raise
-    with RecordWriter(folder.record) as writer:
-        writer.append({"kind": "header", "version": VERSION, "name": folder.name, "digest": info["digest"]})
-        return _Session(folder, parts, info, writer, reporter).work(TrainState())
+    header = _header(folder.name, parts, command)
+    with ExitStack() as stack:
+        try:
+            folder.write_config(to_plain(config))
+            write_info(folder.path, info_of(header, _summary(state, "running")))
+            writer = stack.enter_context(RecordWriter(folder.record, new=True))
+            writer.append(header)
+        except BaseException as error:
+            shutil.rmtree(folder.path, ignore_errors=True)  # nothing has been recorded in it yet
+            if isinstance(error, UsageError):  # the folder could be made: the request was right
+                raise RunFailure(str(error)) from error
+            raise
+        return _Session(folder, parts, header, writer, reporter).work(state)
 
 
 def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
-    """Go on from the newest whole checkpoint of an unfinished run, or from the start where there is none.
+    """Go on from the newest whole checkpoint of an unfinished run, or from the start where none was committed yet.
+
+    Nothing is written before everything in the folder has been read and checked.
 
     Raises:
-        UsageError: the run is finished, has diverged, or another process is writing it.
+        UsageError: the run is finished, has diverged, is damaged, or another process is writing it.
         RunFailure: as :func:`start_run`.
     """
+    _import_views()
     with RecordWriter(folder.record) as writer:  # holds the lock: from here on nobody else writes
         info = read_info(folder.path)
         if info["status"] in ("done", "diverged"):
-            raise UsageError(f"{folder.path} is {info['status']} at step {info['step']}: there is nothing to resume")
-        if info["data_sha256"] != parts.task.fingerprint:
-            raise UsageError(f"the data of {folder.path} have changed since it began: put them back to resume it")
-        saved, damaged = newest_whole(folder.checkpoints, read_record(folder.path).commits)
-        state = TrainState() if saved is None else TrainState.from_dict(saved, parts)
-        name = None if saved is None else checkpoint_name(state.step)
+            raise UsageError(
+                f"{folder.path} is {info['status']} at step {info['step']}: there is nothing to resume; "
+                "seqablate rebuild makes its views again"
+            )
+        record = read_record(folder.path, info["digest"])
+        _check_parts(folder, record.header, parts)
+        start = find_start(folder, record, parts)
+        session = _Session(folder, parts, record.header, writer, reporter, start.committed)
+        state = TrainState() if start.saved is None else TrainState.from_dict(start.saved, parts)
+        name = None if start.saved is None else checkpoint_name(state.step)
         writer.append({"kind": "resume", "step": state.step, "checkpoint": name})
-        warnings = [f"{damaged_name} is damaged; going on from step {state.step}" for damaged_name in damaged]
-        return _Session(folder, parts, info, writer, reporter).work(state, warnings)
+        return session.work(state, [f"{warning}; going on from step {state.step}" for warning in start.warnings])
 
 
 def default_name(config: TrainConfig) -> str:
@@ -111,51 +123,61 @@ class _Session:
     """One process's work on a run: the journal of the loop, and the summary that goes with it."""
 
     def __init__(
-        self, folder: RunFolder, parts: Parts, info: dict[str, Any], writer: RecordWriter, reporter: Reporter
+        self,
+        folder: RunFolder,
+        parts: Parts,
+        header: dict[str, Any],
+        writer: RecordWriter,
+        reporter: Reporter,
+        committed: Iterable[int] = (),
     ) -> None:
         self.folder = folder
         self.parts = parts
-        self.info = info
+        self.header = header
         self.writer = writer
-        self.reporter = reporter
+        self.reporter: Reporter | None = reporter
+        self.committed = set(committed)  # steps whose checkpoints are this run's own
         self.view: EventView | None = None
         self.started = time.perf_counter()
 
     def rows(self, rows: list[dict[str, Any]]) -> None:
-        events = self._events  # first, or it would be rebuilt from a record that has these rows already
-        self.writer.append_many(rows)
+        self._record(rows)
         for row in rows:
-            events.add(row)
-            self.reporter.row(row)
+            self._tell("row", row)
 
     def progress(self, state: TrainState) -> None:
-        self._account(state)
-        self._summarise(state, "running")
+        summary = self._account(state, "running")
+        self._record([{"kind": "progress", **summary}])
         self._events.flush()
+        write_info(self.folder.path, info_of(self.header, summary))
 
     def commit(self, state: TrainState) -> None:
-        self._account(state)
-        name, sha256 = save_checkpoint(self.folder.checkpoints, state.step, state.to_dict(self.parts))
-        self.writer.commit(state.step, name, sha256)
-        prune(self.folder.checkpoints, state.step, self.parts.config.checkpoint.keep)
+        self._account(state, "running")
+        row = save_checkpoint(self.folder.checkpoints, state.step, state.to_dict(self.parts))
+        self.writer.append(row)
+        self.writer.sync()
+        self.committed.add(state.step)
+        prune(self.folder.checkpoints, state.step, self.parts.config.checkpoint.keep, self.committed)
 
     @property
     def _events(self) -> EventView:
         """TensorBoard's view: rebuilt from the record when this process first needs it."""
         if self.view is None:
-            self.view = rebuild_events(self.folder.path)
+            self.view = rebuild_events(self.folder.path, read_record(self.folder.path))
         return self.view
 
     def work(self, state: TrainState, warnings: Sequence[str] = ()) -> Ending:
         """Train to an end of some kind and record it."""
         try:
-            self._summarise(state, "running")
-            self.reporter.begin(self.folder.path, self.parts, state)
+            write_info(self.folder.path, info_of(self.header, self._account(state, "running")))
+            self._tell("begin", self.folder.path, self.parts, state)
             for warning in warnings:
-                self.reporter.warn(warning)
+                self._tell("warn", warning)
             return self._work(state)
         except BaseException as error:
             self._fail(state, error)
+            if isinstance(error, OSError | UsageError):  # whatever it is, the run had begun
+                raise RunFailure(_one_line(error)) from error
             raise
 
     def _work(self, state: TrainState) -> Ending:
@@ -170,55 +192,76 @@ class _Session:
         return Ending(self.folder.path, status, interruption.signum)
 
     def _close(self, state: TrainState, status: str, message: str | None) -> None:
-        self._account(state)
-        self.writer.append({"kind": "end", "step": state.step, "status": status})
+        """Views first, status last: a run that says ``done`` has everything, whenever its process was killed."""
+        summary = self._account(state, status, message)
+        self._record([{"kind": "end", **summary}])
         self.writer.sync()
-        record = read_record(self.folder.path)
-        write_signals(self.folder.path, record)
-        self._summarise(state, status, message)
-        self._events.finish(record)
-        self.reporter.end(self.folder.path, self.info)
+        write_signals(self.folder.path, read_record(self.folder.path).stream_signals())
+        self._events.finish(summary)
+        info = info_of(self.header, summary)
+        write_info(self.folder.path, info)
+        self._tell("end", self.folder.path, info)
 
     def _fail(self, state: TrainState, error: BaseException) -> None:
-        """Say in run.json that and why the run failed, if the disk still lets us; what is recorded stays."""
-        message = " ".join(str(error).split()) or type(error).__name__
+        """Say in the record and run.json that and why the run failed, if the disk still lets us."""
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
-        try:
-            self._summarise(state, status, message)
-            self._events.flush()
-        except RunFailure:
-            return
-        finally:
-            self.reporter.end(self.folder.path, self.info | {"status": status, "message": message})
+        summary = self._account(state, status, _one_line(error))
+        info = info_of(self.header, summary)
+        with suppress(RunFailure):
+            self.writer.append({"kind": "end", **summary})
+        with suppress(RunFailure):
+            write_info(self.folder.path, info)
+        with suppress(RunFailure):
+            if self.view is not None:
+                self.view.flush()
+        self._tell("end", self.folder.path, info)
 
-    def _account(self, state: TrainState) -> None:
+    def _record(self, rows: list[dict[str, Any]]) -> None:
+        events = self._events  # first, or it would be rebuilt from a record that has these rows already
+        self.writer.append_many(rows)
+        for row in rows:
+            events.add(row)
+
+    def _tell(self, call: str, *arguments: Any) -> None:
+        """Report something; a terminal or a log that has gone never fails a run."""
+        try:
+            if self.reporter is not None:
+                getattr(self.reporter, call)(*arguments)
+        except OSError:
+            self.reporter = None
+
+    def _account(self, state: TrainState, status: str, message: str | None = None) -> dict[str, Any]:
+        """The run's summary, its clock set to now."""
         now = time.perf_counter()
         state.progress.seconds["total"] += now - self.started
         self.started = now
-
-    def _summarise(self, state: TrainState, status: str, message: str | None = None) -> None:
-        progress = asdict(state.progress)
-        last = progress.pop("last")
-        clipped = progress.pop("clipped")
-        del progress["finished"]
-        self.info |= progress | {
-            "status": status,
-            "step": state.step,
-            "final": last and {"loss": last["loss"], **last["metrics"]},
-            "measured_step": last and last["step"],  # that of "final" and "decay"
-            "clipped_share": clipped / state.step if state.step else None,
-            "ended": None if status == "running" else _now(),
-            "message": message,
-        }
-        write_info(self.folder.path, self.info)
+        return _summary(state, status, message)
 
 
-def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
-    config, headline = parts.config, parts.task.metrics[0]
+def _summary(state: TrainState, status: str, message: str | None = None) -> dict[str, Any]:
+    """What has come of the run so far: the part of run.json that changes."""
+    progress = asdict(state.progress)
+    last = progress.pop("last")
+    clipped = progress.pop("clipped")
+    del progress["finished"]
+    return progress | {
+        "status": status,
+        "step": state.step,
+        "measured_step": last and last["step"],  # that of "final" and "decay"
+        "final": last and {"loss": last["loss"], **last["metrics"]},
+        "clipped_share": clipped / state.step if state.step else None,
+        "ended": None if status == "running" else _now(),
+        "message": message,
+    }
+
+
+def _header(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
+    """The record's first row: what is known before the first step."""
+    config = parts.config
     return {
+        "kind": "header",
         "version": VERSION,
         "name": name,
-        "status": "running",
         "digest": digest(config),
         "seed": config.seed,
         "command": command,
@@ -233,12 +276,41 @@ def _first_info(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "threads": config.threads,
         "dtype": config.dtype.value,
         "started": _now(),
-        "step": 0,
         "parameters": parts.parameter_count,
-        "metric": asdict(headline),
+        "metric": asdict(parts.task.metrics[0]),
         "baselines": parts.task.baselines,
         "data_sha256": parts.task.fingerprint,
+        "config": strict(to_plain(config)),
     }
+
+
+def _check_parts(folder: RunFolder, header: dict[str, Any], parts: Parts) -> None:
+    """Whether what was built now is what the run was begun with (UsageError)."""
+    if header["digest"] != digest(parts.config):
+        raise UsageError(f"{folder.record}: the digest in its header is not that of {folder.config}")
+    if header["data_sha256"] != parts.task.fingerprint:
+        raise UsageError(f"the data of {folder.path} have changed since it began: put them back to resume it")
+    if (name := header["metric"]["name"]) != (expected := parts.task.metrics[0].name):
+        raise UsageError(f"{folder.record}: metric.name in its header is {name!r}; the task's is {expected!r}")
+
+
+def _import_views() -> None:
+    """Load what the end of a run needs, now: where memory or files run short later, its views would be lost.
+
+    Raises:
+        RunFailure: it cannot be loaded.
+    """
+    try:
+        for name in ("pyarrow.parquet", "matplotlib.figure", "matplotlib.backends.backend_agg", "PIL.PngImagePlugin"):
+            import_module(name)
+    except (ImportError, OSError, MemoryError) as error:
+        raise RunFailure(f"cannot load what a run needs: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    """What happened, without line breaks."""
+    what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
+    return " ".join(what.split()) or type(error).__name__
 
 
 def _version(package: str) -> str | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import recorded
 import yaml
 
 from seqablate.record.run import Run
@@ -40,8 +41,8 @@ def make_run(tmp_path):
         if rows is None:
             rows = [signal_row(curve), signal_row(curve[::-1], quantity="total"), signal_row(2 * curve, step=0)]
             rows.sort(key=lambda row: row["step"])
-        header = {"kind": "header", "version": 2, "name": name, "digest": "0"}
-        (path / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [header, *rows]))
+        lines = [recorded.header(name=name, config=plain), *rows]
+        (path / "record.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         fit = {
             "module": "rnn",
             "axis": "lag",
@@ -54,10 +55,11 @@ def make_run(tmp_path):
         }
         fit |= {"reach": 5, "ratio": factor**5}
         cell = {"state": "c", "factor": 0.99, "half_life": 69.0, "ratio": 0.99**5}
-        summary = {
-            "version": 2, "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
+        summary = recorded.info() | {
+            "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
             "metric": {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""},
-            "final": {"loss": 0.0037, "mse": 0.0037}, "clipped_share": 0.25, "seconds": {"total": 12.5},
+            "final": {"loss": 0.0037, "mse": 0.0037}, "clipped_share": 0.25,
+            "seconds": {"total": 12.5, "train": 10.0, "eval": 2.5},
             "decay": [{**fit, "state": "h"}, {**fit, **cell}],
         } | (info or {})  # fmt: skip
         (path / "run.json").write_text(json.dumps(summary))

@@ -60,7 +60,7 @@ def test_the_cells_are_readable(make_run):
 
 @pytest.mark.parametrize("status", ["failed", "diverged", "interrupted"])
 def test_runs_that_ended_badly_stay_in_the_table(make_run, status):
-    empty = {"status": status, "final": None, "decay": [], "seconds": None, "clipped_share": None, "solved_at": None}
+    empty = {"status": status, "final": None, "decay": [], "clipped_share": None, "solved_at": None}
     assert status in rendered([make_run("good"), make_run("bad", info=empty)])
 
 

@@ -8,9 +8,11 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from recorded import header
 
 from seqablate.errors import UsageError
 from seqablate.record.folder import RunFolder, create_folder, create_run_folder, open_run_folder
+from seqablate.record.writer import RecordWriter
 
 MAKE = """
 import sys, time
@@ -59,6 +61,8 @@ def test_a_folder_without_a_record_is_not_a_run(tmp_path):
 def test_the_config_comes_back_as_it_was_written(tmp_path):
     config = {"seed": 3, "optim": {"name": "adam", "lr": 1e-5, "betas": [0.9, 0.999]}, "name": None, "quiet": True}
     RunFolder(tmp_path).write_config(config)
+    with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
+        writer.append(header(config=config))
     read = RunFolder(tmp_path).read_config()
     assert read == config
     assert list(read) == list(config)

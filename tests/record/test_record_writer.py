@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from recorded import commit_row, eval_row, header, resume_row, train_row
 
 from seqablate.errors import UsageError
 from seqablate.record.reader import read_record
@@ -22,19 +23,21 @@ APPENDING = """
 import sys
 from pathlib import Path
 from seqablate.record.writer import RecordWriter
-with RecordWriter(Path(sys.argv[1])) as writer:
-    print("ready", flush=True)
+with RecordWriter(Path(sys.argv[1]), new=sys.argv[2] == "0") as writer:
     step = int(sys.argv[2])
+    if step == 0:
+        writer.append(eval(sys.argv[3]))
+    print("ready", flush=True)
     while True:
-        writer.append({"kind": "train", "step": step, "loss": 0.5})
-        writer.append_many([{"kind": "train", "step": step + n, "loss": 0.5} for n in range(1, 8)])
-        writer.append({"kind": "train", "step": step + 8, "values": [0.123456789] * 20000})
+        writer.append({"kind": "note", "step": step, "loss": 0.5})
+        writer.append_many([{"kind": "note", "step": step + n, "loss": 0.5} for n in range(1, 8)])
+        writer.append({"kind": "note", "step": step + 8, "values": [0.123456789] * 20000})
         step += 9
 """
 # Kills itself half-way through the n-th write.
 TEARING = """
 import os, signal, sys
-real, left = os.write, int(sys.argv[3])
+real, left = os.write, int(sys.argv[4])
 def tearing(file, data):
     global left
     left -= 1
@@ -52,49 +55,60 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 """
 
 
-def start(code: str, path: Path, *more: object) -> subprocess.Popen:
-    words = [sys.executable, "-c", code, str(path), *map(str, more)]
+def start(code: str, path: Path, step: int = 0, *more: object) -> subprocess.Popen:
+    words = [sys.executable, "-c", code, str(path), str(step), repr(HEADER), *map(str, more)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def write(path: Path, *rows: dict[str, Any]) -> None:
-    with RecordWriter(path) as writer:
+    with RecordWriter(path, new=not path.exists()) as writer:
         writer.append_many(list(rows))
 
 
 def train(*steps: int, attempt: int = 0) -> list[dict[str, Any]]:
-    return [{"kind": "train", "step": step, "attempt": attempt} for step in steps]
+    return [train_row(step, attempt=attempt) for step in steps]
 
 
-HEADER = {"kind": "header", "version": 2, "name": "run"}
+def note(step: int) -> dict[str, Any]:
+    return {"kind": "note", "step": step}
+
+
+def noted(path: Path) -> list[int]:
+    return [row["step"] for row in read_record(path.parent).kind("note")]
+
+
+HEADER = header()
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.01, 0.05, 0.2])
 def test_a_writer_killed_at_any_moment_leaves_whole_rows_without_a_gap(seconds, tmp_path):
     path = tmp_path / "record.jsonl"
     for _ in range(2):
-        before = len(read_record(tmp_path).rows) if path.exists() else 0
+        before = len(noted(path)) if path.exists() else 0
         process = start(APPENDING, path, before)
         assert process.stdout.readline() == "ready\n"
         time.sleep(seconds)
         process.kill()
         process.communicate(timeout=30)
-        steps = [row["step"] for row in read_record(tmp_path).rows]
+        steps = noted(path)
         assert steps == list(range(len(steps)))
         assert len(steps) >= before
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 11])
+@pytest.mark.parametrize("count", [2, 3, 4, 12])
 def test_a_torn_row_is_ignored_and_the_next_writer_starts_on_a_new_line(count, tmp_path):
     path = tmp_path / "record.jsonl"
     process = start(TEARING + APPENDING, path, 0, count)
     process.communicate(timeout=30)
     assert process.returncode == -signal.SIGKILL
     assert not path.read_bytes().endswith(b"\n")
-    whole = read_record(tmp_path).rows
-    assert [row["step"] for row in whole] == list(range(len(whole)))
-    write(path, *train(len(whole)))
-    assert [row["step"] for row in read_record(tmp_path).rows] == list(range(len(whole) + 1))
+    before = path.read_bytes()
+    whole = noted(path)
+    assert whole == list(range(len(whole)))
+    with RecordWriter(path):
+        assert path.read_bytes() == before  # entering changes nothing
+    write(path, note(len(whole)))
+    assert noted(path) == list(range(len(whole) + 1))
     assert path.read_bytes().endswith(b"\n")
 
 
@@ -138,7 +152,7 @@ def test_a_record_that_cannot_be_opened_is_a_usage_error(tmp_path):
         pass
 
 
-def test_a_commit_is_on_the_disk_with_all_before_it_when_it_returns(tmp_path, monkeypatch):
+def test_what_was_appended_is_on_the_disk_when_sync_returns(tmp_path, monkeypatch):
     path, calls, real = tmp_path / "record.jsonl", [], os.fsync
 
     def watching(file: int) -> None:
@@ -146,14 +160,15 @@ def test_a_commit_is_on_the_disk_with_all_before_it_when_it_returns(tmp_path, mo
         real(file)
 
     monkeypatch.setattr(os, "fsync", watching)
-    with RecordWriter(path) as writer:
+    with RecordWriter(path, new=True) as writer:
         writer.append_many([HEADER, *train(0, 1)])
         assert calls == []
-        writer.commit(2, "step2.pt", "abc")
+        writer.append(commit_row(2))
+        writer.sync()
         assert len(calls) == 1
         on_disk = [json.loads(line) for line in calls[0].splitlines()]
         assert [row["kind"] for row in on_disk] == ["header", "train", "train", "commit"]
-        assert on_disk[-1] == {"kind": "commit", "step": 2, "checkpoint": "step2.pt", "sha256": "abc"}
+        assert on_disk[-1] == commit_row(2)
 
 
 def test_a_full_disk_is_a_run_failure_and_keeps_every_earlier_row(tmp_path):
@@ -163,11 +178,11 @@ def test_a_full_disk_is_a_run_failure_and_keeps_every_earlier_row(tmp_path):
     assert process.returncode == 1
     assert "RunFailure: cannot write" in complaint.splitlines()[-1]
     assert path.stat().st_size == 20_000
-    steps = [row["step"] for row in read_record(tmp_path).rows]
+    steps = noted(path)
     assert len(steps) > 100
     assert steps == list(range(len(steps)))
-    write(path, *train(len(steps)))
-    assert [row["step"] for row in read_record(tmp_path).rows] == list(range(len(steps) + 1))
+    write(path, note(len(steps)))
+    assert noted(path) == list(range(len(steps) + 1))
 
 
 def test_a_disk_still_full_when_a_run_is_taken_up_again_is_a_run_failure_that_keeps_no_lock(tmp_path):
@@ -176,19 +191,11 @@ def test_a_disk_still_full_when_a_run_is_taken_up_again_is_a_run_failure_that_ke
     code = LIMITED + (
         "import sys\nfrom pathlib import Path\nfrom seqablate.errors import RunFailure\n"
         "from seqablate.record.writer import RecordWriter, being_written\n"
-        "try:\n    RecordWriter(Path(sys.argv[1])).__enter__()\n"
+        "try:\n    with RecordWriter(Path(sys.argv[1])) as writer:\n        writer.append({})\n"
         "except RunFailure:\n    print(being_written(Path(sys.argv[1])))"
     )
     output, complaint = start(code, path).communicate(timeout=30)
     assert output == "False\n", complaint
-
-
-def commit(step: int) -> dict:
-    return {"kind": "commit", "step": step, "checkpoint": f"step{step}.pt", "sha256": "0"}
-
-
-def resume(step: int) -> dict:
-    return {"kind": "resume", "step": step, "checkpoint": f"step{step}.pt"}
 
 
 def attempts(path: Path) -> list[tuple[int, int]]:
@@ -197,18 +204,18 @@ def attempts(path: Path) -> list[tuple[int, int]]:
 
 def test_a_resumption_supersedes_the_rows_after_its_commit_by_position(tmp_path):
     path = tmp_path / "record.jsonl"
-    evaluation = {"kind": "eval", "step": 2}
-    write(path, HEADER, *train(0, 1), evaluation, commit(2), *train(2, 3, 4))
+    evaluation = eval_row(2)
+    write(path, HEADER, *train(0, 1), evaluation, commit_row(2), *train(2, 3, 4))
     assert len(attempts(path)) == 5
-    write(path, resume(2), *train(2, 3, attempt=1))
+    write(path, resume_row(2), *train(2, 3, attempt=1))
     assert attempts(path) == [(0, 0), (1, 0), (2, 1), (3, 1)]
     assert read_record(tmp_path).evals == [evaluation]  # measured at step 2, before the commit: it stays
-    write(path, resume(2), *train(2, attempt=2), commit(3))
+    write(path, resume_row(2), *train(2, attempt=2), commit_row(3))
     assert attempts(path) == [(0, 0), (1, 0), (2, 2)]
     assert len(read_record(tmp_path).kind("resume")) == 1
-    write(path, resume(3), *train(3, attempt=3))
+    write(path, resume_row(3), *train(3, attempt=3))
     assert attempts(path) == [(0, 0), (1, 0), (2, 2), (3, 3)]
-    write(path, resume(2), *train(2, attempt=4))  # the newer checkpoint was damaged
+    write(path, resume_row(2), *train(2, attempt=4))  # the newer checkpoint was damaged
     assert attempts(path) == [(0, 0), (1, 0), (2, 4)]
     assert [row["step"] for row in read_record(tmp_path).commits] == [2]
 
@@ -217,38 +224,38 @@ def test_a_resumption_without_a_commit_begins_again_and_keeps_the_header(tmp_pat
     path = tmp_path / "record.jsonl"
     write(path, HEADER, *train(0, 1, 2))
     for attempt in (1, 2):
-        write(path, {"kind": "resume", "step": 0, "checkpoint": None}, *train(0, 1, attempt=attempt))
+        write(path, resume_row(None), *train(0, 1, attempt=attempt))
         assert attempts(path) == [(0, attempt), (1, attempt)]
     assert read_record(tmp_path).header == HEADER
 
 
 def test_a_resumption_from_nothing_keeps_nothing_even_of_a_commit_at_step_0_whose_checkpoint_was_damaged(tmp_path):
     path = tmp_path / "record.jsonl"
-    write(path, HEADER, {"kind": "eval", "step": 0}, commit(0), *train(0))
-    write(path, {"kind": "resume", "step": 0, "checkpoint": None}, {"kind": "eval", "step": 0})
+    write(path, HEADER, eval_row(0), commit_row(0), *train(0))
+    write(path, resume_row(None), eval_row(0))
     assert len(read_record(tmp_path).evals) == 1
 
 
 def test_a_resumption_goes_back_to_the_last_of_two_commits_of_one_step(tmp_path):
     path = tmp_path / "record.jsonl"
-    write(path, HEADER, commit(2), *train(2), commit(2) | {"sha256": "1"}, *train(3))
-    write(path, resume(2))
-    assert [row["sha256"] for row in read_record(tmp_path).commits] == ["0", "1"]
-    assert attempts(path) == [(2, 0)]
+    write(path, HEADER, *train(0, 1), commit_row(2), *train(2), commit_row(2, bytes=2), *train(3))
+    write(path, resume_row(2))
+    assert [row["bytes"] for row in read_record(tmp_path).commits] == [1, 2]
+    assert attempts(path) == [(0, 0), (1, 0), (2, 0)]
 
 
 def test_a_record_of_another_version_is_refused(tmp_path):
-    write(tmp_path / "record.jsonl", HEADER | {"version": 3}, {"kind": "resume", "to": "a commit of the future"})
-    with pytest.raises(UsageError, match="of record version 3; this seqablate reads version 2"):
-        _ = read_record(tmp_path).rows
+    write(tmp_path / "record.jsonl", {"kind": "header", "version": 9, "of": "the future"}, {"kind": "resume"})
+    with pytest.raises(UsageError, match="of record version 9; this seqablate reads version 3"):
+        read_record(tmp_path).check()
 
 
 def test_rows_of_kinds_unknown_here_are_kept(tmp_path):
     row = {"kind": "spectrum", "step": 3, "values": [1.0, 2.0]}
-    write(tmp_path / "record.jsonl", HEADER, row, *train(3))
+    write(tmp_path / "record.jsonl", HEADER, row, *train(0))
     assert read_record(tmp_path).kind("spectrum") == [row]
 
 
 def test_a_missing_record_is_a_usage_error(tmp_path):
     with pytest.raises(UsageError, match="cannot read"):
-        _ = read_record(tmp_path).rows
+        read_record(tmp_path).check()

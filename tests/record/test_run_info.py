@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from recorded import eval_row, header, info, train_row
 
 from seqablate.errors import UsageError
+from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
 from seqablate.record.run import Run
-from seqablate.record.summary import read_info, write_info
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.signals import Signal
@@ -25,11 +26,11 @@ from seqablate.signals.views import VIEWS, last_shown
 WRITING = """
 import sys
 from pathlib import Path
-from seqablate.record.summary import write_info
+from seqablate.record.info import write_info
 number = 0
 while True:
     number += 1
-    write_info(Path(sys.argv[1]), {"status": "running", "step": number, "values": list(range(number % 3000))})
+    write_info(Path(sys.argv[1]), {"step": number, "values": list(range(number % 3000))})
     if number == 1: print("ready", flush=True)
 """
 # A file may have 100 bytes and no more: what a full disk looks like.
@@ -38,13 +39,13 @@ import resource, signal, sys
 from pathlib import Path
 from seqablate.errors import RunFailure
 from seqablate.record.reader import read_record
-from seqablate.record.summary import write_info
+from seqablate.record.info import write_info
 from seqablate.record.views import write_signals
 folder = Path(sys.argv[1])
-record = read_record(folder)
+signals = read_record(folder).signals
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-for write in (lambda: write_info(folder, {"values": [0] * 1000}), lambda: write_signals(folder, record)):
+for write in (lambda: write_info(folder, {"values": [0] * 1000}), lambda: write_signals(folder, signals)):
     try:
         write()
     except RunFailure as failure:
@@ -67,15 +68,13 @@ SIGNALS = [
 @pytest.fixture
 def run_dir(tmp_path) -> Path:
     """A record written by hand: three steps, two evaluations, three curves."""
-    rows = [{"kind": "header", "version": 2, "name": "by-hand"}]
-    rows += [
-        {"kind": "eval", "step": step, "loss": 1.0 / (step + 1), "metrics": {"mse": 0.5 + step}} for step in (0, 2)
-    ]
-    rows += [{"kind": "train", "step": s, "loss": float(s), "grad_norm": 2.0 * s, "clipped": s % 2} for s in range(3)]
+    rows = [header(name="by-hand")]
+    rows += [eval_row(step, mse=0.5 + step) | {"loss": 1.0 / (step + 1)} for step in (0, 2)]
+    rows += [train_row(step, loss=float(step), grad_norm=2.0 * step) for step in range(3)]
     rows += [{"kind": "signal", **signal.to_row()} for signal in SIGNALS]
-    with RecordWriter(tmp_path / "record.jsonl") as writer:
+    with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
         writer.append_many(rows)
-    write_info(tmp_path, {"status": "done", "step": 3, "best": math.inf, "name": "inf", "message": None})
+    write_info(tmp_path, info(name="inf", best={"step": 2, "value": math.inf}))
     return tmp_path
 
 
@@ -86,17 +85,17 @@ def test_a_writer_killed_at_any_moment_leaves_a_whole_run_json(tmp_path):
         time.sleep(seconds)
         process.kill()
         process.communicate(timeout=30)
-        info = json.loads((tmp_path / "run.json").read_text())
-        assert info["values"] == list(range(info["step"] % 3000))
+        found = json.loads((tmp_path / "run.json").read_text())
+        assert found["values"] == list(range(found["step"] % 3000))
     assert len(list(tmp_path.iterdir())) <= 2  # what killed writers left does not pile up
 
 
 def test_the_status_is_running_only_while_somebody_writes(run_dir):
-    write_info(run_dir, {"status": "running", "step": 1})
+    write_info(run_dir, info(status="running"))
     with RecordWriter(run_dir / "record.jsonl"):
         assert Run(run_dir).status == "running"
     assert Run(run_dir).status == "killed"
-    write_info(run_dir, {"status": "interrupted", "step": 1})
+    write_info(run_dir, info(status="interrupted"))
     assert Run(run_dir).status == "interrupted"
 
 
@@ -117,7 +116,7 @@ def test_a_run_json_in_no_encoding_is_damaged_and_a_missing_one_is_named(run_dir
 
 
 def test_numbers_that_json_lacks_come_back_and_names_stay_names(run_dir):
-    assert read_info(run_dir) == {"status": "done", "step": 3, "best": math.inf, "name": "inf", "message": None}
+    assert read_info(run_dir) == info(name="inf", best={"step": 2, "value": math.inf})
 
 
 def test_a_full_disk_is_a_run_failure_and_leaves_what_was_there(run_dir):
@@ -150,10 +149,10 @@ def assert_equals_the_curves(table: pd.DataFrame) -> None:
 
 def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
     assert_equals_the_curves(Run(run_dir).signals)
-    path = write_signals(run_dir, read_record(run_dir))
+    path = write_signals(run_dir, read_record(run_dir).stream_signals())
     assert path.name == "signals.parquet"
     assert_equals_the_curves(pd.read_parquet(path))
-    assert write_signals(run_dir, read_record(run_dir)) == path  # again, over the first
+    assert write_signals(run_dir, read_record(run_dir).stream_signals()) == path  # again, over the first
     assert sorted(p.name for p in run_dir.iterdir()) == ["record.jsonl", "run.json", "signals.parquet"]
 
 
@@ -166,9 +165,9 @@ def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
 
 
 def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
-    with RecordWriter(tmp_path / "record.jsonl") as writer:
-        writer.append({"kind": "header", "version": 2})
-    write_info(tmp_path, {"status": "running"})
+    with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
+        writer.append(header())
+    write_info(tmp_path, info(status="running"))
     run = Run(tmp_path)
     assert run.metrics.empty
     assert run.signals.empty

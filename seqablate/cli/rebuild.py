@@ -1,0 +1,34 @@
+"""``seqablate rebuild RUN...``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from seqablate.errors import UsageError
+from seqablate.record.folder import find_run_folders
+
+
+def main(argv: list[str]) -> int:
+    parser = argparse.ArgumentParser(
+        prog="seqablate rebuild",
+        description="Write the TensorBoard events, signals.parquet and run.json of runs again, from their records. "
+        "Records and checkpoints are not changed.",
+    )
+    parser.add_argument(
+        "paths", nargs="+", metavar="RUN", help="a run folder, or a folder that holds runs (a sweep, outputs)"
+    )
+    arguments = parser.parse_args(argv)
+    folders = [folder for path in arguments.paths for folder in find_run_folders(path)]
+    from seqablate.record.rebuild import rebuild
+
+    failed = False
+    for folder in folders:
+        try:
+            info = rebuild(folder)
+        except UsageError as error:  # the other runs are rebuilt all the same
+            print(f"seqablate: {error}", file=sys.stderr)
+            failed = True
+        else:
+            print(f"rebuilt {folder.path}: {info['status']} at step {info['step']}")
+    return 2 if failed else 0

@@ -1,0 +1,65 @@
+"""run.json: the run in a page, always whole, readable without parsing the record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from seqablate.errors import UsageError
+from seqablate.record.files import read_bytes, replacing
+from seqablate.record.rows import strict
+from seqablate.record.schema import VERSION, Facts, RunInfo
+from seqablate.record.shape import Misfit, fitting
+from seqablate.record.writer import being_written
+
+NAME = "run.json"
+LARGEST = 1 << 24  # bytes; a net of a thousand layers has a fiftieth of them
+
+
+def write_info(run_dir: Path, info: dict[str, Any]) -> None:
+    """Replace run.json as a whole, or not at all (RunFailure)."""
+    with replacing(run_dir / NAME) as file:
+        file.write(json.dumps(strict(info), indent=1, allow_nan=False).encode())
+
+
+def read_info(run_dir: Path) -> dict[str, Any]:
+    """run.json, its status as it is now: ``killed`` where it says ``running`` and nobody is.
+
+    Raises:
+        UsageError: missing, damaged, or of another version of seqablate; the message names the key.
+    """
+    path = run_dir / NAME
+    try:
+        raw = json.loads(read_bytes(path, LARGEST))
+        _check_version(path, raw)
+        info: dict[str, Any] = fitting(raw, RunInfo)
+        _check_metric(info)
+    except Misfit as error:
+        raise UsageError(f"{path} is damaged: {error}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path} is damaged: it is no JSON") from None
+    if info["status"] == "running" and not being_written(run_dir / "record.jsonl"):
+        info["status"] = "killed"
+    return info
+
+
+def info_of(header: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
+    """run.json from the two rows of the record that hold its parts."""
+    return {key: header[key] for key in Facts.__annotations__} | {
+        key: value for key, value in summary.items() if key != "kind"
+    }
+
+
+def _check_version(path: Path, raw: Any) -> None:
+    version = raw.get("version") if isinstance(raw, dict) else None
+    if type(version) is int and version != VERSION:
+        raise UsageError(f"{path} is of record version {version}; this seqablate reads version {VERSION}")
+
+
+def _check_metric(info: dict[str, Any]) -> None:
+    """Results without the headline metric cannot be shown (Misfit)."""
+    name = info["metric"]["name"]
+    for results, keys in ((info["final"], ("final",)), ((info["test"] or {}).get("metrics"), ("test", "metrics"))):
+        if results is not None and name not in results:
+            raise Misfit(f"has no {name!r}, which metric.name says", keys)

@@ -1,0 +1,217 @@
+"""Data of unknown origin against declared types: one function for run.json, the rows of a record and checkpoints.
+
+A declaration is a ``TypedDict``, a dataclass or a plain annotation, with ``Annotated`` for what a type cannot say. JSON
+has no NaN and no infinity: where a number is declared, the words "nan", "inf" and "-inf" are read as numbers.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+import types
+from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
+from functools import cache
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+
+from seqablate.errors import printable
+
+Check = Callable[[Any], Any]  # the value as it is to be used; raises Misfit
+
+NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
+DEEPEST = 8  # levels of what is not declared
+LARGEST = 2**63
+
+
+class Misfit(ValueError):
+    """What a value must be, and the keys that lead to it from the outside."""
+
+    def __init__(self, what: str, keys: tuple[str, ...] = ()) -> None:
+        super().__init__(f"{'.'.join(keys)} {what}" if keys else what)
+        self.what = what
+        self.keys = keys
+
+    def under(self, key: str) -> Misfit:
+        return Misfit(self.what, (printable(key)[:60], *self.keys))
+
+
+def fitting(value: Any, declared: Any) -> Any:
+    """``value`` as ``declared`` describes it: numbers as numbers, text without control characters.
+
+    Raises:
+        Misfit: it does not fit; the message names the key.
+    """
+    return compiled(declared)(value)
+
+
+@cache
+def compiled(declared: Any) -> Check:
+    """The check that a declaration stands for."""
+    if declared in SIMPLE:
+        return SIMPLE[declared]
+    if is_typeddict(declared) or is_dataclass(declared):
+        hints = get_type_hints(declared, include_extras=True)
+        return _table({key: compiled(hint) for key, hint in hints.items()})
+    origin, inner = get_origin(declared), get_args(declared)
+    if origin is Annotated:
+        return _all([compiled(inner[0]), *inner[1:]])
+    if origin is Literal:
+        return _one_of(inner)
+    if origin in (Union, types.UnionType):
+        return _optional(compiled(next(hint for hint in inner if hint is not type(None))))
+    if origin is list:
+        return _list(compiled(inner[0]))
+    if origin is dict:
+        return _mapping(compiled(inner[1]))
+    raise TypeError(f"no check for {declared!r}")
+
+
+def whole(value: Any) -> int:
+    """An integer of 64 bits."""
+    if type(value) is not int or not -LARGEST <= value < LARGEST:
+        raise Misfit("must be a whole number")
+    return value
+
+
+def number(value: Any) -> float:
+    """A float, or one of the words for what JSON lacks."""
+    if type(value) is float:
+        return value
+    if type(value) is int and abs(value) < LARGEST:
+        return float(value)
+    if type(value) is str and value in NON_FINITE:
+        return NON_FINITE[value]
+    raise Misfit("must be a number")
+
+
+def text(value: Any) -> str:
+    """A string, with control characters written as escapes."""
+    if type(value) is not str:
+        raise Misfit("must be text")
+    return value if value.isprintable() else printable(value)
+
+
+def truth(value: Any) -> bool:
+    """true or false."""
+    if type(value) is not bool:
+        raise Misfit("must be true or false")
+    return value
+
+
+def plain(value: Any, levels: int = DEEPEST) -> Any:
+    """Undeclared data, kept as they are: not nested deeply."""
+    if isinstance(value, dict | list):
+        if levels == 0:
+            raise Misfit(f"is nested more than {DEEPEST} levels deep")
+        for part in value.values() if isinstance(value, dict) else value:
+            plain(part, levels - 1)
+    return value
+
+
+def matches(pattern: str, what: str) -> Check:
+    """Text of a certain form."""
+    form = re.compile(pattern)
+
+    def check(value: str) -> str:
+        if not form.fullmatch(value):
+            raise Misfit(f"must be {what}")
+        return value
+
+    return check
+
+
+def at_least(minimum: int) -> Check:
+    """A number with a lower bound."""
+
+    def check(value: Any) -> Any:
+        if not value >= minimum:
+            raise Misfit(f"must be at least {minimum}")
+        return value
+
+    return check
+
+
+def numbers(value: Any) -> list[float]:
+    """A list of numbers, quickly: a record consists of them."""
+    if type(value) is not list:
+        raise Misfit("must be a list of numbers")
+    if set(map(type, value)) <= {float}:
+        return value
+    return [number(part) for part in value]
+
+
+def _table(checks: dict[str, Check]) -> Check:
+    def check(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise Misfit("must be a table")
+        if missing := checks.keys() - value.keys():
+            raise Misfit("is missing", (min(missing),))
+        found = {}
+        for key, part in value.items():
+            try:
+                found[key] = checks.get(key, plain)(part)
+            except Misfit as error:
+                raise error.under(key) from None
+        return found
+
+    return check
+
+
+def _mapping(check_part: Check) -> Check:
+    def check(value: Any) -> dict[str, Any]:
+        if type(value) is not dict:
+            raise Misfit("must be a table")
+        return dict(_parts(value.items(), check_part))
+
+    return check
+
+
+def _list(check_part: Check) -> Check:
+    def check(value: Any) -> list[Any]:
+        if type(value) is not list:
+            raise Misfit("must be a list")
+        return [part for _, part in _parts(enumerate(value), check_part)]
+
+    return check
+
+
+def _parts(items: Iterable[tuple[Any, Any]], check: Check) -> Iterable[tuple[Any, Any]]:
+    for key, part in items:
+        try:
+            yield text(key) if isinstance(key, str) else key, check(part)
+        except Misfit as error:
+            raise error.under(str(key)) from None
+
+
+def _optional(check_part: Check) -> Check:
+    return lambda value: None if value is None else check_part(value)
+
+
+def _one_of(choices: tuple[Any, ...]) -> Check:
+    words = ", ".join(map(str, choices))
+
+    def check(value: Any) -> Any:
+        if type(value) not in map(type, choices) or value not in choices:
+            raise Misfit(f"must be one of {words}")
+        return value
+
+    return check
+
+
+def _all(checks: list[Check]) -> Check:
+    def check(value: Any) -> Any:
+        for part in checks:
+            value = part(value)
+        return value
+
+    return check
+
+
+SIMPLE: dict[Any, Check] = {
+    int: whole,
+    float: number,
+    str: text,
+    bool: truth,
+    Any: plain,
+    list[float]: numbers,
+}
