@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import seqablate
+from seqablate.config.flat import flat_config
 from seqablate.signals.views import VIEWS, last_shown
 
 SMALL = ["task.length=12", "model.hidden_size=8", "batch_size=4", "steps=30", "eval.every=10", "eval.size=30",
@@ -105,7 +106,7 @@ class Browser:
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory) -> dict[str, seqablate.Run]:
     folder = tmp_path_factory.mktemp("runs")
-    arms = {"lstm": ["model.num_layers=2"], "gru": ["model=gru"]}
+    arms = {"lstm": ["model.num_layers=2"], "gru": ["model=gru", "optim=sgd"]}
     return {
         name: seqablate.train([*SMALL, *words, f"name={name}", f"output_dir={folder}"]) for name, words in arms.items()
     }
@@ -162,7 +163,7 @@ def test_the_served_scalars_equal_the_record(address, runs):
             np.testing.assert_allclose([value for _, value in seen], np.log10(curve.values), rtol=2e-7)
 
 
-def test_pictures_hyperparameters_and_charts_are_served(address):
+def test_pictures_hyperparameters_and_charts_are_served(address, runs):
     images = ask(address, "data/plugin/images/tags")
     assert set(images["lstm"]) == {f"heatmap/{state}_layer{layer}" for state in "hc" for layer in (0, 1)}
     layout = ask(address, "data/plugin/custom_scalars/layout")
@@ -172,8 +173,10 @@ def test_pictures_hyperparameters_and_charts_are_served(address):
     request = urllib.request.Request(f"{address}/data/plugin/hparams/experiment", **words)
     with urllib.request.urlopen(request, timeout=10) as answer:
         experiment = json.load(answer)
-    names = [info["name"] for info in experiment["hparamInfos"]]
-    assert names[:5] == ["clip", "model", "optim", "seed", "task"]
+    names = {info["name"] for info in experiment["hparamInfos"]}
+    keys = {name: set(flat_config(run.config)) for name, run in runs.items()}
+    assert keys["lstm"] - keys["gru"] == {"model.forget_bias", "model.variant", "optim.betas", "optim.eps"}
+    assert names == keys["lstm"] | keys["gru"]
     assert {info["name"]["tag"] for info in experiment["metricInfos"]} == {"loss/eval", "metric/mse"}
 
 

@@ -85,7 +85,7 @@ LM = ["task=lm", "task.bptt=8", *WORDS[1:]]  # its carried state must come back 
 
 def test_a_language_model_killed_between_windows_goes_on_in_the_state_it_was_in(tmp_path):
     unbroken = seqablate.train([*LM, f"output_dir={tmp_path}", "name=unbroken"]).path
-    die_at("replace", 5, "train", *LM, "name=run", f"output_dir={tmp_path}")
+    die_at("replace", 6, "train", *LM, "name=run", f"output_dir={tmp_path}")
     assert read_record(tmp_path / "run").commits
     resume(tmp_path / "run")
     assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
