@@ -177,7 +177,8 @@ def test_pictures_hyperparameters_and_charts_are_served(address, runs):
     keys = {name: set(flat_config(run.config)) for name, run in runs.items()}
     assert keys["lstm"] - keys["gru"] == {"model.forget_bias", "model.variant", "optim.betas", "optim.eps"}
     assert names == keys["lstm"] | keys["gru"]
-    assert {info["name"]["tag"] for info in experiment["metricInfos"]} == {"loss/eval", "metric/mse"}
+    results = {info["name"]["tag"] for info in experiment["metricInfos"]}
+    assert results == {"loss/eval", "metric/mse", "metric/abs_error", "metric/wrong"}
 
 
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's list of listening sockets")
