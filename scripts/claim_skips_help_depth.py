@@ -68,7 +68,7 @@ def train_one(job: tuple[str, list[str]]) -> dict[str, Any]:
 
 def ratio_by_step(signals: Any) -> list[float]:
     """Gradient norm at the first layer over that at the last, step by step."""
-    layers = signals[(signals.axis == "layer") & (signals.quantity == "total")]
+    layers = signals[signals.quantity == "layer"]
     table = layers.pivot(index="step", columns="index", values="value").sort_index()
     return list(table[table.columns.min()] / table[table.columns.max()])
 

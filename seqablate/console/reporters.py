@@ -77,7 +77,7 @@ class Watch:
             self.clipped += row["clipped"]
         elif row["kind"] == "eval":
             self.eval = row
-        elif row["kind"] == "signal" and row["quantity"] == "total":
+        elif row["kind"] == "signal" and row["quantity"] in ("total", "layer"):
             self._profile(Signal.from_row(row))
 
     def _profile(self, signal: Signal) -> None:

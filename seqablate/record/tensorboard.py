@@ -42,6 +42,8 @@ LAYOUT = {
     "gradient of every timestep and layer, log10 (set Smoothing to 0)": {
         "lag curve, last (against the lag)": "^lag_curve/",
         "lag curve, at initialisation (against the lag)": "^lag_curve_init/",
+        "reverse direction, last (against its own steps)": "^path_curve/",
+        "reverse direction, at initialisation (against its own steps)": "^path_curve_init/",
         "profile, last (against the timestep)": "^profile/",
         "profile, at initialisation (against the timestep)": "^profile_init/",
         "layer profile, last (against the layer)": "^layer_profile/",
@@ -128,7 +130,8 @@ class EventView:
                 self._curve(_tag(view, signal, "_init"), signal)
         if signal.quantity == "pair" and np.isfinite(signal.values).any():
             self.pairs = [pair for pair in self.pairs if pair.step == signal.step] + [signal]
-        if signal.quantity == "total" and (signal.axis == "timestep" or len(signal.values) >= LEAST_LAYERS):
+        timed = (signal.quantity, signal.axis) == ("total", "timestep")
+        if timed or (signal.axis == "layer" and len(signal.values) >= LEAST_LAYERS):
             self.profiles[_place(signal)].append(signal)
 
     def _progress(self) -> None:

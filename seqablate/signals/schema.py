@@ -21,8 +21,9 @@ class Signal:
     Args:
         step: number of updates the parameters had seen when this was measured (0 = at initialisation).
         quantity: ``"total"`` (dL/dh_t with all that flows back through later timesteps), ``"direct"`` (the part that
-            arrives through h_t's own output), ``"lag"`` (the gradient of ONE loss step: Pascanu et al. 2013, eq. 5) or
-            ``"pair"`` (the same, of each loss step of a decoder at the timesteps of its encoder).
+            arrives through h_t's own output), ``"lag"`` (the gradient of ONE loss step: Pascanu et al. 2013, eq. 5),
+            ``"pair"`` (the same, of each loss step of a decoder at the timesteps of its encoder) or ``"layer"`` (the
+            gradient at a layer's whole output, as it arrives from the layers above; of a recurrence the direct part).
         module: the part that was probed: ``"rnn"``, ``"encoder"``.
         layer: depth in the stack, from 0; of a curve over layers, where it begins.
         direction: ``"forward"`` or ``"reverse"``.
@@ -30,8 +31,11 @@ class Signal:
         loss_step: which loss the gradient is of: ``"all"`` (the training loss) or ``"last"`` (the last loss step only),
             or the number of one loss step, from 0.
         axis: what ``values`` is indexed by: ``"timestep"`` (0-based), ``"lag"`` (timesteps before the loss step),
-            ``"layer"`` (from the input, 0-based; of all timesteps together) or ``"depth"`` (layers below the top).
-        values: float64: the batch mean of each sample's own gradient norm of its own loss. NaN where unknown.
+            ``"path"`` (of a reverse direction: its own steps back from where it ends, which is timestep 0, behind the
+            steps of a decoder), ``"layer"`` (from the input, 0-based; of all timesteps together) or ``"depth"`` (layers
+            below the top).
+        values: float64: the batch mean of each sample's own gradient norm of its own loss. What is not finite in one
+            sample is not finite here. NaN where no sample has the step, too.
     """
 
     step: int

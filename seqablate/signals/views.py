@@ -45,11 +45,19 @@ VIEWS = (
         "lag k (timesteps before the loss)",
     ),
     View(
+        "path",
+        "lag",
+        "path",
+        "path_curve",
+        "Reverse direction: gradient of the last loss step with respect to its h, by its own steps",
+        "steps k of the reverse direction back from its end at timestep 0",
+    ),
+    View(
         "profile", "total", "timestep", "profile", "Profile: the gradient of the training loss, dL/ds(t)", "timestep t"
     ),
     View(
         "layers",
-        "total",
+        "layer",
         "layer",
         "layer_profile",
         "Layer profile: the gradient of the training loss, dL/d(a layer's whole output)",

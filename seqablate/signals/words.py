@@ -14,6 +14,13 @@ BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_SENTENCES = 4
 FADING, GROWING = 0.999, 1.001  # factors between the two are called neither
 
+# By axis: what is counted, in which direction, and one of them. A reverse direction's steps do not go back in time.
+WAYS = {
+    "lag": ("step", "back", "step back in time"),
+    "path": ("step", "along the reverse direction", "step along the reverse direction"),
+    "depth": ("layer", "down", "layer down"),
+}
+
 
 def number(value: float | None) -> str:
     """Three significant digits, plain where that is short: ``0.167``, ``3.7e-23``, ``1250``."""
@@ -79,9 +86,7 @@ def decay_words(fit: dict[str, Any]) -> str:
     place += [f"layer {fit['layer']}"] if fit["layer"] else []
     place += ["reverse"] if fit["direction"] == "reverse" else []
     what = f"d loss / d {fit['state']}" + (f" ({', '.join(place)})" if place else "")
-    unit, back, each = (
-        ("layer", "down", "layer down") if fit["axis"] == "depth" else ("step", "back", "step back in time")
-    )
+    unit, back, each = WAYS[fit["axis"]]
     left = f"{fit['reach']} {unit}s {back}: x {number(fit['ratio'])}"
     if not exponential(fit):
         return f"{what}, {left}; not an exponential (average slope: x {fit['factor']:.3f} a {unit}), look at the curve"

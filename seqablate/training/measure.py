@@ -39,8 +39,9 @@ def new_probe(parts: Parts) -> TimestepProbe:
 def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.ndarray | None) -> list[Signal]:
     """Total and direct norms per timestep, and norms per layer, of a training step's backward pass.
 
-    A layer's is that of the gradient at its whole output, all timesteps together. Of a recurrence that is the direct
-    part: what flows back through its own later timesteps belongs to time, not to depth.
+    A layer's norm (quantity "layer") is that of the gradient at its whole output, all timesteps together, as it arrives
+    from the layers above. Of a recurrence that is the direct part alone: what flows back through its own later
+    timesteps belongs to time, not to depth.
 
     The training loss is a mean over B samples, so each sample's gradient is B times what arrived.
     ``lengths`` are the batch's valid steps [B], None when all are.
@@ -53,10 +54,11 @@ def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.n
                 norm_TB = _in_time(norm_11TB, place, lengths)
                 norm_TB = norm_TB * norm_TB.shape[1]
                 if state == "h" and (quantity == "direct" or not found.direct):
-                    layers.add(place, norm_TB)
+                    layers.add(place, norm_TB, lengths)
                 if place.timed:
-                    signals.append(_signal(step, place, quantity, state, "all", "timestep", _batch_mean(norm_TB)))
-    return signals + [_signal(step, at, "total", "h", "all", "layer", values) for at, values in layers.profiles()]
+                    values = _batch_mean(norm_TB, lengths)
+                    signals.append(_signal(step, place, quantity, state, "all", "timestep", values))
+    return signals + [_signal(step, at, "layer", "h", "all", "layer", values) for at, values in layers.profiles()]
 
 
 class _Layers:
@@ -65,10 +67,10 @@ class _Layers:
     def __init__(self) -> None:
         self.found: dict[tuple[str, str], list[tuple[Place, float]]] = defaultdict(list)
 
-    def add(self, place: Place, norm_TB: np.ndarray) -> None:
-        known_TB = ~np.isnan(norm_TB)  # not: padding, and what a diverged run has everywhere
-        squares_B = (np.where(known_TB, norm_TB, 0.0) ** 2).sum(0)
-        whole_B = np.where(known_TB.any(0), np.sqrt(squares_B), np.nan)
+    def add(self, place: Place, norm_TB: np.ndarray, lengths: np.ndarray | None) -> None:
+        """Norms of the timesteps of one place, valid steps first: whatever is not finite makes the mean so."""
+        valid_TB = _valid(norm_TB, lengths if place.timed else None)
+        whole_B = np.sqrt((np.where(valid_TB, norm_TB, 0.0) ** 2).sum(0))
         self.found[place.part, place.direction].append((place, float(whole_B.mean())))
 
     def profiles(self) -> Iterator[tuple[Place, np.ndarray]]:
@@ -112,8 +114,10 @@ def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
 def lag_signals(parts: Parts, step: int) -> list[Signal]:
     """The gradient of the last loss step over the distance from it, on evaluation data.
 
-    Over time: dJ(t)/dh(t-k) for k = 0, 1, ... (Pascanu et al. 2013, eq. 5). Over depth, where layers know no time:
-    dJ/dh(L-1-k).
+    Over time (axis "lag"): dJ(t)/dh(t-k) for k = 0, 1, ... (Pascanu et al. 2013, eq. 5). Over depth, if the layers have
+    no time axis: dJ/dh(L-1-k). A reverse recurrence ends at timestep 0, so its steps back from there (axis "path") are
+    no distances in time from the last loss step. Only if every step has a loss does the last loss step read its first
+    step, at the last timestep: then its timestep t-k is at lag k as everywhere else.
     """
     if not parts.config.probe.every:
         return []
@@ -122,17 +126,18 @@ def lag_signals(parts: Parts, step: int) -> list[Signal]:
     lengths = None if batch.lengths is None else batch.lengths.cpu().numpy()
     signals, layers = [], _Layers()
     for place in parts.model.places:
-        # Its module's own order is that of the lag for a reverse recurrence under an every-step loss, whose last loss
-        # step is its first; otherwise the loss follows all of its steps.
-        in_lag_order = place.direction == "reverse" and not place.lag and parts.task.spec.every_step
+        reverse = place.direction == "reverse"
+        # A module's own order is already that of the lag for a reverse recurrence whose first step the loss reads.
+        reads_first = reverse and not place.lag and parts.task.spec.every_step
+        axis = "path" if reverse and not reads_first else "lag"
         for state, norm_11TB in probe[place.name].total.items():
-            norm_TB = norm_11TB[0, 0].cpu().numpy()
+            norm_TB = _norms(norm_11TB)
             if not place.timed:
-                layers.add(place, norm_TB)
+                layers.add(place, norm_TB, None)
                 continue
-            values = _batch_mean(norm_TB if in_lag_order else reverse_steps(norm_TB, lengths))
+            values = _batch_mean(norm_TB if reads_first else reverse_steps(norm_TB, lengths), lengths)
             values = np.concatenate([np.full(place.lag, np.nan), values])
-            signals.append(_signal(step, place, "lag", state, "last", "lag", values))
+            signals.append(_signal(step, place, "lag", state, "last", axis, values))
     return signals + [_signal(step, at, "lag", "h", "all", "depth", values[::-1]) for at, values in layers.profiles()]
 
 
@@ -153,14 +158,14 @@ def pair_signals(parts: Parts, step: int) -> list[Signal]:
         probe = _backward(parts, batch, partial(_one_step, int(s)))
         for place in encoder:
             if place.layer == top:
-                values = _batch_mean(_in_time(probe[place.name].total["h"], place, None))
+                values = _batch_mean(_in_time(probe[place.name].total["h"], place, None), None)
                 signals.append(_signal(step, place, "pair", "h", str(s), "timestep", values))
     parts.optimizer.zero_grad(set_to_none=True)
     return signals
 
 
 def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
-    """Each sample's valid steps back to front; NaN behind them."""
+    """Each sample's valid steps in reverse order; NaN behind them."""
     if lengths is None:
         return x_TB[::-1]
     t_T1 = np.arange(len(x_TB))[:, None]
@@ -169,18 +174,28 @@ def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
 
 
 def _in_time(norm_11TB: torch.Tensor, place: Place, lengths: np.ndarray | None) -> np.ndarray:
-    """A module's norms [1, 1, T, B] in real time, padding NaN (a reverse recurrence counts its own steps)."""
-    norm_TB = norm_11TB[0, 0].cpu().numpy()
-    if place.direction == "reverse":
-        return reverse_steps(norm_TB, lengths)
-    return norm_TB if lengths is None else np.where(np.arange(len(norm_TB))[:, None] < lengths, norm_TB, np.nan)
+    """A module's norms [1, 1, T, B] by timestep (a reverse recurrence counts its own steps)."""
+    norm_TB = _norms(norm_11TB)
+    return reverse_steps(norm_TB, lengths) if place.direction == "reverse" else norm_TB
 
 
-def _batch_mean(norm_TB: np.ndarray) -> np.ndarray:
-    """[T] means over the samples that have this step; NaN where none has."""
-    known_TB = ~np.isnan(norm_TB)
-    count_T = known_TB.sum(1)
-    total_T = np.where(known_TB, norm_TB, 0.0).sum(1)
+def _norms(norm_11TB: torch.Tensor) -> np.ndarray:
+    """[T, B] in float64, in which no sum or square of float32 norms overflows or vanishes."""
+    return norm_11TB[0, 0].double().cpu().numpy()
+
+
+def _valid(norm_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """Whether a step is one of its sample's own; the others are padding, whatever stands there."""
+    if lengths is None:
+        return np.ones(norm_TB.shape, dtype=bool)
+    return np.arange(len(norm_TB))[:, None] < lengths
+
+
+def _batch_mean(norm_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
+    """[T] means over the samples that have this step; NaN where none has, and where one of them is NaN."""
+    valid_TB = _valid(norm_TB, lengths)
+    count_T = valid_TB.sum(1)
+    total_T = np.where(valid_TB, norm_TB, 0.0).sum(1)
     return np.divide(total_T, count_T, out=np.full(len(norm_TB), np.nan), where=count_T > 0)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from seqablate.compare.curves import geometric_mean, overlay
 from seqablate.signals.views import VIEWS
 
-LAG, PROFILE, LAYERS = VIEWS
+LAG, _, PROFILE, LAYERS = VIEWS
 
 
 def test_several_runs_show_their_last_lag_curve_under_what_differs(make_run):

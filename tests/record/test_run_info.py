@@ -158,7 +158,7 @@ def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
 
 def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
     run = Run(run_dir)
-    lag, profile, layers = (last_shown(view, run.record.signals) for view in VIEWS)
+    lag, _, profile, layers = (last_shown(view, run.record.signals) for view in VIEWS)
     assert [signal.step for signal in profile] == [2]
     assert [signal.step for signal in lag] == [0]
     assert layers == []

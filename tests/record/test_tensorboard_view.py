@@ -37,9 +37,14 @@ RUNS = {
     "lm": [*SMALL[1:], "task=lm", "task.bptt=8", "model=rnn"],
     "copy": [*SMALL, "task=copy"],
 }
-CHARTS = {"lstm": 10, "gru": 8, "lm": 8, "copy": 8}  # only a stack has layer profiles
+CHARTS = {"lstm": 10, "gru": 10, "lm": 8, "copy": 8}  # layer profiles: of a stack; paths: of a reverse direction
 ALL = {"scalars": 0, "images": 0, "tensors": 0}
-CURVES = {("lag", "lag"): "lag_curve", ("total", "timestep"): "profile", ("total", "layer"): "layer_profile"}
+CURVES = {
+    ("lag", "lag"): "lag_curve",
+    ("lag", "path"): "path_curve",
+    ("total", "timestep"): "profile",
+    ("layer", "layer"): "layer_profile",
+}
 
 
 @pytest.fixture(scope="module")
@@ -126,7 +131,7 @@ def test_curves_equal_log10_of_the_first_and_of_the_last_signal(run):
     places = {"lstm": 4, "gru": 2, "lm": 1, "copy": 2}[run.name]
     stacks = {"lstm": 1, "gru": 0, "lm": 0, "copy": 0}[run.name]
     assert len(expected) == 4 * places + 2 * stacks
-    assert {tag for tag in seen if tag.startswith(("lag_curve", "profile", "layer_profile"))} == set(expected)
+    assert {tag for tag in seen if tag.startswith(tuple(CURVES.values()))} == set(expected)
     for tag, curve in expected.items():
         np.testing.assert_allclose(seen[tag], curve, rtol=2e-7, err_msg=tag)
 

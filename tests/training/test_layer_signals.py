@@ -8,6 +8,7 @@ import torch
 
 import seqablate
 from seqablate.assemble import assemble, read_overrides
+from seqablate.signals.words import decay_words
 from seqablate.training.step import forward, sample_losses
 
 SMALL = ["batch_size=3", "steps=1", "eval.every=1", "eval.size=5", "dtype=float64", "device=cpu", "quiet=true",
@@ -64,7 +65,7 @@ def test_the_layer_profile_is_the_mean_norm_of_each_samples_gradient_at_a_layers
         [np.linalg.norm(g) for g in alone(parts, batch, b, modules, lambda losses: sample_losses(losses).sum())]
         for b in range(3)
     ]
-    np.testing.assert_allclose(curve(run, "total", "layer"), np.mean(norms_BL, axis=0), rtol=1e-7)
+    np.testing.assert_allclose(curve(run, "layer", "layer"), np.mean(norms_BL, axis=0), rtol=1e-7)
 
 
 def test_a_net_without_time_has_a_lag_curve_over_depth_and_no_other(tmp_path):
@@ -86,12 +87,43 @@ def test_an_encoders_lag_curve_goes_on_where_its_decoders_ends(tmp_path):
     run = recorded(words, tmp_path)
     decoder = curve(run, "lag", "lag", module="decoder")
     assert len(decoder) == 5
-    for direction in ("forward", "reverse"):
-        encoder = curve(run, "lag", "lag", module="encoder", direction=direction)
+    for direction, axis in (("forward", "lag"), ("reverse", "path")):
+        encoder = curve(run, "lag", axis, module="encoder", direction=direction)
         assert len(encoder) == 10
         assert np.isnan(encoder[:5]).all()
         assert np.isfinite(encoder[5:]).all()
         assert encoder[5:].argmax() == 0  # what each half did last, at its own end, stands nearest to the decoder
+
+
+@pytest.mark.parametrize("attention", ["none", "dot"])
+def test_a_reverse_directions_steps_are_on_an_axis_of_their_own_whose_entry_k_is_timestep_k(attention, tmp_path):
+    """Its end is timestep 0, the farthest from the loss in time: on the axis of the lag its curve would be mirrored."""
+    words = [
+        "model=seq2seq",
+        "model.bidirectional=true",
+        f"model.attention={attention}",
+        "task=reverse",
+        "task.length=6",
+    ]
+    run = recorded(words, tmp_path)
+    lags = run.signals.query("quantity == 'lag'")
+    assert set(lags[lags.axis == "lag"]["direction"]) == {"forward"}
+    parts = assemble(read_overrides([*SMALL, *words]))
+    batch = next(parts.task.eval_batches("evaluation")).tensors(parts.device, parts.dtype)
+    (place,) = [p for p in parts.model.places if p.part == "encoder" and p.direction == "reverse"]
+    seen: list[torch.Tensor] = []
+    parts.model.get_submodule(place.name).register_forward_hook(lambda m, a, out: seen.extend((out[0], out[1][0])))
+    _, losses, _ = forward(parts.model, parts.task, batch, None, None)
+    output, final = torch.autograd.grad(losses[-1].sum(), seen, allow_unused=True)  # of its own steps; of the last one
+    own = curve(run, "lag", "path", module="encoder", direction="reverse")[6:]
+    arrived = final if output is None else output[-1] + final
+    assert own[0] == pytest.approx(arrived.norm(dim=-1).mean().item(), rel=1e-7)
+    if attention == "none":
+        assert own.argmax() == 0
+        assert own[0] > 3 * own[-1]
+    reverse = [fit for fit in run.info["decay"] if fit["direction"] == "reverse"]
+    assert {fit["axis"] for fit in reverse} == {"path"}
+    assert "along the reverse direction" in decay_words(reverse[0])
 
 
 def test_one_layer_has_no_layer_profile(tmp_path):
@@ -111,9 +143,11 @@ def test_a_recurrences_layer_profile_is_the_gradient_of_what_it_hands_on_and_not
     _, losses, _ = forward(parts.model, parts.task, batch, None, None)
     found = torch.autograd.grad(sample_losses(losses).sum(), outputs)  # of the sequence as the layer above reads it
     expected = [g.norm(dim=(0, 2)).mean().item() for g in found]
-    np.testing.assert_allclose(curve(run, "total", "layer"), expected, rtol=1e-7)
+    np.testing.assert_allclose(curve(run, "layer", "layer"), expected, rtol=1e-7)
+    timed = run.signals.query("step == 0 and state == 'h' and axis == 'timestep'")
+    assert set(timed["quantity"]) == {"total", "direct"}  # the names that the layer profile does not have
 
 
 def test_a_net_of_one_layer_is_measured_there(tmp_path):
     run = recorded(["model=mlp", "model.depth=1", "task.length=10"], tmp_path)
-    assert len(curve(run, "total", "layer")) == 1
+    assert len(curve(run, "layer", "layer")) == 1
