@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from seqablate.config.flat import flat_config
 from seqablate.record.run import Run
 from seqablate.signals.views import memory_rank
-from seqablate.signals.words import duration, exponential, half_life, number, percent
+from seqablate.signals.words import duration, half_life, number, percent, rate_cell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -129,7 +129,7 @@ def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> 
         value if one_metric else f"{row['metric']} {value} ({number(row['chance'])})",
         number(row["test"]),
         "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]",
-        f"{'' if exponential(fit) else '~'}{fit['factor']:.3f} ({fit['state']}{_unit(fit)})" if fit else "–",
+        f"{rate_cell(fit)} ({fit['state']}{_unit(fit)})" if fit else "–",
         half_life(fit) + (" layers" if fit["axis"] == "depth" else "") if fit else "–",
         percent(row["clipped_share"]),
         duration(row["seconds"]) if row["seconds"] else "–",

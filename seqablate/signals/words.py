@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from seqablate.signals.decay import is_exponential
+from seqablate.signals.decay import FLOORS
 from seqablate.signals.schema import PARTS
 
 BLOCKS = "▁▂▃▄▅▆▇█"
 MOST_SENTENCES = 4
-FADING, GROWING = 0.999, 1.001  # factors between the two are called neither
+FALLING = ("fades", "vanishes")
 
-# By axis: what is counted, in which direction, and one of them. A reverse direction's steps do not go back in time.
+# By axis: what is counted, the name of one place on it, and where it leads. A reverse direction's steps do not lead
+# back in time.
 WAYS = {
-    "lag": ("step", "back", "step back in time"),
-    "path": ("step", "along the reverse direction", "step along the reverse direction"),
-    "depth": ("layer", "down", "layer down"),
+    "lag": ("timestep", "lag {}", "back"),
+    "path": ("timestep", "path length {}", "through the reverse direction"),
+    "depth": ("layer", "layer {} from the top", "down"),
 }
 
 
@@ -70,32 +72,141 @@ def against(metric: dict[str, Any], value: float | None, baselines: dict[str, fl
     return f"{metric['name']} {number(value)} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
 
 
-def exponential(fit: dict[str, Any]) -> bool:
-    """Whether a recorded fit describes its curve (see :func:`seqablate.signals.decay.is_exponential`)."""
-    return is_exponential(fit["factor"], fit["error"], fit["reach"], fit["ratio"])
+def ratio(value: float) -> str:
+    """What is left of a gradient: ``0.09x``, ``1.28x``, ``12x``, ``1.7e-18x``."""
+    if value == 0 or 0.1 <= value < 10:
+        text = f"{value:.2f}".rstrip("0").rstrip(".")
+    elif 1e-3 <= value < 1000:
+        text = f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    else:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        text = f"{mantissa.removesuffix('.0')}e{int(exponent)}"
+    return f"{text}x"
+
+
+def rate(factor: float) -> str:
+    """A multiplication per step, with two digits of its distance from 1: ``0.5x``, ``0.135x``, ``0.99923x``."""
+    if not 0.001 <= factor < 1000:
+        return ratio(factor)
+    places = 3 if abs(factor - 1) < 1e-9 else min(8, max(3, 1 - math.floor(math.log10(abs(factor - 1)))))
+    return f"{factor:.{places}f}".rstrip("0").rstrip(".") + "x"
 
 
 def half_life(fit: dict[str, Any]) -> str:
-    """Steps until half is left; ``–`` where nothing fades."""
-    return number(fit["half_life"]) if fit["factor"] < FADING else "–"
+    """Steps in which the gradient halves; ``–`` where it does not, or not at one rate."""
+    return number(fit["half_life"]) if fit["verdict"] in FALLING and fit["exponential"] else "–"
+
+
+def rate_cell(fit: dict[str, Any]) -> str:
+    """A fit in one cell of a table: ``0.5x``, ``~0.135x`` where the curve is not exponential, or the verdict alone."""
+    if fit["factor"] is None or fit["verdict"] in ("unknown", "irregular", "explodes"):
+        return str(fit["verdict"])
+    return ("" if fit["exponential"] else "~") + rate(fit["factor"])
 
 
 def decay_words(fit: dict[str, Any]) -> str:
-    """What a lag curve, over time or over depth, and its fit mean, in a sentence."""
+    """What a lag curve, over time or over depth, does: the verdict, then the number, then how it was got.
+
+    Args:
+        fit: the fields of a :class:`seqablate.signals.decay.Decay` with those of its signal's place (``module``,
+            ``layer``, ``direction``, ``state``, ``axis``).
+    """
+    return f"gradient at {_place(fit)} {SENTENCES[fit['verdict']](fit)}{_missing(fit)}"
+
+
+def _place(fit: dict[str, Any]) -> str:
+    """``h``, ``c (layer 1, reverse)``, ``h (encoder)``."""
     place = [fit["module"]] if fit["module"] in PARTS else []
     place += [f"layer {fit['layer']}"] if fit["layer"] else []
     place += ["reverse"] if fit["direction"] == "reverse" else []
-    what = f"d loss / d {fit['state']}" + (f" ({', '.join(place)})" if place else "")
-    unit, back, each = WAYS[fit["axis"]]
-    left = f"{fit['reach']} {unit}s {back}: x {number(fit['ratio'])}"
-    if not exponential(fit):
-        return f"{what}, {left}; not an exponential (average slope: x {fit['factor']:.3f} a {unit}), look at the curve"
-    if fit["factor"] > GROWING:
-        return f"{what} grows: x {fit['factor']:.3f} for every {each}; {left}"
-    if fit["factor"] > FADING:
-        return f"{what} neither fades nor grows: x {fit['factor']:.4f} a {unit}; {left}"
-    half = f"half is left after {half_life(fit)} {unit}s"
-    return f"{what} fades: x {fit['factor']:.3f} for every {each}, {half}; {left}"
+    return fit["state"] + (f" ({', '.join(place)})" if place else "")
+
+
+def _unit(fit: dict[str, Any], count: float) -> str:
+    return WAYS[fit["axis"]][0] + ("" if count == 1 else "s")
+
+
+def _at(fit: dict[str, Any], lag: int) -> str:
+    """``lag 6``, or over depth ``layer 6 from the top`` (the top is layer 0)."""
+    return WAYS[fit["axis"]][1].format(lag)
+
+
+def _end(fit: dict[str, Any]) -> str:
+    """What is left at the end: ``0.09x after 99 timesteps``."""
+    start, reach = fit["start"], fit["reach"]
+    if start:
+        return f"{ratio(fit['ratio'])} from {_at(fit, start)} to {_at(fit, start + reach)}"
+    return f"{ratio(fit['ratio'])} after {reach} {_unit(fit, reach)}"
+
+
+def _extremes(fit: dict[str, Any]) -> str:
+    """Where the curve leaves the range between its ends by more than a factor of 2."""
+    low = fit["low"] < min(1, fit["ratio"]) / 2
+    high = fit["high"] > max(1, fit["ratio"]) * 2
+    if low and high:
+        return f", between {ratio(fit['low'])} and {ratio(fit['high'])} on the way"
+    if low:
+        return f", with a low of {ratio(fit['low'])} at {_at(fit, fit['low_at'])}"
+    return f", with a peak of {ratio(fit['high'])} at {_at(fit, fit['high_at'])}" if high else ""
+
+
+def _course(fit: dict[str, Any]) -> str:
+    """How it got there, in brackets: the rate, or that there is none."""
+    unit, factor = _unit(fit, 1), fit["factor"]
+    if factor is None:
+        return ""
+    if not fit["exponential"]:
+        return " (not a clean exponential, see the curve)"
+    per = f"{rate(factor)} per {unit}"
+    lags = math.log(2) / abs(math.log(factor))
+    if not 1.05 <= lags < fit["reach"]:
+        return f" ({per})"
+    return f" ({per}, {'halves' if factor < 1 else 'doubles'} every {number(lags)} {_unit(fit, 0)})"
+
+
+def _missing(fit: dict[str, Any]) -> str:
+    count = fit["missing"]
+    return f"; not a number (NaN) at {count} lag{'s' * (count > 1)} in between" if count else ""
+
+
+def _dtype(fit: dict[str, Any]) -> str:
+    return "float64" if fit["floor"] < FLOORS["float32"] else "float32"
+
+
+def _vanishes(fit: dict[str, Any]) -> str:
+    if fit["at"] <= fit["start"]:
+        return f"vanishes: below {_dtype(fit)}'s range at every lag"
+    last = f"; {_end(fit)}" if fit["reach"] and not fit["exponential"] else ""
+    where = f"below {_dtype(fit)}'s range from {_at(fit, fit['at'])} on"
+    return f"vanishes: {where}{last}{_extremes(fit)}{_course(fit)}"
+
+
+def _explodes(fit: dict[str, Any]) -> str:
+    last = f"; {_end(fit)}" if fit["reach"] else ""
+    return f"explodes: overflows {_dtype(fit)} at {_at(fit, fit['at'])}{last}{_extremes(fit)}"
+
+
+def _unknown(fit: dict[str, Any]) -> str:
+    if fit["at"] <= fit["start"]:
+        return "is unknown: not a number (NaN) at every lag"
+    last = f"; before that {_end(fit)}{_extremes(fit)}" if fit["reach"] else ""
+    return f"is unknown from {_at(fit, fit['at'])} on: not a number (NaN){last}"
+
+
+def _reaches(fit: dict[str, Any]) -> str:
+    return f"reaches all the way {WAYS[fit['axis']][2]}: {_end(fit)}{_extremes(fit)}"
+
+
+SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "vanishes": _vanishes,
+    "explodes": _explodes,
+    "unknown": _unknown,
+    "reaches": _reaches,
+    "fades": lambda fit: f"fades: {_end(fit)}{_extremes(fit)}{_course(fit)}",
+    "grows": lambda fit: f"grows: {_end(fit)}{_extremes(fit)}{_course(fit)}",
+    "flat": lambda fit: f"is flat within noise: {_end(fit)}{_extremes(fit)}",
+    "irregular": lambda fit: f"is irregular: {_end(fit)}{_extremes(fit)} (see the curve)",
+}
 
 
 def telling(fits: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 import torch
 
-from seqablate.signals import Signal, fit_decay
+from seqablate.signals import FLOORS, Signal, fit_decay
 from seqablate.training.evaluate import Results, evaluate, sample_text
 from seqablate.training.interrupt import Interruption
 from seqablate.training.measure import final_profile, lag_signals, make_probe, pair_signals, profile_signals
@@ -167,7 +167,7 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
         progress.solved_at = state.step
     progress.decay = []
     for signal in signals:
-        if fit := fit_decay(signal.values):
+        if fit := fit_decay(signal.values, FLOORS[parts.config.dtype.value]):
             place = {name: getattr(signal, name) for name in ("module", "layer", "direction", "state", "axis")}
             progress.decay.append(place | asdict(fit))
 

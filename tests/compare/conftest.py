@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import recorded
 import yaml
 
 from seqablate.record.run import Run
+from seqablate.signals import fit_decay
 
 
 def signal_row(values, step=100, quantity="lag", state="h", layer=0) -> dict:
@@ -43,24 +45,14 @@ def make_run(tmp_path):
             rows.sort(key=lambda row: row["step"])
         lines = [recorded.header(name=name, config=plain), *rows]
         (path / "record.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        fit = {
-            "module": "rnn",
-            "axis": "lag",
-            "layer": 0,
-            "direction": "forward",
-            "factor": factor,
-            "half_life": 1.0,
-            "error": 0.0,
-            "lags": 5,
-        }
-        fit |= {"reach": 5, "ratio": factor**5}
-        cell = {"state": "c", "factor": 0.99, "half_life": 69.0, "ratio": 0.99**5}
+        place = {"module": "rnn", "axis": "lag", "layer": 0, "direction": "forward"}
+        fit, cell = (place | asdict(fit_decay(f ** np.arange(6.0))) for f in (factor, 0.99))
         summary = recorded.info() | {
             "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,
             "metric": {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""},
             "final": {"loss": 0.0037, "mse": 0.0037}, "clipped_share": 0.25,
             "seconds": {"total": 12.5, "train": 10.0, "eval": 2.5},
-            "decay": [{**fit, "state": "h"}, {**fit, **cell}],
+            "decay": [{**fit, "state": "h"}, {**cell, "state": "c"}],
         } | (info or {})  # fmt: skip
         (path / "run.json").write_text(json.dumps(summary))
         return Run(path)

@@ -7,12 +7,15 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from seqablate.cli.show import main
 from seqablate.compare.find import find_runs
 from seqablate.errors import UsageError
+from seqablate.signals import fit_decay
 
 
 @pytest.fixture
@@ -58,18 +61,8 @@ def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):
 
 
 def test_json_is_strict_and_draws_nothing(make_run, tmp_path, capsys):
-    fit = {
-        "module": "rnn",
-        "axis": "lag",
-        "layer": 0,
-        "direction": "forward",
-        "state": "h",
-        "factor": 1.1,
-        "half_life": "inf",
-        "error": 0.0,
-        "lags": 5,
-    }
-    fit |= {"reach": 5, "ratio": 1.1**5}
+    fit = {"module": "rnn", "axis": "lag", "layer": 0, "direction": "forward", "state": "h"}
+    fit |= asdict(fit_decay(1.1 ** np.arange(6.0)))
     make_run("grows", info={"decay": [fit], "final": {"loss": "nan", "mse": "nan"}})
     assert main([str(tmp_path / "runs"), "--json"]) == 0
     [row] = strict_json(capsys.readouterr().out)
