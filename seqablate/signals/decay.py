@@ -112,7 +112,7 @@ def fit_decay(lag_curve: np.ndarray, floor: float = FLOORS["float32"]) -> Decay 
     y = np.log10(curve[used]) - math.log10(curve[start])
     line = _fit_line(used[1:], y[1:])
     verdict = verdict or _judge(used, y, line)
-    beyond = None if at is None else ((at - start), math.log10(floor / curve[start]))
+    beyond = None if at is None else (at - start, math.log10(floor) - math.log10(curve[start]))
     low_at, high_at = start + int(np.nanargmin(between)), start + int(np.nanargmax(between))
     return Decay(
         verdict=verdict,

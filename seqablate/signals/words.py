@@ -74,6 +74,8 @@ def against(metric: dict[str, Any], value: float | None, baselines: dict[str, fl
 
 def ratio(value: float) -> str:
     """What is left of a gradient: ``0.09x``, ``1.28x``, ``12x``, ``1.7e-18x``."""
+    if not math.isfinite(value):
+        return number(value)
     if value == 0 or 0.1 <= value < 10:
         text = f"{value:.2f}".rstrip("0").rstrip(".")
     elif 1e-3 <= value < 1000:
@@ -158,7 +160,7 @@ def _course(fit: dict[str, Any]) -> str:
     if not fit["exponential"]:
         return " (not a clean exponential, see the curve)"
     per = f"{rate(factor)} per {unit}"
-    lags = math.log(2) / abs(math.log(factor))
+    lags = math.log(2) / abs(math.log(factor)) if factor > 0 and factor != 1 else math.inf
     if not 1.05 <= lags < fit["reach"]:
         return f" ({per})"
     return f" ({per}, {'halves' if factor < 1 else 'doubles'} every {number(lags)} {_unit(fit, 0)})"
@@ -174,7 +176,7 @@ def _dtype(fit: dict[str, Any]) -> str:
 
 
 def _vanishes(fit: dict[str, Any]) -> str:
-    if fit["at"] <= fit["start"]:
+    if fit["at"] == fit["start"]:
         return f"vanishes: below {_dtype(fit)}'s range at every lag"
     last = f"; {_end(fit)}" if fit["reach"] and not fit["exponential"] else ""
     where = f"below {_dtype(fit)}'s range from {_at(fit, fit['at'])} on"
@@ -187,7 +189,7 @@ def _explodes(fit: dict[str, Any]) -> str:
 
 
 def _unknown(fit: dict[str, Any]) -> str:
-    if fit["at"] <= fit["start"]:
+    if fit["at"] == fit["start"]:
         return "is unknown: not a number (NaN) at every lag"
     last = f"; before that {_end(fit)}{_extremes(fit)}" if fit["reach"] else ""
     return f"is unknown from {_at(fit, fit['at'])} on: not a number (NaN){last}"

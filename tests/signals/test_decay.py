@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqablate.signals import FLOORS, fit_decay
-from seqablate.signals.words import decay_words, rate, ratio
+from seqablate.signals.words import decay_words, half_life, rate, rate_cell, ratio
 
 NAN, INF = math.nan, math.inf
 K = np.arange(60.0)
@@ -215,3 +215,14 @@ def test_a_ratio_is_written_one_way(value, text):
 )
 def test_a_rate_shows_how_far_it_is_from_1(factor, text):
     assert rate(factor) == text
+
+
+@pytest.mark.parametrize("verdict", sorted({verdict for _, verdict, _ in SHAPES.values()}))
+@pytest.mark.parametrize("value", [0.0, -1.0, NAN, INF, 1e300])
+def test_a_fit_from_a_strangers_record_is_written_without_an_error(verdict, value):
+    """Its types are right; its numbers may be anything."""
+    fit = asdict(fit_decay(0.5**K)) | {"verdict": verdict, "at": None, "missing": 1}
+    fit |= dict.fromkeys(("ratio", "factor", "half_life", "low", "high", "floor"), value)
+    assert decay_words(PLACE | fit).startswith("gradient at h")
+    assert rate_cell(fit)
+    assert half_life(fit)
