@@ -124,13 +124,17 @@ def _place(fit: dict[str, Any]) -> str:
     return fit["state"] + (f" ({', '.join(place)})" if place else "")
 
 
+def _way(fit: dict[str, Any]) -> tuple[str, str, str]:
+    return WAYS.get(fit["axis"], WAYS["lag"])
+
+
 def _unit(fit: dict[str, Any], count: float) -> str:
-    return WAYS[fit["axis"]][0] + ("" if count == 1 else "s")
+    return _way(fit)[0] + ("" if count == 1 else "s")
 
 
 def _at(fit: dict[str, Any], lag: int) -> str:
     """``lag 6``, or over depth ``layer 6 from the top`` (the top is layer 0)."""
-    return WAYS[fit["axis"]][1].format(lag)
+    return _way(fit)[1].format(lag)
 
 
 def _end(fit: dict[str, Any]) -> str:
@@ -196,7 +200,7 @@ def _unknown(fit: dict[str, Any]) -> str:
 
 
 def _reaches(fit: dict[str, Any]) -> str:
-    return f"reaches all the way {WAYS[fit['axis']][2]}: {_end(fit)}{_extremes(fit)}"
+    return f"reaches all the way {_way(fit)[2]}: {_end(fit)}{_extremes(fit)}"
 
 
 SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {

@@ -198,6 +198,7 @@ def test_the_place_is_named_where_there_is_more_than_one():
     assert words(curve, layer=1, direction="reverse").startswith("gradient at h (layer 1, reverse) fades")
     assert words(curve, module="encoder", state="c").startswith("gradient at c (encoder) fades")
     assert "9 layers (0.5x per layer)" in words(0.5 ** np.arange(10.0), axis="depth")
+    assert "from path length 35 on" in words(0.1**K, axis="path")
     assert "all the way down" in words(np.array([1, 0.9, 0.8, 0.7]), axis="depth")
 
 
