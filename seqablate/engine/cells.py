@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,30 @@ class Cell:
         return lambda x_BI, states: self.step(x_BI, states, *weights)
 
 
+class _Tanh(torch.autograd.Function):
+    """tanh whose derivative is ``4 s / (1 + s)^2`` with ``s = exp(-2 |x|)``.
+
+    torch's own is ``1 - y^2``, of a y that is rounded: in float32 7 % off at 7 and 0 from 9 on. A cell state can be
+    that large.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return x.tanh()
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx: Any, d_y: Tensor) -> Tensor:
+        (x,) = ctx.saved_tensors
+        s = (-2 * x.abs()).exp()
+        return d_y * (4 * s / (1 + s).square())
+
+
 def rnn_tanh_step(x_BI: Tensor, states: States, w: Weights) -> States:
     """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`` (Elman 1990)."""
     (h_BD,) = states
@@ -67,7 +92,7 @@ def lstm_step(x_BI: Tensor, states: States, w: Weights) -> States:
     h_BP, c_BD = states
     i, f, g, o = (w.from_input(x_BI) + w.from_hidden(h_BP)).chunk(4, dim=1)
     c_BD = f.sigmoid() * c_BD + i.sigmoid() * g.tanh()
-    m_BD = o.sigmoid() * w.from_cell(c_BD).tanh()
+    m_BD = o.sigmoid() * _Tanh.apply(w.from_cell(c_BD))
     return (m_BD if w.w_hr is None else linear(m_BD, w.w_hr)), c_BD
 
 
@@ -110,7 +135,7 @@ def lstm_variant_step(name: str, gates: tuple[str, ...], x_BI: Tensor, states: S
     g = a["g"] if name == "no_input_activation" else a["g"].tanh()
     c_BD = f * c_BD + i * g
     shown_BD = w.from_cell(c_BD)
-    return o * (shown_BD if name == "no_output_activation" else shown_BD.tanh()), c_BD
+    return o * (shown_BD if name == "no_output_activation" else _Tanh.apply(shown_BD)), c_BD
 
 
 def lstm_variant(name: str) -> Cell:

@@ -8,19 +8,19 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial, wraps
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from seqablate.engine.call import Weights
 from seqablate.engine.cells import Cell, States
 from seqablate.engine.gradients import Gradients, Observer
 from seqablate.engine.layout import BACKWARD, FORWARD, Array, Backward, Call
+from seqablate.engine.subnormals import flushed
 
 SHARD = 8  # samples: shards are cut at multiples of what a kernel takes at once
 
@@ -81,6 +81,35 @@ def prepare(cell: Cell, dtype: torch.dtype, announce: Callable[[], None]) -> Non
         output.sum().backward()
 
 
+class _NoSecondDerivative(torch.autograd.Function):
+    """Hands gradients on under ``create_graph=True``, and refuses to differentiate them."""
+
+    @staticmethod
+    def forward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        return gradients
+
+    @staticmethod
+    def backward(ctx: Any, *_: Tensor | None) -> tuple[Tensor | None, ...]:
+        raise RuntimeError(
+            "the compiled kernels of a Recurrence have no second derivative, which create_graph=True asks for: "
+            'set its .backend = "loop" (any cell) or "torch" (RNN, LSTM, GRU)'
+        )
+
+
+def _differentiable_once(backward: Callable[..., tuple[Tensor | None, ...]]) -> Callable[..., Any]:
+    """As torch's once_differentiable, which is silent where the gradient that comes in does not require one itself."""
+
+    @wraps(backward)
+    def refusing(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        with torch.no_grad():
+            found = backward(ctx, *gradients)
+        if not torch.is_grad_enabled():
+            return found
+        return _NoSecondDerivative.apply(*(None if d is None else d.requires_grad_() for d in found))
+
+    return refusing
+
+
 class _Kernel(torch.autograd.Function):
     """One call of a forward kernel, and of its backward kernel; one of each for every shard of the batch."""
 
@@ -96,7 +125,7 @@ class _Kernel(torch.autograd.Function):
         return over_time[0], *(state[-1].clone() for state in over_time)
 
     @staticmethod
-    @once_differentiable
+    @_differentiable_once
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
         count, observer, wants_d_x = len(ctx.cell.states), ctx.observer, ctx.needs_input_grad[3]
         saved = ctx.saved_tensors  # once only: under checkpointing each look makes the call again
@@ -160,7 +189,12 @@ def _shards(B: int) -> list[slice]:
 
 def _each(work: Callable[..., Any], *arguments: Sequence[Any]) -> list[Any]:
     """``work`` for every shard, in threads where there are several; the kernels leave Python's lock."""
-    return list((map if len(arguments[0]) == 1 else _pool().map)(work, *arguments))
+    return list((map if len(arguments[0]) == 1 else _pool().map)(partial(_flushed, work), *arguments))
+
+
+def _flushed(work: Callable[..., Any], *arguments: Any) -> Any:
+    with flushed():
+        return work(*arguments)
 
 
 @cache

@@ -115,7 +115,7 @@ def cell_total(
     what reached a returned c_n. The direct part is the same expression with ``direct[t]`` for ``delta_h[t]`` and no
     f-term: what arrives at c_t within its own timestep.
     """
-    f_TBD, slope_TBD = _slope(memory) if memory.w_hr is None else _slope_projected(memory)
+    f_TBD, slope_TBD = _slope(memory)
     if memory.w_hr is not None:
         total_TBP, direct_TBP = total_TBP @ memory.w_hr, direct_TBP @ memory.w_hr
     direct_TBD = direct_TBP * slope_TBD
@@ -128,21 +128,13 @@ def cell_total(
 
 
 def _slope(memory: Memory) -> tuple[Tensor, Tensor]:
-    """f and ``dh_t/dc_t = o (1 - tanh(c)^2)``.
+    """f and ``dm_t/dc_t = o (1 - tanh(c)^2)``, both [T, B, D], with c worked out again.
 
-    ``tanh(c) = h / o`` needs neither the other two gates nor c itself, and is well conditioned, since o is a sigmoid.
+    ``o / cosh(c)^2`` has no difference of rounded numbers in it. ``tanh(c) = h / o`` would do without c, but is 1 in
+    float32 where abs(c) is above 9.
     """
-    f_TBD, o_TBD = memory.gate(1, 4).sigmoid_(), memory.gate(3, 4).sigmoid_()
-    # An o that underflowed leaves 0/0; rounding can carry |h| past o where tanh(c) is 1.
-    tanh_c_TBD = memory.h / o_TBD.clamp_min_(torch.finfo(o_TBD.dtype).tiny)
-    return f_TBD, torch.addcmul(o_TBD, memory.h, tanh_c_TBD, value=-1, out=tanh_c_TBD).clamp_min_(0)
-
-
-def _slope_projected(memory: Memory) -> tuple[Tensor, Tensor]:
-    """f and ``o (1 - tanh(c)^2)`` with a projection, where o tanh(c) is not to be had and c is worked out again."""
-    i, f, g, o = (memory.gate(number, 4) for number in range(4))
-    f_TBD, o_TBD = f.sigmoid_(), o.sigmoid_()
-    c_TBD = i.sigmoid_().mul_(g.tanh_())
+    i_TBD, f_TBD = memory.gate(0, 4).sigmoid_(), memory.gate(1, 4).sigmoid_()
+    c_TBD = i_TBD.mul_(memory.gate(2, 4).tanh_())
     order = memory.order
     c_TBD[order.first] += f_TBD[order.first] * memory.c0
     # Nothing from before a sample's first step (padding, in reverse) may enter it.
@@ -150,7 +142,8 @@ def _slope_projected(memory: Memory) -> tuple[Tensor, Tensor]:
     c, f_steps = c_TBD.unbind(0), f_TBD.unbind(0)
     for before, t in zip(order.steps, order.steps[1:], strict=False):
         c[t].addcmul_(f_steps[t], c[before])
-    return f_TBD, c_TBD.tanh_().square_().neg_().add_(1).mul_(o_TBD)
+    slope_TBD = c_TBD.cosh_().square_().reciprocal_()
+    return f_TBD, slope_TBD.mul_(memory.gate(3, 4).sigmoid_())
 
 
 def _scan_back(delta_TBD: Tensor, keep_TBD: Tensor, order: Order) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from seqablate.engine.subnormals import flushed
 from seqablate.models.base import Place
 from seqablate.probe import TimestepProbe
 from seqablate.signals import Signal
@@ -92,7 +93,7 @@ def _backward(
     generator: torch.Generator | None = None,
 ) -> TimestepProbe:
     """A probe that has seen one forward and backward pass; no gradient stays in the parameters."""
-    with new_probe(parts) as probe:
+    with flushed(parts.device), new_probe(parts) as probe:
         _, losses, _ = forward(parts.model, parts.task, batch, carried, generator)
         loss_of(losses).backward()
     parts.optimizer.zero_grad(set_to_none=True)

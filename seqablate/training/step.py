@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from seqablate.clip.base import global_norm
+from seqablate.engine.subnormals import flushed
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
 from seqablate.training.parts import Parts
@@ -73,15 +74,16 @@ def train_step(
         group["lr"] = group["initial_lr"] * factor
     for parameter in parts.parameters:
         parameter.grad = None
-    with probe:
-        _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
-        loss = sample_losses(losses).mean()
-        loss.backward()
     parameters = parts.parameters
-    clip = parts.clip(parameters)
-    before = [p.detach().clone() for p in parameters] if measure_update else None
-    parts.optimizer.step()
-    ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
+    with flushed(parts.device):  # what has vanished would make every operation slow
+        with probe:
+            _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
+            loss = sample_losses(losses).mean()
+            loss.backward()
+        clip = parts.clip(parameters)
+        before = [p.detach().clone() for p in parameters] if measure_update else None
+        parts.optimizer.step()
+        ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
     values = [loss.detach(), clip.norm_before, clip.norm_after, clip.clipped, ratio]
     measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
     return StepOutcome(measured, carried, arrays.lengths)

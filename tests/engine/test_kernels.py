@@ -9,16 +9,22 @@ from seqablate.engine import kernels
 from seqablate.engine.layout import panels
 
 
-@kernels.compiled
+@kernels.uncached()
 def each_sigmoid(x, out):
     for i in range(x.size):
         out[i] = kernels.sigmoid(x[i])
 
 
-@kernels.compiled
+@kernels.uncached()
 def each_tanh(x, out):
     for i in range(x.size):
         out[i] = kernels.tanh(x[i])
+
+
+@kernels.uncached()
+def each_slope(x, out):
+    for i in range(x.size):
+        out[i] = kernels.tanh_and_slope(x[i])[1]
 
 
 def spread(dtype) -> np.ndarray:
@@ -37,6 +43,24 @@ def test_gate_functions_are_right_to_a_few_units_in_the_last_place(gate, exact, 
     gate(x, found)
     wanted = exact(x.astype(np.longdouble))
     assert (np.abs(found - wanted) <= units * np.spacing(np.abs(wanted).astype(dtype))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_slope_of_tanh_keeps_its_digits_where_tanh_is_1(dtype):
+    x = spread(dtype)
+    x = x[np.abs(x) < 43]  # beyond, it is below the range of float32
+    found = np.empty_like(x)
+    each_slope(x, found)
+    wanted = np.cosh(x.astype(np.longdouble)) ** -2
+    assert (np.abs(found - wanted) <= 6 * np.spacing(np.abs(wanted).astype(dtype))).all()
+
+
+def test_the_slope_of_tanh_at_the_ends_and_at_nan():
+    for dtype in (np.float32, np.float64):
+        x = np.array([-np.inf, -1000, 0, 1000, np.inf, np.nan], dtype)
+        found = np.empty_like(x)
+        each_slope(x, found)
+        np.testing.assert_array_equal(found, [0, 0, 1, 0, 0, np.nan])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
