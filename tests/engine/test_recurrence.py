@@ -392,3 +392,24 @@ def test_compiling_is_announced_once_for_a_machine(tmp_path):
         for _ in range(2)
     ]
     assert said == ["rnn_tanh kernels for float32\n", ""]
+
+
+@pytest.mark.parametrize("cell", FUSED)
+def test_a_second_derivative_is_refused_in_one_line_and_was_not_left_out(cell):
+    """A gradient penalty: the sum of the loss and of a gradient's square."""
+    torch.manual_seed(0)
+    module, x, _, _ = problem(cell, 4, 2, 2, 3)
+    gradients = {}
+    for backend in ("loop", "torch", "compiled"):
+        module.backend = backend
+        loss = module(x)[0].sum()
+        (d_x,) = torch.autograd.grad(loss, x, create_graph=True)
+        if backend == "compiled":
+            with pytest.raises(RuntimeError, match="no second derivative") as refusal:
+                (loss + d_x.square().sum()).backward()
+            assert "create_graph=True" in str(refusal.value)
+            assert "\n" not in str(refusal.value)
+        else:
+            gradients[backend] = torch.autograd.grad(loss + d_x.square().sum(), x)[0]
+    torch.testing.assert_close(gradients["torch"], gradients["loop"])
+    torch.testing.assert_close(d_x, torch.autograd.grad(module(x)[0].sum(), x)[0])  # the first one is right
