@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+MOST_SHOWN = 80  # characters of a value that a message repeats
+
 
 class UsageError(Exception):
     """The request cannot be carried out as given; nothing has been written.
@@ -21,3 +23,15 @@ class RunFailure(Exception):
 def printable(text: str) -> str:
     """``text`` on one line, with every control character written as an escape: safe to print on a terminal."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shorten(text: object, most: int = MOST_SHOWN) -> str:
+    """``text`` on one line, without control characters; the middle of a long one becomes ``...``.
+
+    Example:
+        >>> shorten("x" * 200, most=9)
+        'xxx...xxx'
+    """
+    shown = printable(str(text))
+    half = (most - 3) // 2
+    return shown if len(shown) <= most else f"{shown[:half]}...{shown[-half:]}"

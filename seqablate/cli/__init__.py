@@ -8,13 +8,14 @@ from importlib import import_module, metadata
 
 COMMANDS = {
     "train": "train a model, or with -m a sweep of them",
-    "resume": "go on with a run that was interrupted, killed or failed",
+    "resume": "continue a run that was interrupted, killed or failed",
     "show": "compare runs: a table, lag curves and profiles",
     "models": "list every model: parameters, states, restrictions, reference",
     "rebuild": "write the views of runs again from their records: TensorBoard events, signals.parquet, run.json",
-    "tensorboard": "open TensorBoard on runs (this machine only)",
+    "tensorboard": "open TensorBoard (reachable from this machine only)",
     "completion": "print the shell code that completes commands and overrides",
 }
+MOST_CHARACTERS = 380  # of a complaint
 USAGE = """seqablate: sequence-model ablations with the gradient norm of every timestep
 
 usage: seqablate COMMAND [ARGUMENTS]
@@ -41,7 +42,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"seqablate {metadata.version('seqablate')}")
         return 0
     if words[0] not in COMMANDS:
-        return _complain(f"no command {words[0]!r}: choose from {', '.join(COMMANDS)}", 2)
+        return _complain(f"no command {words[0][:40]!r}: choose from {', '.join(COMMANDS)}", 2)
     return _run(words[0], words[1:])
 
 
@@ -70,11 +71,17 @@ def _run(command: str, arguments: list[str]) -> int:
 
 
 def collect_again() -> None:
-    """Look for garbage again, now that a run begins; not among what is there, which stays."""
-    gc.freeze()
-    gc.enable()
+    """Look for garbage again, now that a run begins; not among what has been imported, which stays.
+
+    Once a process: what is frozen is never freed, so the runs of a sweep after the first must not be frozen.
+    """
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
 
 
 def _complain(message: str, code: int) -> int:
-    print(f"seqablate: {message}", file=sys.stderr)
+    from seqablate.errors import shorten
+
+    print(f"seqablate: {shorten(message, MOST_CHARACTERS)}", file=sys.stderr)
     return code

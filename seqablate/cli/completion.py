@@ -1,36 +1,81 @@
-"""``seqablate completion bash|zsh``: commands by ourselves, overrides of ``train`` by Hydra."""
+"""``seqablate completion bash|zsh``: shell code that asks :func:`candidates` what the word at the cursor may become."""
 
 from __future__ import annotations
 
-import argparse
+import os
 
 from seqablate.cli import COMMANDS
+from seqablate.cli.parser import Parser
 
 BASH = """_seqablate() {
-    local current="${COMP_WORDS[COMP_CWORD]}" line="${COMP_LINE:0:$COMP_POINT}"
-    if [[ $COMP_CWORD -eq 1 ]]; then
-        COMPREPLY=($(compgen -W "%(commands)s --help --version" -- "$current"))
-    elif [[ ${COMP_WORDS[1]} == train ]]; then
-        line="train ${line#*train}"
-        COMPREPLY=($(COMP_LINE="$line" COMP_POINT=${#line} seqablate train -sc query=bash 2>/dev/null))
-        [[ ${COMPREPLY[0]} == *[=.] ]] && compopt -o nospace 2>/dev/null
-    else
-        COMPREPLY=($(compgen -d -- "$current"))
-    fi
+    mapfile -t COMPREPLY < <(seqablate completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    [[ ${COMPREPLY[0]} == *[=.] ]] && compopt -o nospace 2>/dev/null
 }
 COMP_WORDBREAKS=${COMP_WORDBREAKS//=}
 COMP_WORDBREAKS=${COMP_WORDBREAKS//:}
 complete -o default -F _seqablate seqablate"""
-ZSH = "autoload -Uz bashcompinit && bashcompinit"
+ZSH = """_seqablate() {
+    local -a found
+    found=("${(@f)$(seqablate completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    [[ -z "${found[1]}" ]] && { _files; return; }
+    if [[ "${found[1]}" == *[=.] ]]; then compadd -Q -S '' -- "${found[@]}"; else compadd -Q -- "${found[@]}"; fi
+}
+(( $+functions[compdef] )) || { autoload -Uz compinit && compinit; }
+compdef _seqablate seqablate"""
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqablate completion",
         description='Print shell code; to use it: eval "$(seqablate completion bash)" in the shell\'s start-up file.',
     )
     parser.add_argument("shell", choices=("bash", "zsh"))
-    shell = parser.parse_args(argv).shell
-    script = BASH % {"commands": " ".join(COMMANDS)}
-    print(script if shell == "bash" else f"{ZSH}\n{script}")
+    if argv[:2] == ["words", "--"]:  # from that shell code: print one candidate a line
+        print(*candidates(argv[2:]), sep="\n")
+        return 0
+    print(BASH if parser.parse_args(argv).shell == "bash" else ZSH)
     return 0
+
+
+def candidates(words: list[str]) -> list[str]:
+    """What the last of the words after ``seqablate`` may become; nothing where the shell had better offer files."""
+    *before, last = words or [""]
+    if not before:
+        return [word for word in (*COMMANDS, "--help", "--version") if word.startswith(last)]
+    if before[0] == "completion":
+        return [shell for shell in ("bash", "zsh") if shell.startswith(last)]
+    return _train(before[1:], last) if before[0] == "train" else _folders(last)
+
+
+def _train(before: list[str], last: str) -> list[str]:
+    """Options, keys, or the values of a key; in a sweep, the value behind the last comma."""
+    from seqablate.assemble import load_variants
+    from seqablate.cli.train import OPTIONS
+    from seqablate.config.compose import default_choices
+    from seqablate.config.keys import choices, keys_of
+    from seqablate.config.registry import GROUPS, variants
+
+    load_variants()
+    if last.startswith("-"):
+        return [option for option in OPTIONS if option.startswith(last)]
+    if before and before[-1] in ("--cfg", "-c"):
+        return [word for word in ("job",) if word.startswith(last)]
+    given = dict(word.split("=", 1) for word in before if "=" in word)
+    chosen = {g: given[g] if given.get(g) in variants(g) else name for g, name in default_choices().items()}
+    keys = keys_of(chosen)
+    key, equals, value = last.partition("=")
+    if not equals:
+        return [f"{name}=" for name in (*GROUPS, *keys) if name.startswith(last)]
+    head, comma, tail = value.rpartition(",")
+    offered = variants(key) if key in GROUPS else choices(keys[key]) if key in keys else []
+    return [f"{key}={head}{comma}{word}" for word in offered if word.startswith(tail)]
+
+
+def _folders(last: str) -> list[str]:
+    """Folders that begin so, as every other command takes them."""
+    parent, name = os.path.split(last)
+    try:
+        entries = sorted(entry.name for entry in os.scandir(parent or ".") if entry.is_dir())
+    except OSError:
+        return []
+    return [os.path.join(parent, entry) for entry in entries if entry.startswith(name)]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from seqablate.cli.parser import Parser
 from seqablate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class Listed:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqablate models",
         description="Every model: parameters (with its default keys, on the task named), states whose gradient is "
         "recorded, restrictions, reference. Models of other installed packages are listed as well. "

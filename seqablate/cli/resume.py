@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from seqablate.cli import collect_again
+from seqablate.cli.parser import Parser
 from seqablate.cli.train import exit_code
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqablate resume",
         description="Go on from the newest whole checkpoint of a run that was interrupted, killed or failed. "
         "On a CPU it ends bit for bit where the unbroken run would have.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
 import os
@@ -11,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seqablate.cli.parser import Parser
 from seqablate.compare.curves import overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqablate show",
         description="Compare recorded runs: a table of what differs and what came of it, then their lag curves and "
         "their profiles over timesteps and layers overlaid, on the terminal and as PNG and SVG. "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import socket
 import sys
 from pathlib import Path
 
+from seqablate.cli.parser import Parser
 from seqablate.errors import UsageError
 from seqablate.record.files import is_file
 
@@ -38,7 +38,7 @@ app.run(board.main, flags_parser=board.configure)
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqablate tensorboard", description="Open TensorBoard on runs, on 127.0.0.1 only. Ctrl-C ends it."
     )
     parser.add_argument("path", nargs="?", default="outputs", help="a run, or a folder of runs (default: outputs)")

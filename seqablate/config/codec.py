@@ -24,7 +24,7 @@ INTERPOLATION = re.compile(r"(\\*)\$\{")
 
 def to_plain(config: TrainConfig) -> dict[str, Any]:
     """Nested dict of strings, numbers, booleans, lists; each group's chosen variant under ``name``."""
-    plain = _plain(config)
+    plain = plain_value(config)
     for group in GROUPS:
         plain[group] = {"name": variant_name(getattr(config, group)), **plain[group]}
     return plain
@@ -81,11 +81,12 @@ def _drop_undigested(config: Any, plain: dict[str, Any]) -> None:
             _drop_undigested(child, plain[f.name])
 
 
-def _plain(value: Any) -> Any:
+def plain_value(value: Any) -> Any:
+    """An enum by its name, tuples as lists, a dataclass as a dict; anything else as it is."""
     if is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+        return {f.name: plain_value(getattr(value, f.name)) for f in fields(value)}
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain_value(v) for v in value]
     return value

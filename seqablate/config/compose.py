@@ -1,27 +1,29 @@
-"""Override words -> a validated TrainConfig, or one clear line. Imports no torch."""
+"""Override words -> a validated TrainConfig, or one clear line. Imports no torch.
+
+Hydra reads the words and composes the chosen variants (:func:`_composed`, once for each choice). Every value is then
+checked against its key's type and set here, so that a message can name the word that was wrong.
+"""
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import fields, is_dataclass
+import copy
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from hydra import compose, initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import (
-    InterpolationKeyError,
-    MissingMandatoryValue,
-    OmegaConfBaseException,
-    ValidationError,
-)
+from omegaconf.errors import OmegaConfBaseException
 
-from seqablate.config.plugins import load_plugins
+from seqablate.config.keys import SECTIONS, fits, keys_of, refuse_choice, refuse_unknown, takes
+from seqablate.config.overrides import read_words
+from seqablate.config.plugins import contested, load_plugins
 from seqablate.config.registry import GROUPS, registered, variants
-from seqablate.config.schema import CheckpointConfig, EvalConfig, ProbeConfig, TrainConfig
-from seqablate.errors import UsageError
+from seqablate.config.schema import TrainConfig
+from seqablate.config.sizes import refuse_too_large
+from seqablate.errors import UsageError, shorten
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 CONFIG_NAME = "train"
 
@@ -44,6 +46,8 @@ def install_schemas() -> None:
 
     A variant without a YAML file of ours is another package's: its dataclass has the values as well.
     """
+    from hydra.core.config_store import ConfigStore
+
     store, ours = ConfigStore.instance(), config_folder()
     store.store(group="schema", name=CONFIG_NAME, node=TrainConfig)
     for (group, name), cls in registered().items():
@@ -58,112 +62,115 @@ def _defaults(group: str, name: str, cls: type) -> list[str]:
     return [f"/schema/{group}/{name}@_here_", *([f"/{shared}@_here_"] if shared else []), "_self_"]
 
 
-def compose_config(overrides: list[str]) -> TrainConfig:
+def compose_config(words: list[str]) -> TrainConfig:
     """Compose and check one run's config.
 
     Args:
-        overrides: Hydra override words, such as ``["model=gru", "optim.lr=0.003"]``.
+        words: override words, such as ``["model=gru", "optim.lr=0.003"]``.
 
     Raises:
         UsageError: one line saying what is wrong, where, and what would be right.
     """
-    install_schemas()
+    overrides = read_words(words)
+    composed = compose_values(overrides)
     try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
-            return to_train_config(compose(CONFIG_NAME, overrides))
-    except (HydraException, OmegaConfBaseException, ValueError) as error:
-        raise UsageError(explain(error)) from error
-
-
-def to_train_config(composed: DictConfig) -> TrainConfig:
-    """A composed config as dataclasses, which check themselves on the way (UsageError)."""
-    _refuse_added_keys(composed)
-    config: Any = OmegaConf.to_object(composed)
+        config: Any = OmegaConf.to_object(composed)
+    except (OmegaConfBaseException, RecursionError) as error:
+        key = getattr(error, "full_key", None) or "a value"
+        raise UsageError(f"{key}: cannot be resolved; it needs a value that stands for itself") from error
+    refuse_too_large(config)
     return config
 
 
-def expand_sweep(overrides: list[str]) -> list[list[str]]:
-    """The override words of each run of a multirun, in Hydra's order (its basic sweeper does the work)."""
-    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def compose_values(overrides: list[Override]) -> DictConfig:
+    """The keys and values of a run, every one of its key's type (UsageError), not yet checked together."""
+    chosen = choices_of(overrides)
+    keys = keys_of(chosen)
+    composed = copy.deepcopy(_composed(tuple(sorted(chosen.items()))))
+    for override in overrides:
+        if override.key_or_group not in GROUPS:
+            _set(composed, override, keys, chosen)
+    for override in overrides:
+        if "${" in str(override.input_line):
+            _resolve(composed, override, keys)
+    return composed
 
+
+def choices_of(overrides: list[Override]) -> dict[str, str]:
+    """The variant of each group: the default, or what the last word for it says (UsageError if it does not exist)."""
+    chosen = dict(default_choices())
+    for override in overrides:
+        group = override.key_or_group
+        if group in GROUPS and override.package is None:
+            chosen[group] = _choice(group, override)
+    for group, name in chosen.items():
+        if complaint := contested(group, name):
+            raise UsageError(complaint)
+    return chosen
+
+
+def _choice(group: str, override: Override) -> str:
+    name = override.value()
+    if not isinstance(name, str) or name not in variants(group):
+        refuse_choice(group, str(override.input_line).partition("=")[2], load_plugins())
+    return str(name)
+
+
+@cache
+def default_choices() -> dict[str, str]:
+    """The variant that each group has where nothing is said, as ``train.yaml`` names them."""
+    import yaml
+
+    listed = yaml.safe_load((config_folder() / f"{CONFIG_NAME}.yaml").read_text())["defaults"]
+    entries = [entry for entry in listed if isinstance(entry, dict)]
+    return {group: name for entry in entries for group, name in entry.items() if group in GROUPS}
+
+
+@cache
+def _composed(chosen: tuple[tuple[str, str], ...]) -> DictConfig:
+    """The values of the YAML files (or a package's dataclasses) of these variants."""
+    from hydra import compose, initialize_config_dir
+
+    install_schemas()
+    with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
+        return compose(CONFIG_NAME, [f"{group}={name}" for group, name in chosen])
+
+
+def _set(composed: DictConfig, override: Override, keys: dict[str, Any], chosen: dict[str, str]) -> None:
+    """Give a key the value that its word has (UsageError for an unknown key, or a value of another type)."""
+    key, word = override.key_or_group, shorten(override.input_line)
+    if key in SECTIONS:
+        first = next(name for name in keys if name.startswith(f"{key}."))
+        raise UsageError(f"{word}: a group of keys; write {first}=... (one word for each key)")
+    if key not in keys or override.package is not None:
+        refuse_unknown(key if override.package is None else f"{key}@{override.package}", chosen)
+    if override.is_add():
+        raise UsageError(f"{word}: write {word.lstrip('+')}")
+    value: Any = override.value()
+    if isinstance(value, str) and "${" in value:
+        OmegaConf.update(composed, key, value)
+        return
+    if not fits(value, keys[key]) or value == "???":
+        raise UsageError(f"{word}: must be {takes(keys[key])}")
+    if keys[key] in (str, str | None) and isinstance(value, int | float):
+        value = str(override.input_line).partition("=")[2].strip()  # name=007 is not 7
     try:
-        parsed = OverridesParser.create().parse_overrides(overrides)
-        return [list(words) for batch in BasicSweeper.split_arguments(parsed, max_batch_size=None) for words in batch]
-    except (HydraException, ValueError) as error:
-        raise UsageError(explain(error)) from error
+        OmegaConf.update(composed, key, value)
+    except OmegaConfBaseException as error:
+        raise UsageError(f"{word}: must be {takes(keys[key])}") from error
 
 
-def explain(error: Exception) -> str:
-    """One line for what Hydra or OmegaConf raised while composing."""
-    cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
-    key = getattr(cause, "full_key", None)
-    first = str(cause).split("\n")[0]
-    if isinstance(cause, MissingConfigException):
-        group, _, name = str(cause.missing_cfg_file).partition("/")
-        return _unknown_choice(group, name)
-    if isinstance(cause, ValidationError) and key:
-        return f"{_given(error, key)}: {first[0].lower()}{first[1:]}"
-    if isinstance(cause, AttributeError | KeyError) and key:
-        return _unknown_key(key)
-    if isinstance(cause, MissingMandatoryValue):
-        return f"{key} has no value: leave out the override that deletes it"
-    if isinstance(cause, InterpolationKeyError):
-        return f"{key}: {first}"
-    if isinstance(cause, OmegaConfBaseException) and key:
-        return f"{key}: {first}"
-    if isinstance(cause, OverrideParseException):
-        hint = "write key=value; quote a value with special characters twice, as in 'name=\"a (b)\"'"
-        return f"cannot read the override {cause.override!r}: {hint}"
-    if "ConfigLoader is not set" in first:
-        return "glob() is not supported: name the choices, such as model=rnn,lstm"
-    if "requires --multirun" in first or "Ambiguous value" in first:
-        word = first.split("'")[1]
-        return f"{word!r} names several values: add -m to run a sweep, or quote the value"
-    if "Config group override" in first:
-        return "a config group needs a name, not null: " + "; ".join(f"{g}={'|'.join(variants(g))}" for g in GROUPS)
-    if "Could not override" in first:
-        return _unknown_key(first.split("'")[1])
-    return " ".join(str(cause).split())
-
-
-def _given(error: Exception, key: str) -> str:
-    """``key=value`` as the user wrote it, where Hydra quotes it; else the key alone."""
-    prefix = "Error merging override "
-    first = str(error).split("\n")[0]
-    return first.removeprefix(prefix) if first.startswith(prefix) else key
-
-
-def _unknown_choice(group: str, name: str) -> str:
-    if group not in GROUPS:
-        return f"no config named {group}/{name}" if name else f"no config named {group}"
-    close = difflib.get_close_matches(name, variants(group), n=1)
-    hint = f"did you mean {group}={close[0]}? " if close else ""
-    broken = "".join(f"; {complaint}" for complaint in load_plugins())
-    return f"{group}={name}: {hint}choose from {', '.join(variants(group))}{broken}"
-
-
-def _unknown_key(key: str) -> str:
-    group, _, rest = key.partition(".")
-    sections = [("probe", ProbeConfig), ("eval", EvalConfig), ("checkpoint", CheckpointConfig)]
-    sections += [(g, cls) for (g, _), cls in registered().items()]
-    known = [f.name for f in fields(TrainConfig)] + [f"{g}.{f.name}" for g, cls in sections for f in fields(cls)]
-    close = [k for k in difflib.get_close_matches(key, dict.fromkeys(known), n=3, cutoff=0.5) if k != key]
-    if key in known:
-        owners = sorted(
-            n for (g, n), cls in registered().items() if g == group and rest in {f.name for f in fields(cls)}
-        )
-        return f"the chosen {group} has no key {key}: it belongs to {group}={' or '.join(owners)}"
-    hint = f"did you mean {' or '.join(close)}?" if close else "see seqablate train --help for the keys"
-    return f"unknown key {key}: {hint}"
-
-
-def _refuse_added_keys(composed: DictConfig) -> None:
-    """Refuse ``+key=...``: Hydra adds it even to a typed config, where it would be lost without a word."""
-    nodes: list[tuple[str, Any]] = [("", composed)]
-    nodes += [(f"{key!s}.", composed._get_node(key)) for key in composed]
-    for path, node in nodes:
-        if isinstance(node, DictConfig) and (cls := OmegaConf.get_type(node)) and is_dataclass(cls):
-            added = sorted(set(map(str, node)) - {f.name for f in fields(cls)})
-            if added:
-                raise UsageError(_unknown_key(path + added[0]))
+def _resolve(composed: DictConfig, override: Override, keys: dict[str, Any]) -> None:
+    """Put the value in the place of an interpolation such as ``${steps}`` (UsageError if that cannot be done)."""
+    key, word = override.key_or_group, shorten(override.input_line)
+    try:
+        value = OmegaConf.select(composed, key, throw_on_missing=True, throw_on_resolution_failure=True)
+    except (OmegaConfBaseException, RecursionError) as error:
+        raise UsageError(
+            f"{word}: cannot be resolved: what it names does not exist, is no value of this key, or is itself"
+        ) from error
+    if OmegaConf.is_config(value):
+        value = OmegaConf.to_container(value, resolve=True)
+    if not fits(getattr(value, "name", value) if not isinstance(value, str) else value, keys[key]):
+        raise UsageError(f"{word}: must be {takes(keys[key])}")
+    OmegaConf.update(composed, key, value)

@@ -13,18 +13,26 @@ T = TypeVar("T")
 _classes: dict[tuple[str, str], type] = {}
 
 
+class NameTaken(ValueError):
+    """A variant's name is already that of another one."""
+
+    def __init__(self, group: str, name: str) -> None:
+        super().__init__(f"{group}={name} is already registered by {_classes[group, name].__module__}")
+        self.group, self.name = group, name
+
+
 def variant(group: str, name: str) -> Callable[[type[T]], type[T]]:
     """Class decorator: ``model=lstm`` on the command line means the dataclass under ``@variant("model", "lstm")``.
 
     Raises:
-        ValueError: an unknown group, or a name that is already taken.
+        ValueError: an unknown group; NameTaken: a name that is already another variant's.
     """
     if group not in GROUPS:
         raise ValueError(f"unknown config group {group!r}: one of {', '.join(GROUPS)}")
 
     def register(cls: type[T]) -> type[T]:
         if (group, name) in _classes:
-            raise ValueError(f"{group}={name} is already registered by {_classes[group, name].__module__}")
+            raise NameTaken(group, name)
         _classes[group, name] = cls
         return cls
 
@@ -50,3 +58,9 @@ def variants(group: str) -> list[str]:
 def registered() -> dict[tuple[str, str], type]:
     """Every registered variant by (group, name)."""
     return dict(_classes)
+
+
+def keep(variants: dict[tuple[str, str], type]) -> None:
+    """Forget every variant but these."""
+    for key in _classes.keys() - variants.keys():
+        del _classes[key]

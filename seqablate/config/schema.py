@@ -12,7 +12,10 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from seqablate.errors import UsageError
+from seqablate.errors import UsageError, shorten
+
+LARGEST = 2**63 - 1  # of a 64-bit integer
+LARGEST_SEED = 10**100
 
 
 class DType(Enum):
@@ -52,7 +55,7 @@ class EvalConfig:
     def __post_init__(self) -> None:
         at_least("eval.every", self.every, 1)
         at_least("eval.size", self.size, 1)
-        at_least("eval.seed", self.seed, 0)
+        at_least("eval.seed", self.seed, 0, LARGEST_SEED)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -92,7 +95,7 @@ class TrainConfig:
     quiet: bool = field(default=MISSING, metadata={"digest": False})
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        at_least("seed", self.seed, 0, LARGEST_SEED)
         at_least("steps", self.steps, 1)
         at_least("batch_size", self.batch_size, 1)
         at_least("threads", self.threads, 1)
@@ -107,14 +110,22 @@ class TrainConfig:
         self.model.check(self.task.traits)
 
 
-def at_least(key: str, value: float, minimum: float) -> None:
-    """Refuse ``value`` below ``minimum``, NaN and infinity.
+def at_least(key: str, value: float, minimum: float, maximum: float = LARGEST) -> None:
+    """Refuse ``value`` below ``minimum`` or above ``maximum``, NaN and infinity.
 
     Raises:
         UsageError: naming the key, the value and the bound.
     """
-    if not math.isfinite(value) or value < minimum:
-        raise UsageError(f"{key}={value}: must be at least {minimum}")
+    if not value >= minimum:
+        raise UsageError(f"{key}={shorten(value)}: must be at least {minimum}")
+    if value > maximum:
+        raise UsageError(f"{key}={shorten(value)}: is too large; must be at most {maximum:.0e}")
+
+
+def at_most(key: str, value: int, maximum: int) -> None:
+    """Refuse ``value`` above ``maximum`` (UsageError)."""
+    if value > maximum:
+        raise UsageError(f"{key}={shorten(value)}: must be at most {maximum:,}")
 
 
 def positive(key: str, value: float) -> None:

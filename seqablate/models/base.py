@@ -5,10 +5,11 @@ Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from seqablate.config.schema import at_least
+from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 
@@ -60,7 +61,10 @@ class ModelConfig:
     states: ClassVar[str] = "h"
     restrictions: ClassVar[str] = ""
 
-    match_params: int | None = None
+    match_params: int | None = field(
+        default=None,
+        metadata={"help": "N: the hidden_size that gives about N parameters; null: hidden_size as it is"},
+    )
 
     def __post_init__(self) -> None:
         if self.match_params is None:
@@ -78,6 +82,10 @@ class ModelConfig:
     def fused(self) -> bool:
         """Whether there are kernels for its recurrences; without them only ``backend=loop`` runs it."""
         return False
+
+    def size(self, task: TaskTraits) -> ModelSize:
+        """Lower bounds of its sizes, from which a request that no machine could carry out is refused."""
+        return ModelSize(layers=1, parameters=0, activations=task.horizon, flops=task.horizon)
 
     def check(self, task: TaskTraits) -> None:
         """Refuse a task that the model cannot be trained on (UsageError: one line that says why and what would do)."""

@@ -9,6 +9,8 @@ from enum import Enum
 from seqablate.config.schema import positive
 from seqablate.errors import UsageError
 
+MOST_LAYERS = 10_000  # a stack of so many takes minutes to build
+
 
 class Skip(Enum):
     """What layer k + 1 reads, of its predecessor's input x and output y (:mod:`seqablate.models.skip`)."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
+from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
+from seqablate.models.choices import MOST_LAYERS
 from seqablate.models.deep_config import DeepConfig, check_whole_sequence
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class CNNConfig(DeepConfig):
 
     def __post_init__(self) -> None:
         at_least("model.depth", self.depth, 1)
+        at_most("model.depth", self.depth, MOST_LAYERS)
         at_least("model.kernel_size", self.kernel_size, 1)
         if self.kernel_size % 2 == 0:
             raise UsageError(f"model.kernel_size={self.kernel_size}: must be odd, to have a pixel in its middle")
@@ -48,9 +50,13 @@ class CNNConfig(DeepConfig):
     def widths(self) -> list[int]:
         return [self.hidden_size] * self.depth
 
+    @property
+    def kernel(self) -> int:
+        return self.kernel_size**2
+
     def check(self, task: TaskTraits) -> None:
         if task.image is None:
-            raise UsageError("model=cnn reads images, and the timesteps of this task are no pixels: use task=digits")
+            raise UsageError("model=cnn needs images, and the inputs of this task are not images: use task=digits")
         if self.kernel_size >= 2 * max(task.image):
             raise UsageError(
                 f"model.kernel_size={self.kernel_size}: reads beyond the image on every side: "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
 from omegaconf import MISSING
 
 from seqablate.config.schema import at_least, fraction
+from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import ModelConfig
@@ -50,7 +52,7 @@ class DeepConfig(ModelConfig):
         at_least("model.hidden_size", self.hidden_size, 1)
         fraction("model.dropout", self.dropout)
         if self.norm is Norm.cell:
-            raise UsageError("model.norm=cell is inside of a recurrent cell, which this model has not: use norm=layer")
+            raise UsageError("model.norm=cell needs a recurrent model: use model.norm=layer")
         finite("model.transform_bias", self.transform_bias)
         if self.norm is Norm.layer:
             at_least("model.norm=layer: model.hidden_size", self.hidden_size, 2)
@@ -61,6 +63,27 @@ class DeepConfig(ModelConfig):
     def widths(self) -> list[int]:
         """Of the hidden layers, from the input up."""
         raise NotImplementedError
+
+    @property
+    def kernel(self) -> int:
+        """Positions that a unit reads of each channel below it."""
+        return 1
+
+    def positions(self, task: TaskTraits) -> int:
+        """Places at which a layer's units are computed: timesteps or pixels; 1 where a layer reads all at once."""
+        return task.horizon
+
+    def size(self, task: TaskTraits) -> ModelSize:
+        """Of the weights between hidden layers, and of their outputs."""
+        weights = sum(below * above for below, above in pairwise(self.widths)) * self.kernel
+        if self.positions(task) == 1:
+            weights += task.horizon * self.widths[0]
+        return ModelSize(
+            layers=len(self.widths),
+            parameters=weights,
+            activations=sum(self.widths) * self.positions(task),
+            flops=2 * weights * self.positions(task),
+        )
 
     def initialiser(self, seed: int) -> Initialiser:
         """Of one run's initial values."""

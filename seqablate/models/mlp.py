@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
+from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
+from seqablate.models.choices import MOST_LAYERS
 from seqablate.models.deep_config import DeepConfig, check_whole_sequence
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class MLPConfig(DeepConfig):
 
     def __post_init__(self) -> None:
         at_least("model.depth", self.depth, 1)
+        at_most("model.depth", self.depth, MOST_LAYERS)
         if self.hidden_sizes == []:
             raise UsageError("model.hidden_sizes=[]: needs at least one width, such as [64,32]")
         if self.hidden_sizes and min(self.hidden_sizes) < 1:
@@ -53,6 +55,9 @@ class MLPConfig(DeepConfig):
     @property
     def widths(self) -> list[int]:
         return [self.hidden_size] * self.depth if self.hidden_sizes is None else list(self.hidden_sizes)
+
+    def positions(self, task: TaskTraits) -> int:
+        return 1
 
     def check(self, task: TaskTraits) -> None:
         check_whole_sequence("mlp", task)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, ClassVar
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant_name
-from seqablate.config.schema import at_least, fraction
+from seqablate.config.schema import at_least, at_most, fraction
+from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import Model, ModelConfig
-from seqablate.models.choices import Init, Norm, Skip, check_gain, check_reach, check_skip, finite
+from seqablate.models.choices import MOST_LAYERS, Init, Norm, Skip, check_gain, check_reach, check_skip, finite
 
 if TYPE_CHECKING:
     from seqablate.engine.cells import Cell
@@ -54,6 +55,7 @@ class RecurrentConfig(ModelConfig):
         ModelConfig.__post_init__(self)
         at_least("model.hidden_size", self.hidden_size, 1)
         at_least("model.num_layers", self.num_layers, 1)
+        at_most("model.num_layers", self.num_layers, MOST_LAYERS)
         fraction("model.dropout", self.dropout)
         if self.dropout > 0 and self.num_layers == 1:
             raise UsageError(
@@ -65,10 +67,10 @@ class RecurrentConfig(ModelConfig):
         if self.norm is not Norm.none:
             at_least(f"model.norm={self.norm.value}: model.hidden_size", self.hidden_size, 2)
         if self.norm is Norm.cell and self.gain != 1:
-            raise UsageError(f"model.gain={self.gain} is undone by model.norm=cell: leave one of them out")
+            raise UsageError(f"model.gain={self.gain} has no effect with model.norm=cell: leave one of them out")
         if self.init is Init.chrono and not self.gated:
             raise UsageError(
-                "model.init=chrono sets the biases of gates, and this cell has none that it knows: "
+                "model.init=chrono sets the biases of gates, and this cell has no gates: "
                 "use another model.init, or model=lstm, gru or mgu"
             )
         self._check_time()
@@ -79,7 +81,7 @@ class RecurrentConfig(ModelConfig):
             raise UsageError(f"model.time_skip={self.time_skip}: must be 2 or more (h_t sees h_(t-1) anyway), or 0")
         if self.time_skip and self.dilation > 1:
             raise UsageError(
-                f"model.time_skip={self.time_skip} and model.dilation={self.dilation} are two answers to one question: "
+                f"model.time_skip={self.time_skip} and model.dilation={self.dilation} cannot be combined: "
                 "leave one of them out"
             )
         if self.dilation > 1 and self.num_layers == 1:
@@ -128,6 +130,17 @@ class RecurrentConfig(ModelConfig):
         check_reach("model.time_skip", self.time_skip, self.time_skip, self.steps(task))
         if self.dilation > 1:
             check_reach("model.dilation", self.dilation, self.dilation ** (self.num_layers - 1), self.steps(task))
+
+    def size(self, task: TaskTraits) -> ModelSize:
+        """Of the recurrent weights of a cell without gates, and of h."""
+        layers = self.num_layers * (1 + self.bidirectional)
+        weights = layers * self.hidden_size**2
+        return ModelSize(
+            layers=layers,
+            parameters=weights,
+            activations=task.horizon * layers * self.hidden_size,
+            flops=2 * task.horizon * weights,
+        )
 
     def sees_targets(self, task: TaskTraits) -> bool:
         """Whether what ``bidirectional`` reads back to front holds targets."""

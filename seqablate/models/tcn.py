@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, ClassVar
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
+from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
-from seqablate.models.choices import check_reach
+from seqablate.models.choices import MOST_LAYERS, check_reach
 from seqablate.models.deep_config import DeepConfig
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class TCNConfig(DeepConfig):
 
     def __post_init__(self) -> None:
         at_least("model.num_layers", self.num_layers, 1)
+        at_most("model.num_layers", self.num_layers, MOST_LAYERS)
         at_least("model.kernel_size", self.kernel_size, 2)
         at_least("model.dilation", self.dilation, 1)
         DeepConfig.__post_init__(self)
@@ -55,6 +56,10 @@ class TCNConfig(DeepConfig):
     @property
     def widths(self) -> list[int]:
         return [self.hidden_size] * self.num_layers
+
+    @property
+    def kernel(self) -> int:
+        return self.kernel_size
 
     @property
     def dilations(self) -> list[int]:

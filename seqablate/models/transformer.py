@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, ClassVar
 from omegaconf import MISSING
 
 from seqablate.config.registry import variant, variant_name
-from seqablate.config.schema import at_least, fraction
+from seqablate.config.schema import at_least, at_most, fraction
+from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import ModelConfig
+from seqablate.models.choices import MOST_LAYERS
 
 if TYPE_CHECKING:
     from seqablate.models.transformer_model import TransformerModel
@@ -77,6 +79,7 @@ class TransformerConfig(ModelConfig):
         ModelConfig.__post_init__(self)
         for key in ("hidden_size", "num_layers", "num_heads", "dim_feedforward"):
             at_least(f"model.{key}", getattr(self, key), 1)
+        at_most("model.num_layers", self.num_layers, MOST_LAYERS)
         fraction("model.dropout", self.dropout)
         if self.match_params is None and self.hidden_size % self.num_heads:
             raise UsageError(
@@ -86,6 +89,15 @@ class TransformerConfig(ModelConfig):
     @property
     def size_multiple(self) -> int:
         return self.num_heads
+
+    def size(self, task: TaskTraits) -> ModelSize:
+        weights = self.num_layers * self.hidden_size * (4 * self.hidden_size + 2 * self.dim_feedforward)
+        return ModelSize(
+            layers=self.num_layers,
+            parameters=weights,
+            activations=self.num_layers * task.horizon * (self.hidden_size + self.dim_feedforward),
+            flops=2 * task.horizon * weights,
+        )
 
     def check(self, task: TaskTraits) -> None:
         if not self.causal and task.causal_only:

@@ -35,7 +35,7 @@ class ReverseConfig:
 
     def __post_init__(self) -> None:
         at_least("task.length", self.length, 1)
-        at_least("task.symbols", self.symbols, 2)
+        at_least("task.symbols", self.symbols, 2, 1_000_000)
 
     @property
     def traits(self) -> TaskTraits:

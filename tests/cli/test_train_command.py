@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from seqablate.cli.completion import candidates
+from seqablate.cli.train_help import help_text
+from seqablate.config.compose import default_choices
+from seqablate.config.keys import keys_of
 from seqablate.config.registry import GROUPS, registered, variants
 
 SMALL = [
@@ -62,20 +66,32 @@ def test_explanations_and_complaints_come_before_torch(words):
 
 def test_help_lists_every_choice_and_key():
     shown = "".join(
-        call("train", "--help", *more).stdout.replace("|", " ").replace("\n", " \n")
+        call("train", "--help", *more).stdout.replace("\n", " \n")
         for more in ((), ("optim=momentum",), ("optim=rmsprop",), ("optim=adagrad",))
     )
     choices = [f"{name} " for names in map(variants, GROUPS) for name in names]
     keys = [f.name for cls in registered().values() for f in fields(cls)]
-    assert [word for word in (*choices, *keys, "checkpoint:", "-m") if word not in shown] == []
+    assert [word for word in (*choices, *keys, "checkpoint.every", "-m") if word not in shown] == []
 
 
-def test_memory_that_is_not_there_gets_one_line(tmp_path):
-    done = call("train", "batch_size=1000000000000", "eval.size=1", "name=run", cwd=tmp_path)
-    assert done.returncode == 1
-    assert "Traceback" not in done.stderr
-    assert "out of memory" in done.stderr
-    assert json.loads((tmp_path / "outputs" / "run" / "run.json").read_text())["status"] == "failed"
+@pytest.mark.parametrize(
+    "word",
+    [
+        "batch_size=1000000000000",
+        "model.hidden_size=9223372036854775807",
+        "model.num_layers=9999",
+        "task.length=1000000000000",
+        "eval.size=100000000000",
+        "steps=10000000000000",
+        "model.match_params=10000000000000",
+    ],
+)
+def test_what_no_machine_can_carry_out_is_refused_by_its_key_before_torch_is_imported(word):
+    more = ["model.hidden_size=20000"] if word.startswith("model.num_layers") else []
+    assert "torch" not in modules_after("train", "device=cpu", word, *more)
+    refused = call("train", "device=cpu", word, *more)
+    assert refused.returncode == 2
+    assert word.split("=")[0] in refused.stderr
 
 
 def test_cfg_job_prints_the_composed_config():
@@ -153,7 +169,7 @@ def test_a_sweep_ends_with_a_table_and_one_failing_run_does_not_take_the_others_
     statuses = {p.name: json.loads((p / "run.json").read_text())["status"] for p in folder.iterdir() if p.is_dir()}
     assert sorted(statuses) == [f"{n:03d}-adding-rnn-none-s{n % 2}" for n in range(4)]
     assert [statuses[name] for name in sorted(statuses)] == ["diverged", "diverged", "done", "done"]
-    assert done.stderr.count("not done: ") == 2
+    assert done.stderr.count(": diverged: ") == 2
     assert "2 of 4 runs done" in done.stdout
     assert "lr" in done.stdout
 
@@ -172,8 +188,8 @@ def test_a_sweep_that_is_interrupted_stops_names_what_is_not_done_and_exits_with
     output, complaint = process.communicate(timeout=60)
     assert process.returncode == 130, complaint
     assert "Traceback" not in complaint
-    assert "not done: 000-adding-lstm-norm-s0 (interrupted)" in complaint
-    assert "not done: 002-adding-lstm-norm-s2 (did not begin)" in complaint
+    assert "000-adding-lstm-norm-s0: interrupted" in complaint
+    assert "002-adding-lstm-norm-s2: not started" in complaint
     assert "0 of 3 runs done" in output
 
 
@@ -220,3 +236,44 @@ def test_completion_offers_commands_choices_and_keys(tmp_path):
     assert complete("seqablate tr") == ["train"]
     assert complete("seqablate train model=l") == ["model=lstm"]
     assert "model.hidden_size=" in complete("seqablate train model.h")
+    assert complete("seqablate train model.skip=re") == ["model.skip=residual"]
+    assert complete("seqablate train model=rnn,g") == ["model=rnn,gru"]
+
+
+def test_completion_offers_values_as_they_are_written_and_the_keys_of_the_chosen_variants():
+    assert candidates(["train", "model.skip="]) == [
+        f"model.skip={name}" for name in ("none", "residual", "dense", "dense_residual", "highway")
+    ]
+    assert candidates(["train", "quiet="]) == ["quiet=true", "quiet=false"]
+    assert candidates(["train", "model=gru", "model.up"]) == ["model.update_bias="]
+    assert candidates(["train", "model.up"]) == []
+    assert candidates(["train", "clip=v"]) == ["clip=value"]
+    assert candidates(["train", "--mul"]) == ["--multirun"]
+    assert candidates(["completion", "z"]) == ["zsh"]
+
+
+def test_help_explains_every_key_of_every_variant_on_a_line_and_marks_what_is_chosen():
+    chosen = dict(default_choices())
+    for group in GROUPS:
+        for name in variants(group):
+            lines = help_text(chosen | {group: name}).splitlines()
+            assert any(line.startswith(f"  * {group}={name}") for line in lines)
+            for key in keys_of(chosen | {group: name}):
+                (line,) = (line for line in lines if line.strip().startswith(f"{key}="))
+                assert len(line.split()) > 1, f"{key} has no explanation"
+
+
+def test_a_shuffled_sweep_trains_each_value_once_and_counts_its_runs(tmp_path):
+    done = call("train", "-m", *SMALL, "steps=1", "seed=shuffle(range(3))", "name=s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "3 of 3 runs done" in done.stdout
+    assert {f"[{n}/3] seed=" in done.stdout for n in (1, 2, 3)} == {True}
+    seeds = [json.loads(p.read_text())["seed"] for p in (tmp_path / "outputs" / "s").glob("*/run.json")]
+    assert sorted(seeds) == [0, 1, 2]
+
+
+def test_a_swept_run_is_made_in_the_folder_that_was_named_whatever_its_letters(tmp_path):
+    done = call("train", "-m", *SMALL, "steps=1", "seed=0,1", 'output_dir="a\\b"', "name=s", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "2 of 2 runs done" in done.stdout
+    assert [p.name for p in tmp_path.iterdir()] == ["a\\b"]

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from seqablate.config.codec import digest, from_plain, to_plain
-from seqablate.config.compose import compose_config, expand_sweep
+from seqablate.config.compose import compose_config
+from seqablate.config.overrides import expand_sweep
 from seqablate.config.registry import GROUPS, registered, variant, variants
 from seqablate.errors import UsageError
 
@@ -16,8 +17,8 @@ MISTAKES = [
     (["clip=none", "clip.max_norm=3"], ["clip.max_norm", "clip=norm"]),
     (["+foo=1"], ["unknown key foo"]),
     (["++model.x=3"], ["unknown key model.x"]),
-    (["steps=abc"], ["steps=abc", "Integer"]),
-    (["steps=1.5"], ["steps=1.5", "Integer"]),
+    (["steps=abc"], ["steps=abc", "whole number"]),
+    (["steps=1.5"], ["steps=1.5", "whole number"]),
     (["steps=0"], ["steps=0", "at least 1"]),
     (["seed=-1"], ["seed=-1", "at least 0"]),
     (["task.variant=zzz"], ["task.variant=zzz", "arjovsky, tcn, pascanu, hs97"]),
@@ -47,10 +48,10 @@ MISTAKES = [
     (["seed=1,2"], ["seed=1,2", "-m"]),
     (["seed=range(3)"], ["seed=range(3)", "-m"]),
     (["optim.lr"], ["optim.lr", "key=value"]),
-    (["a b=3"], ["a b=3", "key=value"]),
-    (["~clip"], ["clip", "leave out"]),
-    (["model=null"], ["needs a name"]),
-    (["quiet=maybe"], ["quiet=maybe", "bool"]),
+    (["a b=3"], ["a b=3", "cannot be a key"]),
+    (["~clip"], ["~clip", "cannot be deleted", "none, norm, value"]),
+    (["model=null"], ["model=null", "cnn, gru, lstm"]),
+    (["quiet=maybe"], ["quiet=maybe", "true or false"]),
     (["output_dir="], ["output_dir", "empty"]),
     (["seed=${nope}"], ["seed", "nope"]),
     (["optim.betas=0.9"], ["optim.betas"]),

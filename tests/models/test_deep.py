@@ -243,7 +243,7 @@ def test_the_net_is_a_function_of_parameters_and_input_alone(model):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"norm": Norm.cell}, "model.norm=cell is inside of a recurrent cell"),
+        ({"norm": Norm.cell}, "model.norm=cell needs a recurrent model"),
         ({"dropout": 1.0}, "model.dropout=1.0: must be at least 0 and below 1"),
         ({"hidden_size": 0}, "model.hidden_size=0: must be at least 1"),
         ({"init": DeepInit.he, "gain": 2.0}, "model.gain=2.0 scales model.init=orthogonal"),

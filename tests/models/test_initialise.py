@@ -305,7 +305,7 @@ def test_a_deep_nets_layer_is_a_function_of_seed_and_name_and_may_lack_a_bias(ki
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["model=rnn", "model.init=chrono"], "sets the biases of gates, and this cell has none that it knows"),
+        (["model=rnn", "model.init=chrono"], "sets the biases of gates, and this cell has no gates"),
         (["model=gru", "model.init=torch", "model.gain=2"], "model.init=torch has a scale of its own"),
         (["model=gru", "model.init=identity", "model.gain=2"], "model.init=identity has a scale of its own"),
         (["model=rnn", "model.gain=nan"], "model.gain=nan: must be a positive finite number"),

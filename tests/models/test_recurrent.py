@@ -77,7 +77,7 @@ def test_every_variant_of_the_lstm_is_a_cell_of_its_own_under_one_label():
     ("overrides", "message"),
     [
         (["model=lstm", "model.variant=foo"], "model.variant=foo: .*full, no_input_gate"),
-        (["model=mgu", "model.variant=full"], "the chosen model has no key model.variant: it belongs to model=lstm"),
+        (["model=mgu", "model.variant=full"], "has no key model.variant: it belongs to model=lstm"),
         (["model=mgu", "model.forget_bias=1"], "it belongs to model=lstm"),
     ],
 )
@@ -135,11 +135,11 @@ def test_reversing_valid_steps_equals_a_loop_and_undoes_itself():
             "model.num_layers=3 model.dilation=4 task.length=16",
             "model.dilation=4 (16 steps in the last layer) reaches back",
         ),
-        ("model.num_layers=2 model.dilation=2 model.time_skip=2", "are two answers to one question"),
+        ("model.num_layers=2 model.dilation=2 model.time_skip=2", "cannot be combined"),
         ("model.dilation=2", "it needs model.num_layers of 2 or more"),
         ("model.norm=cell backend=compiled", "backend=compiled has no kernel"),
         ("model.time_skip=2 backend=torch", "backend=torch has no kernel"),
-        ("model.norm=cell model.gain=2", "model.gain=2.0 is undone by model.norm=cell"),
+        ("model.norm=cell model.gain=2", "model.gain=2.0 has no effect with model.norm=cell"),
         ("model.norm=layer model.hidden_size=1", "model.norm=layer: model.hidden_size=1: must be at least 2"),
     ],
 )

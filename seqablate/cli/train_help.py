@@ -1,0 +1,93 @@
+"""What ``seqablate train --help`` prints: every choice, and one line for each key. Made from what is registered."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seqablate.config.codec import plain_value
+from seqablate.config.compose import compose_values
+from seqablate.config.explain import explain_run, explain_variant, summary
+from seqablate.config.keys import choices, run_keys, variant_keys
+from seqablate.config.overrides import read_words
+from seqablate.config.plugins import plugin_of
+from seqablate.config.registry import GROUPS, variant_class, variants
+
+TEXT = """seqablate train [-m] [key=value ...]
+
+Trains one sequence model and records the gradient norm of every timestep.
+
+Options
+  -m, --multirun   a sweep: every combination of the values, such as model=rnn,lstm 'seed=range(10)'
+  -c, --cfg job    print the composed config and stop
+  -h, --help       this page; add choices to see their keys: --help model=rnn task=lm
+
+Choices (* marks what is chosen here)
+{choices}
+
+Keys with their values here (* marks it among the choices of a key)
+{keys}
+
+Keys that belong to other choices
+{others}
+
+Examples
+  seqablate train model=lstm clip=norm
+  seqablate train task=temporal_order task.length=50 model=gru optim.lr=0.003
+  seqablate train task=lm task.corpus=my.txt model.hidden_size=128
+  seqablate train -m model=rnn,lstm,gru clip=none,norm 'seed=range(10)'
+
+Exit codes: 0 done; 1 failed or diverged; 2 bad request, nothing written; 129, 130, 143: stopped by a signal (continue
+with seqablate resume RUN_DIR)."""
+
+
+def help_text(chosen: Mapping[str, str]) -> str:
+    """The page for these variants of the groups."""
+    return TEXT.format(
+        choices="\n".join(_choices(chosen)), keys="\n".join(_keys(chosen)), others="\n".join(_others(chosen))
+    )
+
+
+def _choices(chosen: Mapping[str, str]) -> Iterator[str]:
+    for group in GROUPS:
+        for name in variants(group):
+            package = plugin_of(variant_class(group, name))
+            theirs = f" (package {package})" if package else ""
+            yield f"  {'*' if name == chosen[group] else ' '} {f'{group}={name}':24} {summary(group, name)}{theirs}"
+
+
+def _keys(chosen: Mapping[str, str]) -> Iterator[str]:
+    composed = compose_values(read_words([f"{group}={name}" for group, name in chosen.items()]))
+    for group, name in chosen.items():
+        texts = explain_variant(group, name)
+        yield f"  {group}={name}"
+        for key, hint in variant_keys(group, name).items():
+            yield _key(key, getattr(composed[group], key.partition(".")[2]), hint, texts.get(key, ""))
+    texts = explain_run()
+    yield "  whatever is chosen"
+    for key, hint in run_keys().items():
+        section, _, rest = key.rpartition(".")
+        yield _key(key, getattr(composed[section] if section else composed, rest), hint, texts.get(key, ""))
+
+
+def _key(key: str, value: Any, hint: Any, text: str) -> str:
+    shown = _shown(value)
+    listed = " | ".join(f"*{name}" if name == shown else name for name in choices(hint) if hint is not bool)
+    return f"    {f'{key}={shown}':30} {'; '.join(filter(None, (listed, text)))}".rstrip()
+
+
+def _shown(value: Any) -> str:
+    """As one would write it in an override."""
+    plain = plain_value(value)
+    if isinstance(plain, bool) or plain is None:
+        return {True: "true", False: "false", None: "null"}[plain]
+    return f"[{','.join(map(_shown, plain))}]" if isinstance(plain, list) else str(plain)
+
+
+def _others(chosen: Mapping[str, str]) -> Iterator[str]:
+    for group, name in chosen.items():
+        mine = variant_keys(group, name)
+        for other in variants(group):
+            extra = [key for key in variant_keys(group, other) if key not in mine]
+            if extra:
+                yield f"  {f'{group}={other}':24} {' '.join(extra)}"
