@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 
+from seqablate.cli.parser import Parser
 from seqablate.errors import UsageError
 from seqablate.record.folder import find_run_folders
 
 
 def main(argv: list[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="seqablate rebuild",
         description="Write the TensorBoard events, signals.parquet and run.json of runs again, from their records. "
         "Records and checkpoints are not changed.",
