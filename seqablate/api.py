@@ -12,7 +12,7 @@ from seqablate.config.codec import from_plain
 from seqablate.config.schema import Backend as BackendName
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
-from seqablate.record.folder import RunFolder, open_run_folder
+from seqablate.record.folder import open_run_folder
 from seqablate.record.run import Run as RecordedRun
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Run(RecordedRun):
         from seqablate.training.saved import fits_model
 
         load_variants()
-        config = read_config(self.folder)
+        config = read_config(self)
         commits = self.record.commits
         task = build_task(config)
         if task.fingerprint != self.info["data_sha256"]:
@@ -87,13 +87,13 @@ def load_run(path: str | Path) -> Run:
     return Run(path)
 
 
-def read_config(folder: RunFolder) -> TrainConfig:
-    """The config of a run folder, checked as when it was composed (UsageError names the file)."""
-    plain = folder.read_config()
+def read_config(run: RecordedRun) -> TrainConfig:
+    """The config of a recorded run, checked as when it was composed (UsageError names the file)."""
+    plain = run.config
     try:
         return from_plain(plain)
     except UsageError as error:
-        raise UsageError(f"{folder.config}: {error}") from error
+        raise UsageError(f"{run.folder.config}: {error}") from error
 
 
 def run_config(
@@ -137,8 +137,8 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
 
     load_variants()
     folder = open_run_folder(path)
-    info = RecordedRun(path).info
-    config = read_config(folder)
+    run = RecordedRun(path)
+    info, config = run.info, read_config(run)
     config.device = info["device"]
     if info["backend"] in BackendName.__members__:  # otherwise the model has several, or none
         config.backend = BackendName[info["backend"]]

@@ -17,13 +17,16 @@ from typing import Any
 
 from seqablate.errors import UsageError
 from seqablate.record.files import open_regular
-from seqablate.record.rows import decode
+from seqablate.record.rows import CHECKS, decode
 from seqablate.record.schema import VERSION
 from seqablate.record.shape import Misfit
 from seqablate.signals import Signal
 
 LONGEST = 1 << 26  # bytes of one row; a curve over a million timesteps has a fifth of them
 MOST_TORN = 1000  # lines that are no rows: a kill leaves one
+KIND = re.compile(rb'\{"kind":\s*"(\w+)"')
+KNOWN = {kind.encode() for kind in CHECKS}
+SHORT = 256  # bytes of a row that need not be read: it cannot hold much
 TRAINED = re.compile(rb'\{"kind":\s*"train",\s*"step":\s*(\d{1,15})\b')
 RISING = ("train", "eval")  # kinds that have one row a step at most
 
@@ -43,8 +46,12 @@ class Record:
     path: Path
     digest: str | None = None
 
-    def rows(self) -> Iterator[dict[str, Any]]:
-        """Every row that counts, checked against its declaration."""
+    def rows(self, *foreign: str) -> Iterator[dict[str, Any]]:
+        """Every row that counts, checked against its declaration.
+
+        Of kinds that are unknown here, only those that are named (``foreign``) are sure to be among them.
+        """
+        wanted = {kind.encode() for kind in foreign} | KNOWN
         superseded, end = self._superseded()
         order = _Order()
         torn = 0
@@ -53,6 +60,8 @@ class Record:
                 if start < superseded[0][1]:
                     continue
                 superseded.pop(0)
+            if len(line) < SHORT and (kind := KIND.match(line)) and kind[1] not in wanted:
+                continue
             row = self._decode(number, line)
             if row is None:
                 torn += 1
@@ -77,7 +86,7 @@ class Record:
 
     def kind(self, *kinds: str) -> list[dict[str, Any]]:
         """The rows of some kinds; all others are checked on the way."""
-        return [row for row in self.rows() if row["kind"] in kinds]
+        return [row for row in self.rows(*kinds) if row["kind"] in kinds]
 
     def check(self) -> None:
         """Read everything, so that what is damaged is found before anything is done."""

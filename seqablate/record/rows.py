@@ -13,6 +13,9 @@ from typing import Any
 from seqablate.record.schema import ROWS
 from seqablate.record.shape import Misfit, compiled, plain
 
+DECODER = json.JSONDecoder()
+CHECKS = {kind: compiled(declared) for kind, declared in ROWS.items()}
+
 
 def encode(row: dict[str, Any]) -> bytes:
     """The line, with its newline."""
@@ -30,14 +33,15 @@ def decode(line: bytes) -> dict[str, Any] | None:
         Misfit: a row of a known kind that is not as declared.
     """
     try:
-        row = json.loads(line)
+        row = DECODER.decode(line.decode())  # json.loads would look for the encoding of every line
     except RecursionError:
         raise Misfit("is nested too deeply") from None
     except ValueError:
         return None
     if not isinstance(row, dict) or not isinstance(kind := row.get("kind"), str):
         return None
-    whole: dict[str, Any] = compiled(ROWS[kind])(row) if kind in ROWS else plain(row)
+    check = CHECKS.get(kind, plain)
+    whole: dict[str, Any] = check(row)
     return whole
 
 

@@ -161,6 +161,13 @@ class SignalRow(TypedDict):
     values: list[float]
 
 
+def paired(row: dict[str, Any]) -> dict[str, Any]:
+    """A pair's loss step is a number."""
+    if row["quantity"] == "pair" and not re.fullmatch(r"\d{1,9}", row["loss_step"]):
+        raise Misfit("must be the number of a loss step", ("loss_step",))
+    return row
+
+
 class TextRow(TypedDict):
     """What a language model wrote."""
 
@@ -188,7 +195,7 @@ ROWS: dict[str, Any] = {
     "header": Header,
     "train": TrainRow,
     "eval": EvalRow,
-    "signal": SignalRow,
+    "signal": Annotated[Any, compiled(SignalRow), paired],
     "text": TextRow,
     "test": EvalRow,
     "commit": CommitRow,

@@ -20,6 +20,7 @@ Check = Callable[[Any], Any]  # the value as it is to be used; raises Misfit
 
 NON_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 DEEPEST = 8  # levels of what is not declared
+NESTED = (dict, list)
 LARGEST = 2**63
 
 
@@ -100,10 +101,11 @@ def truth(value: Any) -> bool:
 
 def plain(value: Any, levels: int = DEEPEST) -> Any:
     """Undeclared data, kept as they are: not nested deeply."""
-    if isinstance(value, dict | list):
-        if levels == 0:
-            raise Misfit(f"is nested more than {DEEPEST} levels deep")
-        for part in value.values() if isinstance(value, dict) else value:
+    parts = value.values() if type(value) is dict else value if type(value) is list else ()
+    if parts and levels == 0:
+        raise Misfit(f"is nested more than {DEEPEST} levels deep")
+    for part in parts:
+        if type(part) in NESTED:
             plain(part, levels - 1)
     return value
 
