@@ -2,41 +2,51 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from seqablate.config.codec import to_plain
-from seqablate.console.output import make_console
+from seqablate.console.lines import (
+    against,
+    headline,
+    kept,
+    model_lines,
+    next_lines,
+    outcome,
+    result_lines,
+    resumed_line,
+    scale_lines,
+)
+from seqablate.console.output import run_console
+from seqablate.errors import printable
 from seqablate.signals import Signal
 from seqablate.signals.schema import PARTS
-from seqablate.signals.words import against, decay_words, duration, number, outcome, percent, sparkline, telling
+from seqablate.signals.words import duration, number, percent, sparkline
 from seqablate.training.parts import Parts
 from seqablate.training.run import Reporter
 from seqablate.training.state import TrainState
 
 REFRESH = 0.25  # seconds between pictures
-# What says nothing in a run's first line: keys, and values (of any other key false, 0 and none).
-NOT_SHOWN = ("betas", "eps", "transform_bias", "match_params")
-OFF: dict[str, tuple[Any, ...]] = dict.fromkeys(("num_layers", "dilation", "gain"), (1,))
+LONGEST_SAMPLE = 150  # characters of a generated text
+INDENT = "    "  # of what a narrow terminal moves to another line
 
 
 def make_reporter(quiet: bool, brief: bool = False) -> Reporter:
     """Nothing when quiet, live on a terminal, plain lines elsewhere; ``brief`` leaves one line of each run."""
     if quiet:
         return SilentReporter()
-    console = make_console()
+    console = run_console()
     if console.is_terminal:
         return LiveReporter(console, brief)
     return BriefReporter(console) if brief else PlainReporter(console)
@@ -52,10 +62,24 @@ class SilentReporter:
         pass
 
     def warn(self, message: str) -> None:
-        Console(stderr=True).print(f"[yellow]warning:[/] {escape(message)}", soft_wrap=True)
+        print_line(run_console(stderr=True), f"warning: {message}", style="yellow")
 
     def end(self, path: Path, info: dict[str, Any]) -> None:
         pass
+
+
+def print_line(console: Console, line: str, style: str = "") -> None:
+    """One line of text as it is: no markup, no control characters, in a file never folded.
+
+    A terminal that is too narrow gets it in several lines, the later ones indented.
+    """
+    line = printable(line)
+    if console.is_terminal:
+        fill = textwrap.fill(
+            line, max(console.width, 20), subsequent_indent=INDENT, break_long_words=False, break_on_hyphens=False
+        )
+        line = line if len(line) <= console.width else fill
+    console.print(Text(line, style=style), soft_wrap=True)
 
 
 class Watch:
@@ -99,6 +123,13 @@ class Watch:
         return duration((self.parts.config.steps - self.step) / self.rate) if self.rate > 0 else "–"
 
     @property
+    def training(self) -> list[str]:
+        """The last step's loss and gradient norm, and how often it was clipped so far (unless nothing clips)."""
+        clipped = f"clipped {percent(self.clipped / self.step if self.step else None)}"
+        found = [f"train loss {number(self.train.get('loss'))}", f"gradient norm {number(self.train.get('grad_norm'))}"]
+        return found if clip_name(self) == "none" else [*found, clipped]
+
+    @property
     def result(self) -> str:
         results = self.eval.get("metrics", {})
         metric = {"name": self.metric.name, "chance": self.metric.chance, "goal": self.metric.goal}
@@ -115,9 +146,9 @@ class PlainReporter:
 
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
-        self._line(headline(parts))
-        for line in [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]:
-            self._line(f"  {line}")
+        print_line(self.console, headline(parts))
+        for line in first_lines(parts, state):
+            print_line(self.console, f"  {line}")
 
     def row(self, row: dict[str, Any]) -> None:
         if self.watch is None:
@@ -127,21 +158,18 @@ class PlainReporter:
             train, steps = self.watch.train, self.watch.parts.config.steps
             line = f"  step {row['step']:>{len(str(steps))}}/{steps}  {self.watch.result}"
             if train:
-                line += f"  train loss {number(train['loss'])}  gradient norm {number(train['grad_norm'])}"
-                line += f"  clipped {percent(self.watch.clipped / row['step'])}  {self.watch.rate:.0f} steps/s"
-            self._line(line)
+                line += f"  {'  '.join(self.watch.training)}  {self.watch.rate:.0f} steps/s"
+            print_line(self.console, line)
         elif row["kind"] == "text":
-            self._line(f"  sample: {' '.join(row['text'].split())[:150]}")
+            print_line(self.console, f"  sample: {' '.join(row['text'].split())[:LONGEST_SAMPLE]}")
 
     def warn(self, message: str) -> None:
-        self._line(f"  warning: {message}")
+        print_line(self.console, f"  warning: {message}")
 
     def end(self, path: Path, info: dict[str, Any]) -> None:
-        for line in summary_lines(path, info):
-            self._line(line)
-
-    def _line(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        print_line(self.console, outcome(info))
+        for line in [*result_lines(info, clip_name(self.watch)), *next_lines(path, info)]:
+            print_line(self.console, f"  {line}")
 
 
 class BriefReporter(SilentReporter):
@@ -151,7 +179,7 @@ class BriefReporter(SilentReporter):
         self.console = console
 
     def end(self, path: Path, info: dict[str, Any]) -> None:
-        self.console.print(f"    {outcome(info)}; {duration(info['seconds']['total'])}", markup=False, soft_wrap=True)
+        print_line(self.console, f"{INDENT}{outcome(info)}; {duration(info['seconds']['total'])}")
 
 
 class LiveReporter:
@@ -168,9 +196,9 @@ class LiveReporter:
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
         if not self.brief:
-            self.console.print(Text(headline(parts), style="bold"))
-            for line in [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]:
-                self.console.print(Text(f"  {line}", style="dim"))
+            print_line(self.console, headline(parts), style="bold")
+            for line in first_lines(parts, state):
+                print_line(self.console, f"  {line}", style="dim")
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
 
@@ -179,13 +207,13 @@ class LiveReporter:
             return
         self.watch.row(row)
         if row["kind"] == "text":
-            self.text = " ".join(row["text"].split())[:160]
+            self.text = printable(" ".join(row["text"].split())[:LONGEST_SAMPLE])
         if time.perf_counter() - self.drawn > REFRESH:
             self.live.update(Group(*self._picture(self.watch)), refresh=True)
             self.drawn = time.perf_counter()
 
     def warn(self, message: str) -> None:
-        self.console.print(f"[yellow]warning:[/] {escape(message)}")
+        print_line(self.console, f"warning: {message}", style="yellow")
 
     def end(self, path: Path, info: dict[str, Any]) -> None:
         if self.live is not None:
@@ -193,99 +221,56 @@ class LiveReporter:
         if self.brief:
             BriefReporter(self.console).end(path, info)
             return
-        first, *rest = summary_lines(path, info)
-        colour = "green" if info["status"] == "done" and info.get("solved_at") is not None else "yellow"
-        if info["status"] in ("failed", "diverged"):
-            colour = "red"
-        body = Text("\n".join(line.strip() for line in rest))
-        self.console.print(
-            Panel(body, title=Text(first, style=f"bold {colour}"), title_align="left", border_style=colour)
-        )
+        colour = colour_of(info)
+        lines = (printable(line) for line in result_lines(info, clip_name(self.watch)))
+        print_line(self.console, outcome(info), style=f"bold {colour}")
+        self.console.print(Panel(Text("\n".join(lines)), border_style=colour))
+        for line in next_lines(path, info):
+            self.console.print(Text(printable(line)), soft_wrap=True)  # a command is copied as one line
 
     def _picture(self, watch: Watch) -> Iterator[Any]:
         steps = watch.parts.config.steps
         bar = Table.grid(padding=(0, 1))
-        share = watch.step / steps
         bar.add_row(
             f"  step {watch.step}/{steps}",
-            ProgressBar(total=steps, completed=watch.step, width=24),
-            f"{100 * share:.0f} %  {watch.rate:.0f} steps/s  ≤ {watch.remaining} left",
+            ProgressBar(total=steps, completed=watch.step, width=max(4, min(24, self.console.width - 62))),
+            f"{100 * watch.step / steps:.0f} %  {watch.rate:.0f} steps/s  at most {watch.remaining} left",
         )
         yield bar
-        yield Text(
-            f"  train loss {number(watch.train.get('loss'))}   gradient norm {number(watch.train.get('grad_norm'))}   "
-            f"clipped {percent(watch.clipped / watch.step if watch.step else None)}"
-        )
-        yield Text(f"  {watch.result}", style="cyan")
+        yield one_line("   ".join(watch.training))
+        yield one_line(watch.result, "cyan")
         for (place, index), values in watch.profiles.items():
-            known = values[np.isfinite(values) & (values > 0)]
-            span = f"{number(known.min())} … {number(known.max())}" if len(known) else "all zero"
-            yield Text(f"  ‖dL/d{place}‖ {index}=0 {sparkline(values)} {index}={len(values) - 1}  {span}")
+            ends = f"{index}=0", f"{index}={len(values) - 1}"
+            room = self.console.width - len(f"  |dL/d{place}| {' '.join(ends)}  ") - len("1.0e-38 to 1.0e-38")
+            curve = sparkline(values, max(8, min(40, room)))
+            yield one_line(f"‖dL/d{place}‖ {ends[0]} {curve} {ends[1]}  {span(values)}")
         if self.text:
-            yield Text(f"  sample: {self.text}", style="dim")
+            yield one_line(f"sample: {self.text}", "dim")
 
 
-def headline(parts: Parts) -> str:
-    """What is being trained, with the settings that matter, in one line."""
-    plain = to_plain(parts.config)
-    pieces = []
-    for group in ("model", "task", "clip", "optim"):
-        values = dict(plain[group])
-        name = values.pop("name")
-        shown = [
-            f"{k}={v}"
-            for k, v in values.items()
-            if k not in NOT_SHOWN and v not in OFF.get(k, (False, 0, None, "none"))
-        ]
-        pieces.append(f"{name} ({', '.join(shown)})" if shown else name)
-    pieces += [f"seed={parts.config.seed}", f"{parts.parameter_count:,} parameters", f"{parts.device}, {parts.backend}"]
-    return " · ".join(pieces)
+def first_lines(parts: Parts, state: TrainState) -> list[str]:
+    """What follows the headline when a run begins."""
+    return [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]
 
 
-def scale_lines(parts: Parts) -> Iterator[str]:
-    """What the results are to be held against: chance or measured baselines, the criterion, and their source."""
-    for metric in parts.task.metrics:
-        baselines = parts.task.baselines if metric is parts.task.metrics[0] else {}
-        references = [f"{name} {number(value)}" for name, value in (baselines or {"chance": metric.chance}).items()]
-        if metric.goal is not None:
-            references.append(f"solved at {number(metric.goal)}")
-        yield f"{metric.name} ({metric.unit}): {', '.join(references)}; {metric.source}"
+def clip_name(watch: Watch | None) -> str | None:
+    """The clip of the run that was watched, None if it never began."""
+    return None if watch is None else str(to_plain(watch.parts.config)["clip"]["name"])
 
 
-def model_lines(parts: Parts) -> list[str]:
-    """What ``model.match_params`` came to, and what the model itself has to say."""
-    model = parts.config.model
-    notes: list[str] = model.notes(parts.task.spec)
-    if model.match_params is None:
-        return notes
-    off = parts.parameter_count / model.match_params - 1
-    found = f"hidden_size={model.hidden_size} has {parts.parameter_count:,} parameters ({100 * off:+.1f} %)"
-    return [f"match_params={model.match_params:,}: {found}", *notes]
+def colour_of(info: dict[str, Any]) -> str:
+    """Green for a task that is solved and stays so, red for a run that failed."""
+    if info["status"] in ("failed", "diverged"):
+        return "red"
+    return "green" if info["status"] == "done" and kept(info) else "yellow"
 
 
-def resumed_line(state: TrainState) -> list[str]:
-    """Where a resumed run goes on."""
-    return [f"resumed at step {state.step}"] if state.progress.last else []
+def span(values: np.ndarray) -> str:
+    """The smallest and the largest norm of a curve: ``0 to 0.12``, ``1.0e-05 to inf``, ``NaN``."""
+    known = values[~np.isnan(values)]
+    return f"{number(known.min())} to {number(known.max())}" if len(known) else "NaN"
 
 
-def summary_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
-    """The result, what the gradient did, where everything is, and what to type next."""
-    yield outcome(info)
-    metric, test = info["metric"], info.get("test")
-    if test:
-        yield f"  on test data that decided nothing: {metric['name']} {number(test['metrics'][metric['name']])}"
-    if info["status"] not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
-        fits = info.get("decay") or []
-        for fit in telling(fits):
-            yield f"  {decay_words(fit)}"
-        if len(fits) > len(telling(fits)):
-            yield f"  ({len(fits) - len(telling(fits))} more layers and directions in run.json)"
-    if info.get("clipped_share") is not None:
-        clipped = f"{percent(info['clipped_share'])} of {info['step']} steps clipped"
-        yield f"  {clipped}; {duration(info['seconds']['total'])} in all"
-    yield f"  run folder: {path}"
-    if info["status"] in ("interrupted", "failed"):
-        yield f"  go on:      seqablate resume {quote(str(path))}"
-    else:
-        yield f"  curves:     seqablate show {quote(str(path))}"
-        yield f"  browser:    seqablate tensorboard {quote(str(path.parent))}"
+def one_line(text: str, style: str = "") -> Text:
+    """An indented line of the picture, cut where the terminal ends."""
+    return Text(f"  {text}", style=style, no_wrap=True, overflow="ellipsis")

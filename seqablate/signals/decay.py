@@ -205,7 +205,10 @@ def _judge(x: np.ndarray, y: np.ndarray, line: _Line | None) -> Verdict:
     if abs(change) <= BAND:
         return "reaches"
     trend = line.slope * change > 0 and line.certain
-    if level * change > 0 and (trend or min(abs(change), abs(level)) > certain):
+    # The whole second half has changed, and the noise is too small for one high or low first lag to be the reason.
+    later = y[len(y) // 2 :]
+    lasting = len(y) >= FEW and line.noise <= FLAT_NOISE and min(later * np.sign(change)) > BAND
+    if level * change > 0 and (trend or lasting or min(abs(change), abs(level)) > certain):
         return "fades" if change < 0 else "grows"
     return "irregular"
 

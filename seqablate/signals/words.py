@@ -1,4 +1,4 @@
-"""Results in words and small pictures; pure functions of the run's numbers."""
+"""Numbers, small pictures and what a decay means, in words; pure functions of numbers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seqablate.signals.decay import FLOORS
 from seqablate.signals.schema import PARTS
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-MOST_SENTENCES = 4
+LEAST_SPAN = 2.0  # decades from the lowest block to the highest, so that a flat curve looks flat
 FALLING = ("fades", "vanishes")
 
 # By axis: what is counted, the name of one place on it, and where it leads. A reverse direction's steps do not lead
@@ -25,11 +25,13 @@ WAYS = {
 
 
 def number(value: float | None) -> str:
-    """Three significant digits, plain where that is short: ``0.167``, ``3.7e-23``, ``1250``."""
-    if value is None or math.isnan(value):
+    """Three significant digits, plain where that is short: ``0.167``, ``3.7e-23``, ``1250``, ``NaN``, ``inf``."""
+    if value is None:
         return "–"
+    if math.isnan(value):
+        return "NaN"
     if math.isinf(value):
-        return "∞" if value > 0 else "−∞"
+        return str(value)
     if value == 0 or 1e-3 <= abs(value) < 1e4:
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return f"{value:.1e}"
@@ -51,25 +53,32 @@ def duration(seconds: float) -> str:
 
 
 def sparkline(values: np.ndarray, width: int = 40) -> str:
-    """log10 of a profile as ``width`` blocks (the mean of log10 in each); a space where nothing is known."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        log = np.log10(values)
-    log[~np.isfinite(log)] = np.nan
-    cells = [chunk[~np.isnan(chunk)] for chunk in np.array_split(log, min(width, len(log)))]
-    means = [float(chunk.mean()) if len(chunk) else math.nan for chunk in cells]
-    known = [m for m in means if not math.isnan(m)]
-    if not known:
-        return " " * len(means)
-    low, span = min(known), max(max(known) - min(known), 1e-9)
-    return "".join(" " if math.isnan(m) else BLOCKS[int((m - low) / span * (len(BLOCKS) - 1) + 0.5)] for m in means)
+    """log10 of a curve of norms as ``width`` blocks, the mean of log10 in each; the blocks span two decades or more.
+
+    A block that holds an infinite value is ``∞``, one that holds NaN ``?``, one that is 0 throughout ``0``.
+    """
+    count = max(1, min(width, len(values)))
+    chunks = np.array_split(np.asarray(values, dtype=np.float64), count)
+    cells = [_cell(chunk) for chunk in chunks if len(chunk)]
+    levels = [cell for cell in cells if isinstance(cell, float)]
+    if not levels:
+        return "".join(map(str, cells))
+    middle = (max(levels) + min(levels)) / 2
+    span = max(max(levels) - min(levels), LEAST_SPAN)
+    top = len(BLOCKS) - 1
+    return "".join(
+        cell if isinstance(cell, str) else BLOCKS[round(((cell - middle) / span + 0.5) * top)] for cell in cells
+    )
 
 
-def against(metric: dict[str, Any], value: float | None, baselines: dict[str, float]) -> str:
-    """``mse 0.0087 (chance 0.167, goal 0.01)``; a measured baseline says more than chance where there is one."""
-    references = {"chance": metric["chance"]} if not baselines else dict(baselines)
-    if metric["goal"] is not None:
-        references["goal"] = metric["goal"]
-    return f"{metric['name']} {number(value)} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
+def _cell(chunk: np.ndarray) -> float | str:
+    """The mean of log10, or the mark of what has none."""
+    if np.isnan(chunk).any():
+        return "?"
+    if np.isinf(chunk).any():
+        return "∞"
+    positive = chunk[chunk > 0]
+    return float(np.log10(positive).mean()) if len(positive) else "0"
 
 
 def ratio(value: float) -> str:
@@ -213,28 +222,3 @@ SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
     "flat": lambda fit: f"is flat within noise: {_end(fit)}{_extremes(fit)}",
     "irregular": lambda fit: f"is irregular: {_end(fit)}{_extremes(fit)} (see the curve)",
 }
-
-
-def telling(fits: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The fits worth a sentence each: all where they are few, else each part's first and last layer, forward."""
-    if len(fits) <= MOST_SENTENCES:
-        return fits
-    last = {fit["module"]: fit["layer"] for fit in fits}
-    return [fit for fit in fits if fit["direction"] == "forward" and fit["layer"] in (0, last[fit["module"]])]
-
-
-def outcome(info: dict[str, Any]) -> str:
-    """The result in one line."""
-    metric = info["metric"]
-    result = against(metric, (info["final"] or {}).get(metric["name"]), info["baselines"])
-    if info["status"] == "diverged":
-        return f"diverged: {info['message']}; checkpoints from before it stay"
-    if info["status"] == "failed":
-        return f"failed: {info['message']}"
-    if info["status"] == "interrupted":
-        return f"interrupted at step {info['step']}; last evaluation: {result}"
-    if info["solved_at"] is not None:
-        return f"solved at step {info['solved_at']}: {result}"
-    if metric["goal"] is None:
-        return f"done after {info['step']} steps: {result}"
-    return f"not solved within {info['step']} steps: {result}"

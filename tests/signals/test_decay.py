@@ -18,6 +18,9 @@ NAN, INF = math.nan, math.inf
 K = np.arange(60.0)
 PLACE = {"module": "rnn", "axis": "lag", "state": "h", "layer": 0, "direction": "forward"}
 
+# Of a trained LSTM, ten timesteps long.
+LSTM_H = [0.13613, 0.09075, 0.05345, 0.04058, 0.06736, 0.03871, 0.04128, 0.06493, 0.03677, 0.03780]
+
 
 def noise(deviation: float, seed: int, lags: int = 60) -> np.ndarray:
     """A flat curve times log-normal noise."""
@@ -102,6 +105,7 @@ SHAPES = {
     "a stair": (np.repeat([1, 0.1, 0.01], 20), "fades", "0.01x after 59 timesteps"),
     "a drop, then a plateau": ([0.157, 0.05, 0.015] + [0.01] * 97, "fades", "0.064x after 99 timesteps (not a clean"),
     "up, then down": (10 ** (1.5 * np.sin(np.pi * K / 60)) * 0.9**K, "fades", "a peak of 2.45x at lag 18 (not"),
+    "a noisy drop, then a plateau": (LSTM_H, "fades", "0.28x after 9 timesteps (not a clean exponential"),
     "0 once in between": ([1, 0.5, 0, 0.2, 0.1, 0.05, 0.04], "fades", "after 6 timesteps, with a low of 0x at lag 2"),
     "three lags, fading": ([1.0, 0.5, 0.25], "fades", "fades: 0.25x after 2 timesteps"),
     "NaN in between": ([1, 0.5, NAN, 0.125, 0.0625, 0.03], "fades", "not a number (NaN) at 1 lag in between"),

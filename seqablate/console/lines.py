@@ -1,0 +1,154 @@
+"""What is said of a run at its beginning and at its end, line by line; see the reporters for where it appears."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from shlex import quote
+from typing import Any
+
+from seqablate.config.codec import to_plain
+from seqablate.signals.words import decay_words, duration, number, percent
+from seqablate.training.parts import Parts
+from seqablate.training.state import TrainState
+
+MOST_SENTENCES = 4
+# What says nothing in a run's first line: keys, and values (of any other key false, 0 and none).
+NOT_SHOWN = ("betas", "eps", "transform_bias", "match_params")
+OFF: dict[str, tuple[Any, ...]] = dict.fromkeys(("num_layers", "dilation", "gain"), (1,))
+
+
+def headline(parts: Parts) -> str:
+    """What is being trained, with the settings that matter, in one line."""
+    plain = to_plain(parts.config)
+    pieces = []
+    for group in ("model", "task", "clip", "optim"):
+        values = dict(plain[group])
+        name = values.pop("name")
+        shown = [
+            f"{k}={v}"
+            for k, v in values.items()
+            if k not in NOT_SHOWN and v not in OFF.get(k, (False, 0, None, "none"))
+        ]
+        name = f"clip={name}" if group == "clip" else name
+        pieces.append(f"{name} ({', '.join(shown)})" if shown else name)
+    pieces += [f"seed={parts.config.seed}", f"{parts.parameter_count:,} parameters", f"{parts.device}, {parts.backend}"]
+    return " · ".join(pieces)
+
+
+def scale_lines(parts: Parts) -> Iterator[str]:
+    """What the results are to be compared with: chance or measured baselines, the goal, and their source."""
+    for metric in parts.task.metrics:
+        baselines = parts.task.baselines if metric is parts.task.metrics[0] else {}
+        references = [f"{name} {number(value)}" for name, value in (baselines or {"chance": metric.chance}).items()]
+        if metric.goal is not None:
+            references.append(f"solved {'below' if metric.lower_is_better else 'above'} {number(metric.goal)}")
+        yield f"{scale_name(metric.name, metric.unit)}: {', '.join(references)} ({metric.source})"
+
+
+def scale_name(name: str, unit: str) -> str:
+    """``wrong (share with ...)``, or the unit alone where it says the name already: ``bits per character``."""
+    return unit if name.replace("_", " ") in unit else f"{name} ({unit})"
+
+
+def model_lines(parts: Parts) -> list[str]:
+    """What ``model.match_params`` came to, and what the model itself has to say."""
+    model = parts.config.model
+    notes: list[str] = model.notes(parts.task.spec)
+    if model.match_params is None:
+        return notes
+    off = parts.parameter_count / model.match_params - 1
+    found = f"hidden_size={model.hidden_size} has {parts.parameter_count:,} parameters ({100 * off:+.1f} %)"
+    return [f"match_params={model.match_params:,}: {found}", *notes]
+
+
+def resumed_line(state: TrainState) -> list[str]:
+    """Where a resumed run goes on."""
+    return [f"resumed at step {state.step}"] if state.progress.last else []
+
+
+def against(metric: dict[str, Any], value: float | None, baselines: dict[str, float]) -> str:
+    """``mse 0.0087 (chance 0.167, goal 0.01)``; a measured baseline says more than chance where there is one."""
+    references = {"chance": metric["chance"]} if not baselines else dict(baselines)
+    if metric["goal"] is not None:
+        references["goal"] = metric["goal"]
+    shown = apart(value, metric["goal"])
+    return f"{metric['name']} {shown} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
+
+
+def apart(value: float | None, goal: float | None) -> str:
+    """A number that is not rounded to the goal when it is not equal to it."""
+    if value is None or goal is None or value == goal or number(value) != number(goal):
+        return number(value)
+    return next((text for digits in range(4, 17) if float(text := f"{value:.{digits}g}") != goal), number(value))
+
+
+def meets(metric: dict[str, Any], value: float | None) -> bool:
+    """Whether a value is beyond the goal of its metric."""
+    if value is None or metric["goal"] is None:
+        return False
+    return bool(value < metric["goal"] if metric["lower_is_better"] else value > metric["goal"])
+
+
+def kept(info: dict[str, Any]) -> bool:
+    """Whether a run that solved its task still does, by its last evaluation and by the held-out test."""
+    name, results = info["metric"]["name"], [info["final"], (info.get("test") or {}).get("metrics")]
+    return info["solved_at"] is not None and all(meets(info["metric"], r.get(name)) for r in results if r)
+
+
+def outcome(info: dict[str, Any]) -> str:
+    """The result in one line."""
+    metric, status = info["metric"], info["status"]
+    result = against(metric, (info["final"] or {}).get(metric["name"]), info["baselines"])
+    solved = f"solved at step {info['solved_at']}"
+    if status == "diverged":
+        return f"diverged: {info['message']}; earlier checkpoints are kept"
+    if status == "failed":
+        return f"failed: {info['message']}"
+    if status == "interrupted":
+        return f"interrupted at step {info['step']}; last evaluation: {result}"
+    if info["solved_at"] is not None:
+        return f"{solved}: {result}" if kept(info) else f"{solved}, but not any more at step {info['step']}: {result}"
+    if metric["goal"] is None:
+        return f"done after {info['step']} steps: {result}"
+    return f"not solved within {info['step']} steps: {result}"
+
+
+def telling(fits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The fits worth a sentence each: all where they are few, else each part's first and last layer, forward."""
+    if len(fits) <= MOST_SENTENCES:
+        return fits
+    last = {fit["module"]: fit["layer"] for fit in fits}
+    return [fit for fit in fits if fit["direction"] == "forward" and fit["layer"] in (0, last[fit["module"]])]
+
+
+def result_lines(info: dict[str, Any], clip: str | None) -> Iterator[str]:
+    """The result on held-out data, what the gradient did, how often it was clipped, and the time it took.
+
+    Args:
+        info: run.json.
+        clip: the name of the clip, None where it is not known.
+    """
+    metric, test = info["metric"], info.get("test")
+    if test:
+        yield f"held-out test: {metric['name']} {apart(test['metrics'][metric['name']], metric['goal'])}"
+    if info["status"] not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
+        fits = info.get("decay") or []
+        yield from map(decay_words, telling(fits))
+        if more := len(fits) - len(telling(fits)):
+            yield f"({more} more curve{'s' * (more > 1)} in run.json)"
+    if info.get("clipped_share") == 0 and clip not in (None, "none"):
+        yield "clip never acted: this run equals clip=none"
+    elif info.get("clipped_share"):
+        yield f"clipped {percent(info['clipped_share'])} of {info['step']} steps"
+    yield f"total time {duration(info['seconds']['total'])}"
+
+
+def next_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
+    """Where everything is, and what to type next."""
+    yield f"run folder: {path}"
+    if info["status"] in ("interrupted", "failed"):
+        yield f"continue:   seqablate resume {quote(str(path))}"
+    else:
+        yield f"curves:     seqablate show {quote(str(path))}"
+        yield f"browser:    seqablate tensorboard {quote(str(path.parent))}"
