@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 from importlib import import_module, metadata
@@ -47,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(command: str, arguments: list[str]) -> int:
-    from seqablate.errors import RunFailure, UsageError
+    from seqablate.errors import RunFailure, UsageError, shorten
 
     collecting = gc.isenabled()
     gc.disable()  # while modules are imported: looking for garbage took a quarter of that time, and found none
@@ -58,13 +59,18 @@ def _run(command: str, arguments: list[str]) -> int:
         return _complain(str(error), 2)
     except RunFailure as error:
         return _complain(str(error), 1)
-    except KeyboardInterrupt:
-        return _complain("interrupted", 130)
     except BrokenPipeError:  # whoever read our output (`| head`) has gone
         from seqablate.console.output import silence_stdout
 
         silence_stdout()
         return 0
+    except OSError as error:
+        if error.errno not in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise
+        name = error.filename if isinstance(error.filename, str) else "a path"
+        return _complain(f"{shorten(name)}: {error.strerror}; give an existing path", 2)
+    except KeyboardInterrupt:
+        return _complain("interrupted", 130)
     finally:
         if collecting:
             gc.enable()

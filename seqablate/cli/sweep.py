@@ -27,7 +27,7 @@ def run_sweep(arms: Arms) -> int:
     swept = _swept([words for words, _ in arms])
     stopped = 0
     for number, (words, config) in enumerate(arms):
-        config.output_dir, config.name = str(folder.resolve()), arm_name(number, config)
+        config.output_dir, config.name = str(folder), arm_name(number, config)
         say(f"[{number + 1}/{len(arms)}] {' '.join(word for word in words if word in swept)}")
         stopped = run_arm(words, config)
         if stopped:

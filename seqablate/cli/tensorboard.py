@@ -42,10 +42,10 @@ def main(argv: list[str]) -> int:
         prog="seqablate tensorboard", description="Open TensorBoard on runs, on 127.0.0.1 only. Ctrl-C ends it."
     )
     parser.add_argument("path", nargs="?", default="outputs", help="a run, or a folder of runs (default: outputs)")
-    parser.add_argument("--port", type=int, default=6006, help="default 6006; 0 takes any free one")
+    parser.add_argument("--port", type=int, default=6006, help="default: 6006; 0: any free port")
     arguments = parser.parse_args(argv)
-    runs = count_runs(Path(arguments.path))
     check_port(arguments.port)
+    runs = count_runs(Path(arguments.path))
     if runs > SELECTED:
         print(f"{runs} runs: TensorBoard selects none if there are more than {SELECTED}; tick runs in the list at left")
     command = [sys.executable, "-P", "-c", SERVE, "--logdir", arguments.path, "--host", "127.0.0.1"]

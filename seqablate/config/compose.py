@@ -101,7 +101,7 @@ def choices_of(overrides: list[Override]) -> dict[str, str]:
     chosen = dict(default_choices())
     for override in overrides:
         group = override.key_or_group
-        if group in GROUPS and override.package is None:
+        if group in GROUPS:
             chosen[group] = _choice(group, override)
     for group, name in chosen.items():
         if complaint := contested(group, name):
@@ -142,8 +142,8 @@ def _set(composed: DictConfig, override: Override, keys: dict[str, Any], chosen:
     if key in SECTIONS:
         first = next(name for name in keys if name.startswith(f"{key}."))
         raise UsageError(f"{word}: a group of keys; write {first}=... (one word for each key)")
-    if key not in keys or override.package is not None:
-        refuse_unknown(key if override.package is None else f"{key}@{override.package}", chosen)
+    if key not in keys:
+        refuse_unknown(key, chosen)
     if override.is_add():
         raise UsageError(f"{word}: write {word.lstrip('+')}")
     value: Any = override.value()

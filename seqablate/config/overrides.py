@@ -107,6 +107,8 @@ def _refuse_form(override: Override) -> None:
             f"{word}: keys of Hydra have no effect here; output_dir and name choose the folder, "
             "-m with key=a,b makes a sweep"
         )
+    if override.package is not None:
+        raise UsageError(f"{word}: unknown key {shorten(override.get_key_element())}; write {key}=...")
     if override.is_delete():
         other = f"choose one of {', '.join(variants(key))}" if key in GROUPS else "set it to a value"
         raise UsageError(f"{word}: a key cannot be deleted; {other}, or leave the word out")

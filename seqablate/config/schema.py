@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -101,8 +102,7 @@ class TrainConfig:
         at_least("threads", self.threads, 1)
         _check_device(self.device)
         _check_name(self.name)
-        if not self.output_dir.strip():
-            raise UsageError("output_dir is empty: name a folder, or leave it out")
+        _check_folder(self.output_dir)
         if self.backend in (Backend.compiled, Backend.torch) and not self.model.fused:
             raise UsageError(
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
@@ -155,9 +155,22 @@ def _check_device(device: str) -> None:
 
 
 def _check_name(name: str | None) -> None:
-    if name is not None and (
-        not name or len(name) > 100 or "/" in name or name.startswith(".") or not name.isprintable()
-    ):
+    if name is None:
+        return
+    bad = not name.strip() or name[0] in ".-" or any(c in "/\\" for c in name) or not name.isprintable()
+    if bad or len(name) > 100 or len(os.fsencode(name)) > 255:
         raise UsageError(
-            f"name={name!r}: must be a plain folder name of 1 to 100 characters, without '/' or a leading '.'"
+            f"name={shorten(repr(name))}: must be a plain folder name of 1 to 100 characters, "
+            "without '/' or '\\', not beginning with '.' or '-'"
         )
+
+
+def _check_folder(path: str) -> None:
+    if not path.strip():
+        raise UsageError("output_dir is empty: name a folder, or leave it out")
+    if "\\" in path or not path.isprintable():
+        raise UsageError(
+            f"output_dir={shorten(path)}: has a backslash or a control character; separate folders with '/'"
+        )
+    if len(os.fsencode(path)) > 3500 or any(len(os.fsencode(part)) > 255 for part in path.split("/")):
+        raise UsageError(f"output_dir={shorten(path)}: is too long for a path; choose a shorter one")

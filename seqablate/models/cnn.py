@@ -56,7 +56,9 @@ class CNNConfig(DeepConfig):
 
     def check(self, task: TaskTraits) -> None:
         if task.image is None:
-            raise UsageError("model=cnn needs images, and the inputs of this task are not images: use task=digits")
+            raise UsageError(
+                "model=cnn needs images, and the inputs of this task are not images: use task=digits task.order=rows"
+            )
         if self.kernel_size >= 2 * max(task.image):
             raise UsageError(
                 f"model.kernel_size={self.kernel_size}: reads beyond the image on every side: "

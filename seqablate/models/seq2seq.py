@@ -58,6 +58,11 @@ class Seq2SeqConfig(RecurrentConfig):
     def __post_init__(self) -> None:
         RecurrentConfig.__post_init__(self)
         finite("model.forget_bias", self.forget_bias)
+        if self.forget_bias != 1 and self.cell is not CellKind.lstm:
+            raise UsageError(
+                f"model.forget_bias={self.forget_bias} has no effect with model.cell={self.cell.name}, which has no "
+                "forget gate: leave it out, or use model.cell=lstm"
+            )
 
     @property
     def gated(self) -> bool:

@@ -63,8 +63,9 @@ class DigitsConfig:
 
     @property
     def traits(self) -> TaskTraits:
-        """One class after the last pixel. Permuted, it is still an image of 8 by 8 pixels, without neighbours."""
-        return TaskTraits(horizon=SIDE * SIDE, length=SIDE * SIDE, image=(SIDE, SIDE))
+        """One class after the last pixel. Permuted pixels are no image: neighbours are not next to each other."""
+        image = (SIDE, SIDE) if self.order is DigitsOrder.rows else None
+        return TaskTraits(horizon=SIDE * SIDE, length=SIDE * SIDE, image=image)
 
     def build(self, data: RunData) -> Digits:
         """The task for one run (UsageError without scikit-learn, or for a batch larger than the training part)."""

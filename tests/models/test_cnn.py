@@ -61,8 +61,14 @@ def test_a_picture_in_the_middle_may_stand_a_pixel_further_right():
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("task=adding", "model=cnn needs images, and the inputs of this task are not images: use task=digits"),
-        ("task=lm", "model=cnn needs images, and the inputs of this task are not images: use task=digits"),
+        (
+            "task=adding",
+            "model=cnn needs images, and the inputs of this task are not images: use task=digits task.order=rows",
+        ),
+        (
+            "task=lm",
+            "model=cnn needs images, and the inputs of this task are not images: use task=digits task.order=rows",
+        ),
         ("task=digits model.kernel_size=2", "model.kernel_size=2: must be odd, to have a pixel in its middle"),
         ("task=digits model.kernel_size=0", "model.kernel_size=0: must be at least 1"),
     ],
