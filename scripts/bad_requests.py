@@ -7,7 +7,7 @@ A refused request (exit code 2) says so in one line that begins with "seqablate:
 names the key or the file; it leaves nothing behind. An accepted one (0) leaves nothing on standard error. No request
 may print a traceback or take longer than 20 seconds.
 
-A line of the table: the words after ``seqablate`` (as for a shell), a tab, the exit codes that are right (``0/2``: either),
+A line of the table: the words after ``seqablate`` (as for a shell), a tab, the right exit codes (``0/2``: both are),
 a tab, the words that a refusal must contain. Each request runs in an empty folder of its own.
 
 Placeholders: @A@ a tiny run, @B@ the same without a task.length, @L@ the same on a text, @TMP@ the folder of the
