@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqablate.api import Run, load_run, train
     from seqablate.errors import RunFailure, UsageError
-    from seqablate.probe import TimestepProbe
+    from seqablate.probe import TimestepProbe, probe_every
 
 __version__ = metadata.version("seqablate")
-__all__ = ["Run", "RunFailure", "TimestepProbe", "UsageError", "load_run", "train"]
+__all__ = ["Run", "RunFailure", "TimestepProbe", "UsageError", "load_run", "probe_every", "train"]
 
 _HOMES = {
     "Run": "seqablate.api",
@@ -28,6 +28,7 @@ _HOMES = {
     "RunFailure": "seqablate.errors",
     "UsageError": "seqablate.errors",
     "TimestepProbe": "seqablate.probe",
+    "probe_every": "seqablate.probe",
 }
 
 

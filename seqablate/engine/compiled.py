@@ -134,8 +134,9 @@ class _Kernel(torch.autograd.Function):
         calls = [Call.of(ctx.cell.name, tensors, over_time, samples) for samples in ctx.shards]
         for k, gate in enumerate(gates):
             calls[k * len(calls) // len(gates)].gates.append(gate.numpy())
+        carried = () if observer is None else observer.carried()
         parts = [
-            Backward.of(call, d_output, d_final, samples, wants_d_x, observer)
+            Backward.of(call, d_output, d_final, samples, wants_d_x, observer, carried)
             for call, samples in zip(calls, ctx.shards, strict=True)
         ]
         d_weights = [_sum(found) for found in zip(*_each(BACKWARD[ctx.cell.name], calls, parts), strict=True)]

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from seqablate.engine.call import Weights
 from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import ByState, Gradients, Observer
+from seqablate.engine.gradients import ByState, Carried, Gradients, Observer
 from seqablate.engine.runner import Runner, enter
 
 
@@ -100,7 +100,17 @@ class _Watch:
 
     def observer(self, k: int) -> Observer:
         """The observer of the k-th part."""
-        return Observer(partial(self._keep, k), self.outer.cell_states, self.outer.vectors)
+        return Observer(
+            partial(self._keep, k),
+            self.outer.cell_states,
+            self.outer.vectors,
+            partial(self._carried, self.phases.parts[k]),
+        )
+
+    def _carried(self, part: slice) -> Carried:
+        """What later calls sent back to the final states of one part's phases."""
+        later = self.outer.carried()
+        return tuple(None if g is None else g.roll(self.phases.T, 0)[part].flatten(0, 1) for g in later)
 
     def _keep(self, k: int, found: Gradients) -> None:
         self.found[k] = found

@@ -17,7 +17,7 @@ from torch.nn.functional import dropout
 
 from seqablate.engine.call import KernelCall, Padding, Weights
 from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.gradients import Carried, Gradients, Observer
 from seqablate.engine.totals import Memory, Order, cell_total, gru_total, hidden_total
 
 Kernel = Callable[..., tuple[Tensor, ...]]
@@ -33,7 +33,13 @@ def run_cell(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Ob
         results = kernel(x_TBI, hx if len(hx) > 1 else hx[0], list(w[:4]), True, 1, 0.0, train, False, False)
     else:
         call = KernelCall(cell.name, x_TBI, hx, [[w]], train=train)
-        results = run(kernel, call, lambda _, found: observer.receive(found[0]), cell_states=observer.cell_states)
+        results = run(
+            kernel,
+            call,
+            lambda _, found: observer.receive(found[0]),
+            cell_states=observer.cell_states,
+            carried=lambda: tuple(None if later is None else later[None] for later in observer.carried()),
+        )
     return results[0], tuple(state[0] for state in results[1:])
 
 
@@ -48,7 +54,14 @@ def flatten(cell: Cell, weights: list[Tensor]) -> None:
         torch._cudnn_rnn_flatten_weight(weights, 4, weights[0].shape[1], mode, size, 0, 1, False, False)
 
 
-def run(kernel: Kernel, call: KernelCall, receive: Receive, *, cell_states: bool = True) -> tuple[Tensor, ...]:
+def run(
+    kernel: Kernel,
+    call: KernelCall,
+    receive: Receive,
+    *,
+    cell_states: bool = True,
+    carried: Callable[[], Carried] = tuple,
+) -> tuple[Tensor, ...]:
     """Make a kernel call so that every backward pass through it reports the gradient of every timestep.
 
     Args:
@@ -57,6 +70,7 @@ def run(kernel: Kernel, call: KernelCall, receive: Receive, *, cell_states: bool
         receive: called with a layer's number and its :class:`Gradients`, one per direction, whenever a backward pass
             has come through that layer.
         cell_states: whether an LSTM's c is wanted as well.
+        carried: as of an :class:`~seqablate.engine.gradients.Observer`: for h_n [L*S, B, P] and c_n [L*S, B, D].
 
     Returns:
         What the kernel returns (output, h_n and, for an LSTM, c_n), equal to an unprobed call's up to rounding.
@@ -69,7 +83,7 @@ def run(kernel: Kernel, call: KernelCall, receive: Receive, *, cell_states: bool
     for number in range(len(call.layers)):
         if number and call.dropout and call.train:
             x = dropout(x, call.dropout)
-        x, *final = _Layer(call, number, padding, receive, cell_states).run(kernel, x)
+        x, *final = _Layer(call, number, padding, receive, cell_states, carried).run(kernel, x)
         finals.append(final)
     output = x.transpose(0, 1) if call.batch_first else x
     return output, *(torch.cat(states) if len(states) > 1 else states[0] for states in zip(*finals, strict=True))
@@ -79,13 +93,20 @@ class _Layer:
     """One layer of one call: makes it, gathers what a backward pass brings to its results, works out the totals."""
 
     def __init__(
-        self, call: KernelCall, number: int, padding: Padding | None, receive: Receive, cell_states: bool
+        self,
+        call: KernelCall,
+        number: int,
+        padding: Padding | None,
+        receive: Receive,
+        cell_states: bool,
+        carried: Callable[[], Carried],
     ) -> None:
         self.cell, self.number, self.weights = call.cell, number, call.layers[number]
         self.batch_sizes, self.train, self.initial = call.batch_sizes, call.train, call.initial(number)
-        self.padding, self.receive = padding, receive
+        self.padding, self.receive, self.carried = padding, receive, carried
         self.cell_states = cell_states and call.cell == "lstm"
         self.arrived: dict[str, Tensor] = {}
+        self.task = -1  # the backward pass in which it arrived
 
     def run(self, kernel: Kernel, x: Tensor) -> tuple[Tensor, ...]:
         """Output [*, S*P], h_n [S, B, P] and, for an LSTM, c_n [S, B, D]."""
@@ -119,16 +140,22 @@ class _Layer:
         node, number = result.grad_fn, result.output_nr
 
         def keep(gradients: tuple[Tensor | None, ...]) -> None:
-            gradient = gradients[number]
+            gradient, task = gradients[number], torch._C._current_graph_task_id()
+            if task != self.task:  # what an earlier pass left that did not come back to the beginning of the call
+                self.arrived, self.task = {}, task
             if gradient is not None:
                 self.arrived[name] = gradient.detach()
 
         assert node is not None
         node.register_prehook(keep)
 
-    @torch.no_grad()
     def finish(self, flow: Tensor, joined: Tensor, w_joined: tuple[Tensor, ...]) -> None:
         """Report the totals: the kernel's backward pass is through, ``flow`` [*, S*C] is the channels' gradient."""
+        with torch.no_grad():
+            reports = self._reports(flow, joined, w_joined)
+        self.receive(self.number, reports)  # in the mode of the backward pass, which tells whether it is differentiated
+
+    def _reports(self, flow: Tensor, joined: Tensor, w_joined: tuple[Tensor, ...]) -> list[Gradients]:
         arrived, self.arrived = self.arrived, {}
         if self.output._version != self.version and (self.cell_states or self.cell == "gru"):
             raise RuntimeError(
@@ -151,21 +178,32 @@ class _Layer:
                 order.delay(h_s[s], h0, out=delayed_s[s][..., : h0.shape[-1]])
             memory = Memory(order, xh, w_joined[s], self.biases[s], h_s[s], c0, self.w_hr[s], self.u_n[s])
             finals = {name: arrived[name][s] for name in arrived if name != "output"}
-            reports.append(self._totals(direct_s[s], flow_s[s], finals, memory))
-        self.receive(self.number, reports)
+            row = self.number * parts + s
+            later = {n: g[row] for n, g in zip(("h", "c"), self.carried(), strict=False) if g is not None}
+            reports.append(self._totals(direct_s[s], flow_s[s], finals, later, memory))
+        return reports
 
     def _padded(self, data: Tensor) -> Tensor:
         return data if self.padding is None else self.padding.pad(data)
 
-    def _totals(self, direct: Tensor, flow: Tensor, finals: dict[str, Tensor], memory: Memory) -> Gradients:
-        """The gradients of one direction; ``finals`` holds what reached the returned h_n and c_n."""
+    def _totals(
+        self, direct: Tensor, flow: Tensor, finals: dict[str, Tensor], later: dict[str, Tensor], memory: Memory
+    ) -> Gradients:
+        """The gradients of one direction.
+
+        ``finals`` holds what reached the returned h_n and c_n, ``later`` the part of it that later calls sent.
+        """
+        last, arrived = memory.order.last, direct
         if "h" in finals:
-            direct = direct.clone()
-            direct[memory.order.last] += finals["h"]
-        total = gru_total(direct, flow, memory) if self.cell == "gru" else hidden_total(direct, flow, memory.order)
+            arrived, direct = direct.clone(), direct.clone()
+            arrived[last] += finals["h"]
+            direct[last] += finals["h"] - later["h"] if "h" in later else finals["h"]
+        total = gru_total(arrived, flow, memory) if self.cell == "gru" else hidden_total(arrived, flow, memory.order)
         if not self.cell_states:
             return Gradients({"h": total}, {"h": direct})
         total_c, direct_c = cell_total(total, direct, finals.get("c"), memory)
+        if "c" in later:
+            direct_c[last] -= later["c"]
         return Gradients({"h": total, "c": total_c}, {"h": direct, "c": direct_c})
 
 

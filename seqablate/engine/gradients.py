@@ -14,6 +14,7 @@ from torch import Tensor
 
 Kind = Literal["total", "direct"]
 ByState = dict[str, Tensor]
+Carried = tuple[Tensor | None, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,8 +50,12 @@ class Observer:
         receive: called with them.
         cell_states: whether more than h is wanted.
         vectors: whether the gradients themselves are wanted, not only their norms.
+        carried: asked in each backward pass, before ``receive``: the part of the gradient at each returned state that
+            later calls sent back, in the shape of that state; None (or nothing at all) for no part. It flows back
+            through time, so it belongs to the total gradient of the last step and not to its direct one.
     """
 
     receive: Callable[[Gradients], None]
     cell_states: bool = True
     vectors: bool = False
+    carried: Callable[[], Carried] = tuple

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from seqablate.engine.gradients import Observer
+from seqablate.engine.gradients import Carried, Observer
 
 Array = np.ndarray[Any, Any]
 
@@ -93,11 +93,13 @@ class Backward:
         samples: slice,
         d_x: bool,
         observer: Observer | None,
+        carried: Carried = (),
     ) -> Backward:
+        """``carried`` is what later calls sent back to the final states, as a part of ``d_final`` (see Observer)."""
         (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
         seen = 0 if observer is None else count
         kept = 0 if observer is None or not observer.vectors else count
-        return cls(
+        back = cls(
             d_out=np.zeros((0, B, D), dtype) if d_output is None else _array(d_output[:, samples]),
             d_final=[np.zeros((B, D), dtype) if d is None else _array(d[samples]) for d in d_final],
             d_states=[np.zeros((B, width), dtype) for width in (kernels().padded(D, dtype), D)[:count]],
@@ -105,6 +107,11 @@ class Backward:
             norms=np.zeros((seen, 2, T, B)),
             vectors=np.zeros((kept, 2, T, B, D), dtype),
         )
+        for k, later in enumerate(carried):
+            if later is not None:  # a kernel begins with what flows back to the last step, here from the next call
+                back.d_states[k][:, :D] = _array(later[samples])
+                back.d_final[k] = back.d_final[k] - back.d_states[k][:, :D]
+        return back
 
 
 def _array(tensor: Tensor) -> Array:

@@ -69,6 +69,7 @@ class _Watch:
         self.read: list[Tensor] = []
         self.past: list[States] = []
         self.arrived: dict[tuple[Kind, int, str], Tensor] = {}
+        self.task = -1  # the backward pass in which it arrived
 
     def run(self, x_TBI: Tensor, states: States, w: Weights) -> tuple[Tensor, States]:
         """The same loop, listening at each state: to the state itself, and to a view that only the outside reads."""
@@ -95,15 +96,34 @@ class _Watch:
             state.register_hook(partial(self._keep, (kind, t, name)))
 
     def _keep(self, place: tuple[Kind, int, str], gradient: Tensor) -> None:
+        task = torch._C._current_graph_task_id()
+        if task != self.task:  # what an earlier pass left that did not come back to the beginning of the call
+            self.arrived, self.task = {}, task
         self.arrived[place] = gradient.detach()
 
     def report(self) -> None:
         """Tell the observer: no more can arrive at any state in this backward pass."""
         total, direct = self._over_time("total"), self._over_time("direct")
         self.arrived = {}
+        self._leave_out(direct)
         if len(self.names) > 1:
             self._add_through_h(direct)
         self.observer.receive(Gradients(total, direct))
+
+    def _leave_out(self, direct: ByState) -> None:
+        """Take what later calls sent back to the final states out of what arrived there."""
+        carried, states = self.observer.carried(), len(self.cell.states)
+        later: ByState = {}
+        for name, later_BD in zip(self.names, carried[:states], strict=False):
+            if later_BD is not None:
+                later[name] = torch.zeros_like(direct[name])
+                later[name][-1] = later_BD
+        for later_kBD in carried[states:]:  # h of the last k steps; steps before this call are not its own
+            if later_kBD is not None:
+                h, steps = self.names[0], min(len(later_kBD), len(self.past))
+                later.setdefault(h, torch.zeros_like(direct[h]))[-steps:] += later_kBD[-steps:]
+        for name, part in later.items():
+            direct[name] -= part
 
     def _over_time(self, kind: Kind) -> ByState:
         """[T, B, D] by state; zero where nothing arrived."""

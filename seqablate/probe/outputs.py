@@ -7,16 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils._pytree import tree_leaves
 from torch.utils.hooks import RemovableHandle
 
 from seqablate.engine.gradients import Gradients
+from seqablate.probe.hooks import Forward
+from seqablate.probe.names import Names
+from seqablate.probe.session import Session, in_backward
 
 Receive = Callable[[Tensor], None]
 
@@ -78,27 +80,33 @@ class NamedOutput:
         return Gradients({}, {}, {"h": torch.linalg.vector_norm(g_TBD, dim=-1, dtype=torch.float64)}, {})
 
 
-def read_outputs(
-    outputs: Mapping[str, str], modules: Mapping[str, nn.Module], recurrences: Collection[str]
-) -> dict[str, NamedOutput]:
-    """The outputs that a caller named among ``modules``, checked.
+def read_outputs(outputs: Mapping[str, str], names: Names, recurrences: Collection[str]) -> dict[str, NamedOutput]:
+    """The outputs that a caller named among a model's modules, checked; each by its module's first name.
 
     Raises:
         TypeError: no mapping.
         KeyError: there is no such module.
-        ValueError: a recurrence, which is probed as such; or a layout that means nothing.
+        ValueError: a recurrence, which is probed as such; a layout that means nothing; two layouts for one module.
     """
     if not isinstance(outputs, Mapping):
         raise TypeError(f'outputs must map names of modules to layouts, such as {{"fc": "BD"}}, not {outputs!r}')
-    for name in outputs:
-        if name not in modules:
-            close = get_close_matches(str(name), modules, cutoff=0.4) or list(modules)[:5]
-            raise KeyError(f"outputs: no module is called {name!r}; close to it: {', '.join(map(repr, close))}")
-        if name in recurrences:
+    found: dict[str, NamedOutput] = {}
+    for name, layout in outputs.items():
+        first = names.first(str(name))
+        if first is None:
+            close = ", ".join(map(repr, names.close_to(str(name))))
+            raise KeyError(f"outputs: no module is called {name!r}; close to it: {close}")
+        if first in recurrences:
             raise ValueError(
                 f"outputs: {name!r} is a recurrence, whose states are measured without being named: leave it out"
             )
-    return {name: NamedOutput(name, layout) for name, layout in outputs.items()}
+        if first in found and found[first].layout != layout:
+            raise ValueError(
+                f"outputs: {name!r} and {first!r} are one module, which can have one layout: "
+                f"{layout!r} or {found[first].layout!r}"
+            )
+        found.setdefault(first, NamedOutput(first, layout))
+    return found
 
 
 def listen(tensor: Tensor, inputs: Any, receive: Receive) -> tuple[Tensor, RemovableHandle | None]:
@@ -139,6 +147,31 @@ def replaced(output: Any, old: Tensor, new: Tensor) -> Any:
         return new
     parts = [new if part is old else part for part in output]
     return type(output)(*parts) if hasattr(output, "_fields") else type(output)(parts)
+
+
+class Output:
+    """The handler of a module whose output is named: listens at what it returns."""
+
+    def __init__(self, named: NamedOutput, session: Session, keep: Callable[[RemovableHandle], None]) -> None:
+        """``keep`` is given the handle of every hook that the block has to remove."""
+        self.named, self.session, self.keep = named, session, keep
+
+    def __call__(self, forward: Forward, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        output = forward(*args, **kwargs)
+        if not self.session.records_call(self.named.name) or in_backward():
+            return output
+        tensor = self.named.find(output)
+        if not tensor.requires_grad:
+            return output
+        call = self.session.new_call(self.named.name, dtype=tensor.dtype)
+
+        def receive(gradient: Tensor) -> None:
+            call.add(0, [self.named.gradients(gradient, self.session.vectors)])
+
+        heard, handle = listen(tensor, (args, kwargs), receive)
+        if handle is not None:
+            self.keep(handle)
+        return output if heard is tensor else replaced(output, tensor, heard)
 
 
 @cache

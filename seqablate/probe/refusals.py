@@ -9,13 +9,16 @@ from torch import nn
 
 from seqablate.engine.recurrence import Recurrence
 
+RECURRENCES = (nn.RNNBase, Recurrence)
+CELLS = (nn.RNNCell, nn.LSTMCell, nn.GRUCell)
+
 
 def check_model(model: nn.Module, outputs: Collection[str]) -> None:
     """Refuse a model whose calls cannot be watched.
 
     Raises:
-        TypeError: the model holds no recurrence and no ``outputs`` are named, or it is, or holds, a compiled, scripted
-            or data-parallel module.
+        TypeError: the model holds no recurrence and no cell and no ``outputs`` are named, or it is, or holds, a
+            compiled, scripted or data-parallel module.
     """
     for name, part in model.named_modules():
         where = f"submodule {name!r}" if name else "the model"
@@ -28,10 +31,11 @@ def check_model(model: nn.Module, outputs: Collection[str]) -> None:
             )
         if isinstance(part, nn.DataParallel):
             raise TypeError(f"{where} is an nn.DataParallel, which calls copies: probe its .module on one device")
-    if not outputs and not any(isinstance(part, nn.RNNBase | Recurrence) for part in model.modules()):
+    if not outputs and not any(isinstance(part, (*RECURRENCES, *CELLS)) for part in model.modules()):
         raise TypeError(
-            f"{type(model).__name__} holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence: there is nothing to probe unless "
-            'outputs= names modules and the layout of what they return, such as outputs={"fc": "BD"}'
+            f"{type(model).__name__} holds no nn.RNN, nn.LSTM, nn.GRU (or a cell of these) and no Recurrence: there is "
+            "nothing to probe unless outputs= names modules and the layout of what they return, such as "
+            'outputs={"fc": "BD"}'
         )
 
 

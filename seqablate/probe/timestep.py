@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, overload
 
-import torch
-from torch import Tensor, nn
-from torch.nn.utils.rnn import PackedSequence
-from torch.overrides import TorchFunctionMode
+from torch import nn
 from torch.utils.hooks import RemovableHandle
 
-from seqablate.engine.call import Padding, parse
-from seqablate.engine.fused import run
-from seqablate.engine.gradients import Observer
 from seqablate.engine.recurrence import Recurrence
-from seqablate.probe import views
-from seqablate.probe.gradients import CallGradients, ModuleGradients
-from seqablate.probe.outputs import NamedOutput, listen, read_outputs, replaced
-from seqablate.probe.refusals import check_context, check_model
+from seqablate.probe import report, views
+from seqablate.probe.cells import Cell
+from seqablate.probe.hooks import Handler, Watch
+from seqablate.probe.modules import ModuleGradients
+from seqablate.probe.names import Names
+from seqablate.probe.outputs import Output, read_outputs
+from seqablate.probe.recurrences import OwnRecurrence, TorchRecurrence
+from seqablate.probe.refusals import CELLS, RECURRENCES, check_model
+from seqablate.probe.session import Session
 
 if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
-
-PROBED = (nn.RNNBase, Recurrence)
-KERNELS = {getattr(torch._VF, cell): cell for cell in ("rnn_tanh", "rnn_relu", "lstm", "gru")}
-
-# What some probe is watching right now. A second probe would see the first one's kernel calls, not the model's.
-_watched: weakref.WeakSet[nn.Module] = weakref.WeakSet()
 
 
 class TimestepProbe:
@@ -40,18 +33,24 @@ class TimestepProbe:
 
     **Recurrences** (``nn.RNN``, ``nn.LSTM``, ``nn.GRU``, :class:`~seqablate.engine.recurrence.Recurrence`) are found by
     themselves: dL/dh_t, and an LSTM's dL/dc_t. The numbers are those of a plain loop of cells with ``retain_grad()`` on
-    every state; outputs and parameter gradients stay what they were, to rounding. While one runs, a
-    :class:`torch.overrides.TorchFunctionMode` exchanges its kernel calls; nothing is patched. Unbatched input counts as
-    a batch of one. On cuDNN the dropout between layers draws another mask than an unprobed call would.
+    every state; outputs and parameter gradients stay what they were, to rounding (under autocast: to that of the lower
+    precision). While one runs, a :class:`torch.overrides.TorchFunctionMode` exchanges its kernel calls. Unbatched input
+    counts as a batch of one. On cuDNN the dropout between layers draws another mask than an unprobed call would.
 
-    **Outputs** are named: the gradient that ``retain_grad()`` on what the module returns would hold, norms over all
-    dimensions but time and batch. It is total: of a layer that returns its residual stream it is dL/d(stream behind
-    that layer). Outputs and parameter gradients stay what they were, to the bit. A tuple counts by its first tensor; an
-    output that requires no gradient is not recorded; one that is a view of the module's input may not be changed in
-    place.
+    **Cells** (``nn.RNNCell``, ``nn.LSTMCell``, ``nn.GRUCell``) are found as well, each call being a timestep: what
+    ``retain_grad()`` on the returned h and c would hold. (On a GPU, where an LSTMCell is one kernel, that is for c
+    without what reaches it through its own h. The direct part of c is NaN where a later call took h in.)
 
-    Calls under ``torch.no_grad()`` are not recorded, nor are those that ``torch.utils.checkpoint`` makes again (let it
-    use ``use_reentrant=False``).
+    **Outputs** are named: the gradient that ``retain_grad()`` on what the module's ``forward`` returns, before any
+    forward hook, would hold; norms over all dimensions but time and batch. It is total: of a layer that returns its
+    residual stream it is dL/d(stream behind that layer). Outputs and parameter gradients stay what they were, to the bit. A tuple counts by its first
+    tensor; an output that requires no gradient is not recorded; one that is a view of the module's input may not be
+    changed in place. A cell may be named too, and is then an output.
+
+    Calls are seen whether they are ``module(x)`` or ``module.forward(x)``, under every name that a module has. Nothing
+    is added to the modules: they can be copied and saved inside the block, and copies are not recorded. Calls under
+    ``torch.no_grad()`` are not recorded, nor are those that ``torch.utils.checkpoint`` makes again (let it use
+    ``use_reentrant=False``), nor is anything under :meth:`pause`.
 
     Args:
         model: any module.
@@ -62,8 +61,8 @@ class TimestepProbe:
             gradient for each sample.
 
     Raises:
-        ValueError: other ``states``; a layout without exactly one B, or with two T; an output that is a recurrence. In
-            a call: the output has other dimensions than its layout.
+        ValueError: other ``states``; a layout without exactly one B, or with two T; an output that is a recurrence; two
+            layouts for one module. In a call: the output has other dimensions than its layout.
         KeyError: no module has a name in ``outputs``.
         TypeError: on entering: there is nothing to probe, or the model is compiled, scripted or data-parallel. In a
             call: a named output is no floating-point tensor.
@@ -81,8 +80,8 @@ class TimestepProbe:
         >>> layers = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16), 3, enable_nested_tensor=False)
         >>> with TimestepProbe(layers, outputs={f"layers.{n}": "TBD" for n in range(3)}) as probe:
         ...     layers(torch.randn(20, 4, 8))[-1].sum().backward()
-        >>> probe["layers.0"].total["h"].shape
-        torch.Size([1, 1, 20, 4])
+        >>> list(probe), probe["layers.0"].total["h"].shape
+        (['layers.0', 'layers.1', 'layers.2'], torch.Size([1, 1, 20, 4]))
     """
 
     def __init__(
@@ -97,171 +96,152 @@ class TimestepProbe:
         if "h" not in states or not set(states) <= {"h", "c"}:
             raise ValueError(f'states must be ("h",) or ("h", "c"), not {states!r}')
         self._model, self._cell_states, self._vectors = model, "c" in states, vectors
-        modules = dict(model.named_modules())
-        self._modules = {name: part for name, part in modules.items() if isinstance(part, PROBED)}
-        self._outputs = read_outputs({} if outputs is None else outputs, modules, self._modules)
-        self._modules |= {name: modules[name] for name in self._outputs}
-        self._records: dict[str, ModuleGradients] = {}
-        self._modes: list[tuple[str, _KernelMode]] = []
+        self._names = Names(model)
+        recurrences = {name: part for name, part in self._names.modules.items() if isinstance(part, RECURRENCES)}
+        self._outputs = read_outputs({} if outputs is None else outputs, self._names, recurrences)
+        cells = {name: part for name, part in self._names.modules.items() if isinstance(part, CELLS)}
+        self._modules: dict[str, nn.Module] = recurrences | {n: c for n, c in cells.items() if n not in self._outputs}
+        self._modules |= {name: self._names.modules[name] for name in self._outputs}
+        self._session = Session({}, self._cell_states, vectors, open=False)
+        self._watch: Watch | None = None
         self._undo: list[RemovableHandle] = []
-        self._thread = 0
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The probed modules, named as by ``model.named_modules()``: recurrences, then outputs as they were named.
+        """The probed modules, named as by ``model.named_modules()``: recurrences, cells, then outputs as named.
 
-        ``""`` is the model itself.
+        ``""`` is the model itself. A module with several names is listed under its first.
         """
         return tuple(self._modules)
 
+    def keys(self) -> tuple[str, ...]:
+        """As :attr:`names`, so that ``dict(probe)`` holds every record."""
+        return self.names
+
+    def items(self) -> Iterator[tuple[str, ModuleGradients]]:
+        """Each of :attr:`names` with what was recorded of it."""
+        return ((name, self[name]) for name in self.names)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and self._names.first(name) in self._modules
+
     def __getitem__(self, name: str) -> ModuleGradients:
-        """What was recorded of a module.
+        """What was recorded of a module, by any of its names.
 
         Raises:
             KeyError: no probed module is called so; the message lists those there are.
         """
-        if name not in self._modules:
+        first = self._names.first(name)
+        if first not in self._modules:
             raise KeyError(f"no probed module is called {name!r}; there are: {', '.join(map(repr, self.names))}")
-        return self._records.get(name) or self._new_record(name)
+        return self._session.records.get(first) or self._new_record(first)
 
     def __enter__(self) -> TimestepProbe:
         check_model(self._model, self._outputs)
-        if not _watched.isdisjoint(self._modules.values()):
-            raise RuntimeError("the model is being probed already: leave that TimestepProbe block before the next")
-        _watched.update(self._modules.values())
-        self._records = {name: self._new_record(name) for name in self._modules}
-        self._thread = threading.get_ident()
-        for name, module in self._modules.items():
-            if name in self._outputs:
-                hook = self._listen(self._outputs[name])
-                self._undo.append(module.register_forward_hook(hook, with_kwargs=True))
-            elif isinstance(module, Recurrence):
-                self._undo.append(module.register_forward_pre_hook(self._observe(name), with_kwargs=True))
-            else:
-                self._undo.append(module.register_forward_pre_hook(self._before(name), with_kwargs=True))
-                self._undo.append(module.register_forward_hook(self._after(name), always_call=True))
+        session = Session({name: self._new_record(name) for name in self._modules}, self._cell_states, self._vectors)
+        self._watch = Watch({module: self._handler(name, session) for name, module in self._modules.items()})
+        self._session = session
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        while self._modes:  # left by what torch does not send through hooks: Ctrl-C
-            self._modes.pop()[1].__exit__(kind, error, at)
+        if self._watch is not None:
+            self._watch.end()
         for handle in self._undo:
             handle.remove()
         self._undo.clear()
-        _watched.difference_update(self._modules.values())
-        for record in self._records.values():
-            for call in record.calls:
-                call.close()
+        self._session.close()
 
-    def plot(self, path: str | Path) -> Path:
+    def pause(self) -> AbstractContextManager[None]:
+        """Record nothing for a while: neither calls of the model nor backward passes through earlier ones.
+
+        So one of several backward passes is measured alone, such as that of the loss without a gradient penalty.
+
+        Example:
+            >>> model, x_TBI = nn.GRU(3, 8), torch.randn(20, 4, 3, requires_grad=True)
+            >>> with TimestepProbe(model) as probe:
+            ...     loss = model(x_TBI)[0][-1].sum()
+            ...     (slope,) = torch.autograd.grad(loss, x_TBI, create_graph=True)
+            ...     with probe.pause():
+            ...         slope.square().sum().backward()
+            >>> probe[""].total["h"].shape
+            torch.Size([1, 1, 20, 4])
+        """
+        return self._session.pause()
+
+    def __str__(self) -> str:
+        """A line for each module, layer, direction and state: its curve, and how its gradient decays in words."""
+        return report.text(type(self._model).__name__, dict(self.items()))
+
+    def to_frame(self) -> pd.DataFrame:
+        """Every norm in a row of its own; steps behind the end of a sample in a packed batch are left out.
+
+        Columns: ``module``, ``state``, ``layer``, ``direction``, ``call`` (of an output whose module was called several
+        times, else 0), ``quantity`` (``"total"`` or ``"direct"``), ``timestep``, ``sample`` and ``value``.
+
+        Example:
+            >>> model = nn.GRU(3, 8)
+            >>> with TimestepProbe(model) as probe:
+            ...     model(torch.randn(20, 4, 3))[0][-1].sum().backward()
+            >>> frame = probe.to_frame()
+            >>> total = frame[frame["quantity"] == "total"].groupby("timestep")["value"].mean()
+            >>> len(total)
+            20
+        """
+        return report.frame(dict(self.items()))
+
+    @overload
+    def plot(self, path: None = None, *, align: Literal["start", "end"] = "start") -> Figure: ...
+    @overload
+    def plot(self, path: str | Path, *, align: Literal["start", "end"] = "start") -> Path: ...
+    def plot(self, path: str | Path | None = None, *, align: Literal["start", "end"] = "start") -> Figure | Path:
         """Draw the total norms, batch means: over the timesteps, one curve per module, layer, direction and state.
 
         Outputs without a T are one curve over the layers, in the order named; with curves of both kinds, beside them.
+        One whose module was called several times is a curve over its calls. Where a gradient is 0, infinite or NaN
+        there is no logarithm: the curve has a gap, a mark stands at its edge, and the legend counts those steps.
+
+        Args:
+            path: a file to write; None returns the figure.
+            align: ``"start"`` for the mean over the samples at each timestep, or ``"end"`` for that at each distance
+                from the last timestep of every sample, which is what packed batches of unequal lengths need.
+
+        Returns:
+            The path, or without one a :class:`matplotlib.figure.Figure`.
 
         Raises:
-            ValueError: the path ends neither in ``.png`` nor in ``.svg``.
+            ValueError: the path ends neither in ``.png`` nor in ``.svg``, or another ``align``.
             RuntimeError: nothing was recorded.
         """
-        return views.plot(self, path)
+        figure = views.draw(dict(self.items()), align)
+        return figure if path is None else views.save(figure, path)
 
     def log(self, writer: SummaryWriter, step: int) -> None:
-        """Write the same picture to TensorBoard, and log10 of each curve's first and last value as scalars.
+        """Write the same picture to TensorBoard, and numbers of each curve as scalars.
 
-        Tags: ``timestep_gradient/profile``, ``timestep_gradient_log10/<curve>/{first,last}_timestep`` and, of outputs
-        without a T, ``timestep_gradient_log10/depth/{first,last}_layer``.
+        Tags: ``timestep_gradient/profile`` and, for each curve,
+        ``timestep_gradient_log10/<curve>/{first,last}_timestep``: log10 of both ends (of outputs without a T
+        ``timestep_gradient_log10/depth/{first,last}_layer``, or ``{first,last}_call``); -inf, inf and NaN are written
+        as what they are. ``timestep_gradient_decay/<curve>``: the factor per step back in time.
+        ``timestep_gradient_vanished/<curve>``: the share of steps whose gradient is 0 or below 1e-36.
+        ``timestep_gradient/notes``, a text: where a gradient is not finite, and what could not be measured.
         """
-        views.log(self, writer, step)
+        views.log(dict(self.items()), writer, step)
 
     def _new_record(self, name: str) -> ModuleGradients:
         return ModuleGradients(name, self._outputs[name].layout if name in self._outputs else None)
 
-    def _is_recorded(self, name: str) -> bool:
-        """Whether the call under way is one to record: on this thread, with gradients. Some are refused outright."""
-        check_context(name)
-        return threading.get_ident() == self._thread and torch.is_grad_enabled()
-
-    def _new_call(
-        self, name: str, layers: int = 1, padding: Padding | None = None, unsorted: Tensor | None = None
-    ) -> CallGradients:
-        """A record for the call under way; of one that a backward pass makes again, nobody will see it."""
-        call = CallGradients(name, layers, self._vectors, padding, unsorted)
-        if not _in_backward():
-            self._records[name].calls.append(call)
-        return call
-
-    def _listen(self, named: NamedOutput) -> Callable[..., Any]:
-        """A hook that listens to the gradient of what a module returns."""
-
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any) -> Any:
-            if not self._is_recorded(named.name) or _in_backward():
-                return None
-            tensor = named.find(output)
-            if not tensor.requires_grad:
-                return None
-            call = self._new_call(named.name)
-            heard, handle = listen(tensor, (args, kwargs), lambda g: call.add(0, [named.gradients(g, self._vectors)]))
-            if handle is not None:
-                self._undo.append(handle)
-            return None if heard is tensor else replaced(output, tensor, heard)
-
-        return hook
-
-    def _observe(self, name: str) -> Callable[..., Any]:
-        """A hook that has our own recurrence report to a new record of this call."""
-
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any] | None:
-            if not self._is_recorded(name):
-                return None
-            call = self._new_call(name)
-            observer = Observer(lambda found: call.add(0, [found]), self._cell_states, self._vectors)
-            return args, kwargs | {"observer": observer}
-
-        return hook
-
-    def _before(self, name: str) -> Callable[..., None]:
-        """A hook that lets the module's kernel call come to :meth:`_kernel_call`, with how its batch was sorted."""
-
-        def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            if not self._is_recorded(name):
-                return
-            x = args[0] if args else kwargs.get("input")
-            unsorted = x.unsorted_indices if isinstance(x, PackedSequence) else None
-            mode = _KernelMode(partial(self._kernel_call, name, unsorted))
-            mode.__enter__()
-            self._modes.append((name, mode))
-
-        return hook
-
-    def _after(self, name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-            if threading.get_ident() == self._thread and self._modes and self._modes[-1][0] == name:
-                self._modes.pop()[1].__exit__(None, None, None)
-
-        return hook
-
-    def _kernel_call(
-        self, name: str, unsorted: Tensor | None, kernel: Callable[..., Any], cell: str, args: tuple[Any, ...]
-    ) -> Any:
-        """Make a module's kernel call through the engine, recorded."""
-        parsed = parse(cell, args)
-        call = self._new_call(name, len(parsed.layers), parsed.padding(), unsorted)
-        return run(kernel, parsed, call.add, cell_states=self._cell_states)
-
-
-def _in_backward() -> bool:
-    """Whether a backward pass is under way: then a call of a module is gradient checkpointing's, made once more."""
-    return torch._C._current_graph_task_id() != -1
-
-
-class _KernelMode(TorchFunctionMode):
-    """Sends recurrent kernel calls to ``receive(kernel, cell, args)`` and lets every other function through."""
-
-    def __init__(self, receive: Callable[..., Any]) -> None:
-        super().__init__()
-        self._receive = receive
-
-    def __torch_function__(
-        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
-        cell = KERNELS.get(func)
-        return func(*args, **(kwargs or {})) if cell is None else self._receive(func, cell, args)
+    def _handler(self, name: str, session: Session) -> Handler:
+        module = self._modules[name]
+        if name in self._outputs:
+            return Output(self._outputs[name], session, self._undo.append)
+        if isinstance(module, Recurrence):
+            return OwnRecurrence(name, session, module)
+        if isinstance(module, CELLS):
+            return Cell(name, session, module, self._undo.append)
+        return TorchRecurrence(name, session)

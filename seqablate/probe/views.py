@@ -1,113 +1,142 @@
 """A probe's record as a picture and on TensorBoard.
 
-Shapes: T time, N named layers.
+Shapes: T steps of a curve.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+import numpy as np
+
+from seqablate.probe.curves import Align, Profile, depth, everything, notes, profiles
+from seqablate.probe.modules import ModuleGradients
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from torch.utils.tensorboard import SummaryWriter
 
-    from seqablate.probe.timestep import TimestepProbe
+    from seqablate.figures.curves import Curve
 
 NORM = "gradient norm, batch mean"
+NOTHING = "nothing was recorded: run the model and backward() inside the TimestepProbe block"
 
 
-def profiles(probe: TimestepProbe) -> dict[str, Tensor]:
-    """The batch mean of the total norms [T], by ``module h layer 0``, ``module c layer 1 reverse``, ..., or ``module``.
-
-    The last is that of a named output. Modules that were not called, and outputs without a T, are left out. A padded
-    step counts for no sample.
-    """
-    found = {}
-    for name in probe.names:
-        module = probe[name]
-        if not module.calls or (module.layout is not None and "T" not in module.layout):
-            continue
-        for state, norms_LSTB in module.total.items():
-            for layer, directions in enumerate(norms_LSTB.nanmean(dim=-1)):
-                for direction, norms_T in enumerate(directions):
-                    label = f"{name} {state} layer {layer}" + (" reverse" if direction else "")
-                    found[label.strip() if module.layout is None else name or "output"] = norms_T.cpu()
-    return found
-
-
-def depth(probe: TimestepProbe) -> Tensor | None:
-    """The batch mean of the total norms [N] of the outputs without a T, in the order named; None without any.
-
-    Modules that were not called are left out; several calls count like more samples.
-    """
-    modules = [probe[name] for name in probe.names]
-    called = [m for m in modules if m.calls and m.layout is not None and "T" not in m.layout]
-    return torch.stack([m.total["h"].mean().cpu() for m in called]) if called else None
-
-
-def draw(probe: TimestepProbe) -> Figure:
+def draw(records: Mapping[str, ModuleGradients], align: Align = "start") -> Figure:
     """The profiles over the timesteps, and the one over the layers beside them, on logarithmic axes.
 
     Raises:
+        ValueError: another ``align``.
         RuntimeError: nothing was recorded.
     """
     from seqablate.figures.curves import Curve, blank, draw_log_curves
 
-    over_time, norms_N = profiles(probe), depth(probe)
+    if align not in ("start", "end"):
+        raise ValueError(f'align must be "start" or "end", not {align!r}')
+    over_time, over_layers = profiles(records), depth(records)
     if not over_time:
-        if norms_N is None:
-            raise RuntimeError("nothing was recorded: run the model and backward() inside the TimestepProbe block")
+        if over_layers is None:
+            raise RuntimeError("; ".join([NOTHING, *notes(records, [])]))
         figure, axes = blank(width=8.0, height=4.8)
-        _draw_depth(axes, norms_N)
+        _draw_depth(axes, over_layers)
         return figure
-    curves = [Curve(label, norms_T.numpy()) for label, norms_T in over_time.items()]
-    figure = draw_log_curves(curves, title="Total gradient of every timestep", xlabel="timestep t", ylabel=NORM)
-    if norms_N is not None:  # on the left: a long legend stands on the right of its curves
+    curves = [Curve(_legend(profile), profile.mean(align)) for profile in over_time]
+    figure = draw_log_curves(curves, title=_title(over_time, align), xlabel=_xlabel(over_time, align), ylabel=NORM)
+    _mark(figure.axes[0], curves)
+    if over_layers is not None:  # on the left: a long legend stands on the right of its curves
         grid = figure.add_gridspec(1, 2)
         figure.axes[0].set_subplotspec(grid[1])
         figure.set_figwidth(1.6 * figure.get_figwidth())
-        _draw_depth(figure.add_subplot(grid[0]), norms_N)
+        _draw_depth(figure.add_subplot(grid[0]), over_layers)
     return figure
 
 
-def _draw_depth(axes: Axes, norms_N: Tensor) -> None:
+def _title(over_time: list[Profile], align: Align) -> str:
+    """What is drawn; of unequal lengths also what the mean is over."""
+    axes = {profile.axis for profile in over_time}
+    title = f"Total gradient of every {' or '.join(sorted(axes))}"
+    if align == "end":
+        return f"{title}, mean at equal distance from each sample's end"
+    if any(profile.unequal for profile in over_time):
+        return f'{title}, mean over the samples that have it (see also align="end")'
+    return title
+
+
+def _xlabel(over_time: list[Profile], align: Align) -> str:
+    axis = " or ".join(sorted({profile.axis for profile in over_time}))
+    return f"{axis}s before the sample's last" if align == "end" else f"{axis} t" if axis == "timestep" else axis
+
+
+def _legend(profile: Profile) -> str:
+    odd = profile.oddities()
+    return f"{profile.label} ({odd})" if odd else profile.label
+
+
+def _mark(axes: Axes, curves: Sequence[Curve]) -> None:
+    """Marks where a curve has no logarithm: at the lower edge for 0, at the upper one for inf, crosses for NaN."""
+    at_edge = axes.get_xaxis_transform()
+    for line, curve in zip(list(axes.lines), curves, strict=False):
+        y = np.asarray(curve.y)
+        for marker, height, at in (("v", 0.015, y == 0), ("^", 0.985, np.isinf(y)), ("x", 0.985, np.isnan(y))):
+            x = np.flatnonzero(at)
+            if len(x):
+                axes.scatter(x, np.full(len(x), height), marker=marker, s=18, color=line.get_color(), transform=at_edge)
+
+
+def _draw_depth(axes: Axes, over_layers: Profile) -> None:
     from matplotlib.ticker import MaxNLocator
 
     from seqablate.figures.curves import PALETTE, Curve
 
-    axes.plot(*Curve("depth", norms_N.numpy()).points(), color=PALETTE[0], linewidth=2.0, marker="o", markersize=4)
+    curve = Curve(_legend(over_layers), over_layers.mean())
+    axes.plot(*curve.points(), color=PALETTE[0], linewidth=2.0, marker="o", markersize=4, label=curve.label)
     axes.set(xlabel="layer, in the order named", ylabel=NORM, yscale="log")
     axes.set_title("Total gradient of every layer", loc="left", fontsize="medium", fontweight="bold")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, which="major", alpha=0.25, linewidth=0.8)
+    _mark(axes, [curve])
+    if over_layers.oddities():
+        axes.legend(fontsize="small", frameon=False)
 
 
-def plot(probe: TimestepProbe, path: str | Path) -> Path:
-    """Write :func:`draw`'s figure as PNG or SVG."""
-    from seqablate.figures.curves import save
+def save(figure: Figure, path: str | Path) -> Path:
+    """Write a figure as PNG or SVG."""
+    from seqablate.figures import curves
 
-    return save(draw(probe), path)
+    return curves.save(figure, path)
 
 
-def log(probe: TimestepProbe, writer: SummaryWriter, step: int) -> None:
-    """Write the figure, and both ends of each profile as log10; an end that is 0 has no logarithm and is left out."""
-    import numpy as np
+def log(records: Mapping[str, ModuleGradients], writer: SummaryWriter, step: int) -> None:
+    """Write the figure, the scalars of every curve, and a text of what is missing or not finite.
+
+    Without anything recorded only the text is written, so that a training loop goes on.
+    """
+    found = everything(records)
+    lines = notes(records, found) if found else [NOTHING, *notes(records, found)]
+    if lines:
+        writer.add_text("timestep_gradient/notes", "  \n".join(lines), step)
+    if not found:
+        return
+    _log_picture(draw(records), writer, step)
+    for curve in found:
+        tag, mean_T = curve.label.replace(" ", "_"), curve.mean()
+        with np.errstate(divide="ignore"):
+            ends = np.log10(mean_T[[0, -1]])
+        for end, value in zip(("first", "last"), ends, strict=True):
+            writer.add_scalar(f"timestep_gradient_log10/{tag}/{end}_{curve.axis}", float(value), step)
+        writer.add_scalar(f"timestep_gradient_vanished/{tag}", curve.vanished(), step)
+        fit = curve.decay()
+        if fit is not None and fit.factor is not None:
+            writer.add_scalar(f"timestep_gradient_decay/{tag}", fit.factor, step)
+
+
+def _log_picture(figure: Figure, writer: SummaryWriter, step: int) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    canvas = FigureCanvasAgg(draw(probe))
+    canvas = FigureCanvasAgg(figure)
     canvas.draw()
     writer.add_image("timestep_gradient/profile", np.asarray(canvas.buffer_rgba())[..., :3], step, dataformats="HWC")
-    curves = [(label, "timestep", norms_T) for label, norms_T in profiles(probe).items()]
-    if (norms_N := depth(probe)) is not None:
-        curves.append(("depth", "layer", norms_N))
-    for label, axis, norms in curves:
-        for end, norm in (("first", norms[0]), ("last", norms[-1])):
-            if norm > 0:
-                tag = f"timestep_gradient_log10/{label.replace(' ', '_')}/{end}_{axis}"
-                writer.add_scalar(tag, float(norm.log10()), step)

@@ -127,13 +127,32 @@ def test_calls_of_one_module_are_joined_along_time_when_their_batches_agree():
     torch.testing.assert_close(halves[""].vectors, whole[""].vectors)
 
 
-def test_calls_with_unequal_batches_are_left_apart():
+def test_calls_with_unequal_batches_are_joined_and_the_missing_samples_marked():
     module = nn.GRU(3, 4)
-    with TimestepProbe(module) as probe:
+    with TimestepProbe(module, vectors=True) as probe:
         sum(last_step_loss(module, torch.randn(5, batch, 3)) for batch in (2, 3)).backward()
-    with pytest.raises(ValueError, match=r"\[2, 3\].*\.calls"):
-        probe[""].total  # noqa: B018
-    assert probe[""].calls[1].total["h"].shape == (1, 1, 5, 3)
+    total_TB, valid_TB = probe[""].total["h"][0, 0], probe[""].valid[0, 0]
+    assert torch.equal(total_TB[5:], probe[""].calls[1].total["h"][0, 0])
+    assert torch.equal(total_TB[:5, :2], probe[""].calls[0].total["h"][0, 0])
+    assert torch.equal(valid_TB, ~total_TB.isnan())
+    assert (valid_TB.sum().item(), total_TB.numel()) == (25, 30)
+    assert torch.equal(probe[""].vectors["h"][0][0].norm(dim=-1) > 0, valid_TB)
+
+
+@pytest.mark.parametrize("sizes", [(3, 1), (2, 2)])
+def test_micro_batches_of_backward_passes_of_their_own_are_more_samples(sizes):
+    torch.manual_seed(0)
+    module, batches = nn.GRU(3, 4), [torch.randn(5 + n, size, 3) for n, size in enumerate(sizes)]
+    with TimestepProbe(module) as probe:
+        for x_TBI in batches:
+            last_step_loss(module, x_TBI).backward()
+    total_TB, valid_TB = probe[""].total["h"][0, 0], probe[""].valid[0, 0]
+    assert total_TB.shape == (6, 4)
+    for x_TBI, columns in zip(batches, ([*range(sizes[0])], [*range(sizes[0], 4)]), strict=True):
+        with TimestepProbe(module) as alone:
+            last_step_loss(module, x_TBI).backward()
+        torch.testing.assert_close(total_TB[: len(x_TBI), columns], alone[""].total["h"][0, 0])
+        assert not valid_TB[len(x_TBI) :, columns].any()
 
 
 def test_two_backward_passes_add_up_as_grad_does():
@@ -234,7 +253,27 @@ def test_double_backward_through_a_probed_call_is_unchanged():
     with TimestepProbe(module) as probe:
         found = torch.autograd.grad(penalty(), list(module.parameters()))
     torch.testing.assert_close(found, wanted)
+    with pytest.raises(RuntimeError, match=r"after one with create_graph=True: .* `with probe\.pause\(\):`"):
+        probe[""].total  # noqa: B018
+    with TimestepProbe(module) as wanted_probe:
+        last_step_loss(module, x_TBI).backward()
+    with TimestepProbe(module) as probe:
+        loss = penalty()
+        with probe.pause():
+            loss.backward()
     assert not probe[""].total["h"].requires_grad
+    torch.testing.assert_close(probe[""].total, wanted_probe[""].total)
+    with TimestepProbe(module) as probe:
+        with probe.pause():
+            module(x_TBI)
+            loss = last_step_loss(module, x_TBI)
+        assert not probe[""].calls
+        output, _ = module(x_TBI)
+        with probe.pause():
+            (g,) = torch.autograd.grad(output[-1].sum(), module.weight_hh_l0, create_graph=True)
+        g.square().sum().backward()
+    with pytest.raises(RuntimeError, match="after one with create_graph=True"):  # though that one was not recorded
+        probe[""].total  # noqa: B018
 
 
 @pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
@@ -300,7 +339,7 @@ def test_without_the_cell_state_only_h_is_recorded():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: nn.Linear(3, 4), "holds no nn.RNN, nn.LSTM, nn.GRU or Recurrence: .* unless outputs="),
+        (lambda: nn.Linear(3, 4), r"holds no nn.RNN, nn.LSTM, nn.GRU .* and no Recurrence: .* unless outputs="),
         (lambda: torch.compile(nn.LSTM(3, 4), backend="eager"), "the model is compiled"),
         (lambda: nn.Sequential(_compiled_in_place()), "submodule '0' is compiled"),
         (lambda: nn.Sequential(torch.jit.script(nn.LSTM(3, 4))), "submodule '0' is a torch.jit.ScriptModule"),
@@ -421,20 +460,22 @@ def test_the_profile_is_drawn_and_logged_under_few_tags(tmp_path):
         probe.log(writer, 30)
     events = EventAccumulator(str(tmp_path), size_guidance={"scalars": 0, "images": 0}).Reload()
     assert events.Tags()["images"] == ["timestep_gradient/profile"]
-    assert len(events.Tags()["scalars"]) == 2 * 5
+    assert len(events.Tags()["scalars"]) == 4 * 5
     (first,) = events.Scalars("timestep_gradient_log10/encoder.rnn_c_layer_0_reverse/first_timestep")
     wanted = probe["encoder.rnn"].total["c"][0, 1, 0].mean().log10()
     assert (first.step, first.value) == (30, pytest.approx(float(wanted), rel=1e-5))
 
 
-def test_a_gradient_of_zero_is_a_gap_and_no_logarithm(tmp_path):
+def test_a_gradient_of_zero_is_logged_as_one(tmp_path):
     module = nn.RNN(3, 4)
     with TimestepProbe(module) as probe:
         module(torch.randn(5, 2, 3))[0][0].sum().backward()
     with SummaryWriter(tmp_path) as writer:
         probe.log(writer, 0)
     events = EventAccumulator(str(tmp_path)).Reload()
-    assert events.Tags()["scalars"] == ["timestep_gradient_log10/h_layer_0/first_timestep"]
+    (last,) = events.Scalars("timestep_gradient_log10/h_layer_0/last_timestep")
+    (vanished,) = events.Scalars("timestep_gradient_vanished/h_layer_0")
+    assert (last.value, vanished.value) == (-float("inf"), pytest.approx(0.8))
 
 
 @pytest.mark.parametrize("vectors", [True, False])
@@ -448,10 +489,10 @@ def test_two_passes_through_a_compiled_recurrence_add_up_when_vectors_are_kept(v
     with TimestepProbe(model, vectors=vectors) as twice:
         output, (h_n, _) = model(x_TBI)
         output.sum().backward(retain_graph=True)
-        if not vectors:
-            with pytest.raises(RuntimeError, match=r"two backward passes .* use TimestepProbe\(model, vectors=True\)"):
-                h_n.square().sum().backward()
-            return
         h_n.square().sum().backward()
+    if not vectors:
+        with pytest.raises(RuntimeError, match=r"two backward passes .* use TimestepProbe\(model, vectors=True\)"):
+            twice[""].total  # noqa: B018
+        return
     for state in ("h", "c"):
         torch.testing.assert_close(twice[""].total[state], once[""].total[state], rtol=1e-9, atol=0)
