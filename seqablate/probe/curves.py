@@ -13,11 +13,10 @@ import numpy as np
 import torch
 
 from seqablate.probe.modules import ModuleGradients
-from seqablate.signals.decay import Decay, fit_decay
+from seqablate.signals.decay import FLOORS, Decay, fit_decay
 from seqablate.signals.words import decay_words
 
 Align = Literal["start", "end"]
-FLOORS = {"float32": 1e-34, "float64": 1e-300}
 Axis = Literal["timestep", "call", "layer"]
 
 
@@ -67,7 +66,7 @@ class Profile:
 
     def decay(self) -> Decay | None:
         """What it does on the way back; None for fewer than three steps."""
-        return fit_decay(self.backwards())
+        return fit_decay(self.backwards(), self.floor)
 
     def words(self) -> str:
         """The decay in a sentence."""

@@ -43,9 +43,9 @@ class TimestepProbe:
 
     **Outputs** are named: the gradient that ``retain_grad()`` on what the module's ``forward`` returns, before any
     forward hook, would hold; norms over all dimensions but time and batch. It is total: of a layer that returns its
-    residual stream it is dL/d(stream behind that layer). Outputs and parameter gradients stay what they were, to the bit. A tuple counts by its first
-    tensor; an output that requires no gradient is not recorded; one that is a view of the module's input may not be
-    changed in place. A cell may be named too, and is then an output.
+    residual stream it is dL/d(stream behind that layer). Outputs and parameter gradients stay what they were, to the
+    bit. A tuple counts by its first tensor; an output that requires no gradient is not recorded; one that is a view of
+    the module's input may not be changed in place. A cell may be named too, and is then an output.
 
     Calls are seen whether they are ``module(x)`` or ``module.forward(x)``, under every name that a module has. Nothing
     is added to the modules: they can be copied and saved inside the block, and copies are not recorded. Calls under
