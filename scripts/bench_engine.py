@@ -5,6 +5,7 @@
     python scripts/bench_engine.py process    a whole process: `seqablate train` against a short script of the same work
     python scripts/bench_engine.py memory     peak memory of one training step over a long sequence
     python scripts/bench_engine.py profile    where the time of a step goes in a real run
+    python scripts/bench_engine.py subnormal  a training step whose gradient vanishes, against one whose does not
 
 A ratio is ours / torch's: below 1 is quicker than torch. Machines drift by more than the differences measured here, so
 the sides take turns within a round, and what is printed is a median over rounds. Times are CPU times unless called
@@ -228,6 +229,40 @@ def take_turns(names: list[str], model: str, sizes: list[int], rounds: int, adam
             spent[name] += sides[name].seconds(turn) / total
         results.append(spent)
     return results
+
+
+# --- subnormal --------------------------------------------------------------------------------------------------------
+
+
+def subnormal(options: argparse.Namespace) -> None:
+    """A training step whose gradient vanishes below the range of float32, against one whose gradient does not."""
+    T, B, D = 200, 32, 128
+    print(f"T/B/D {T}/{B}/{D}; CPU ms a step, median of {options.rounds} rounds; kept: subnormals are not flushed")
+    print("model  reaches lag 0  vanished  ratio    kept  ratio    norm of dL/dh at lag 199")
+    for model in options.models:
+        batches = itertools.cycle([adding(T, B)])
+        whole, faded, kept = (Trainer("every", model, 2, D, batches) for _ in range(3))
+        for trainer, scale in ((whole, 1.0), (faded, 0.3), (kept, 0.3)):
+            _rescale(trainer.side.core, scale)
+            trainer.optimizer.param_groups[0]["lr"] = 0.0  # the gradient is to stay what it is
+        spent = []
+        for _ in range(options.rounds):
+            a, b = whole.seconds(5) / 5, faded.seconds(5) / 5
+            with patch("seqablate.engine.compiled.flushed", nullcontext):
+                spent.append((a, b, kept.seconds(5) / 5))
+        a, b, c = (1000 * median(column) for column in zip(*spent, strict=True))
+        far = [float(trainer.side.kept[-1][0][0]) for trainer in (whole, faded)]
+        print(f"{model:5} {a:14.2f} {b:9.2f} {b / a:6.2f} {c:7.2f} {c / a:6.2f}    {far[0]:.0e}, {far[1]:.0e}")
+
+
+@torch.no_grad()
+def _rescale(core: Recurrence, scale: float) -> None:
+    """Orthogonal recurrent matrices of this scale; the gates of a GRU and an LSTM let the state go at 0.3."""
+    for block in core.weight_hh.split(core.hidden_size):
+        nn.init.orthogonal_(block).mul_(scale)
+    gates = core.bias_ih.view(len(core.cell.gates), -1)
+    for gate, name in zip(gates, core.cell.gates, strict=True):
+        gate.fill_((4.0 if scale == 1.0 else -2.0) if name in ("f", "z") else 0.0)
 
 
 # --- process ----------------------------------------------------------------------------------------------------------
@@ -462,6 +497,7 @@ COMMANDS = {
     process: ["--models", "--rounds", "--adam", "--steps"],
     memory: ["--models"],
     profile: ["--models", "--rounds", "--adam", "--steps"],
+    subnormal: ["--models", "--rounds"],
 }
 
 
