@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
-from seqablate.compare.curves import overlay
+from seqablate.compare.curves import Overlay, When, overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
-from seqablate.console.output import make_console
-from seqablate.errors import RunFailure, UsageError
+from seqablate.console.output import make_console, silence_stdout
+from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 from seqablate.signals.pairs import PAIRS, last_pairs
@@ -23,78 +22,126 @@ from seqablate.signals.views import VIEWS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+    from rich.console import Console
+
+MOST_STEPS = 4  # as many dashes as there are
+MOST_PAIRS = 6  # rows of panels in one picture
 
 
 def main(argv: list[str]) -> int:
     parser = Parser(
         prog="seqablate show",
-        description="Compare recorded runs: a table of what differs and what came of it, then their lag curves and "
-        "their profiles over timesteps and layers overlaid, on the terminal and as PNG and SVG. "
-        "More than 8 runs are averaged over seeds. "
-        "A decay marked ~ is the average slope of a curve that is no exponential.",
+        description="Compare recorded runs: a table of the settings that differ and of the results, then their lag "
+        "curves and their profiles over timesteps and layers, on the terminal and as PNG and SVG. "
+        "More than 8 runs are pooled over seeds (median). "
+        "A decay marked ~ is the average slope of a curve that is not exponential.",
     )
     parser.add_argument(
         "paths", nargs="+", metavar="RUN", help="a run folder, or a folder that holds runs (a sweep, outputs)"
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where the pictures go (default: the folder shown)")
+    parser.add_argument(
+        "--step",
+        default="last",
+        metavar="STEPS",
+        help="draw the curves after this many training steps: 0 or init (the initial state), a number, last, or "
+        "several of them, as in init,last; all but the last one are dashed (default: last)",
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="folder for the pictures (default: the folder named, if it is one; else the current folder)",
+    )
     parser.add_argument("--json", action="store_true", help="print the table as JSON and draw nothing")
     arguments = parser.parse_args(argv)
+    whens = _whens(arguments.step)
     runs, complaints = find_runs(arguments.paths)
     for line in complaints:
         print(f"seqablate: {line}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(strict(rows(runs)), indent=1, allow_nan=False))
+        _say(json.dumps(strict(rows(runs)), indent=1, allow_nan=False))
         return 0
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out}: not a folder")
-    show(runs, arguments.out or _home(runs, arguments.paths))
+    only = Path(arguments.paths[0]) if len(arguments.paths) == 1 else Path()
+    show(runs, arguments.out or only, whens)
     return 0
 
 
-def show(runs: Sequence[Run], out: Path) -> None:
+def _whens(words: str) -> list[When]:
+    """The steps of ``--step``, in the order of training."""
+    found: set[When] = set()
+    for word in words.split(","):
+        if word in ("init", "last"):
+            found.add(0 if word == "init" else None)
+        elif word.isdecimal() and word.isascii() and len(word) < 19:
+            found.add(int(word))
+        else:
+            raise UsageError(f"--step {words}: write init, last or a number of training steps, or several as init,last")
+    if len(found) > MOST_STEPS:
+        raise UsageError(f"--step {words}: {MOST_STEPS} steps at most can be told apart")
+    return sorted(found, key=lambda when: float("inf") if when is None else when)
+
+
+def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> None:
     """Print the table and the curves, and save the curves in ``out``."""
     from seqablate.figures.curves import draw_log_curves
     from seqablate.figures.pairs import draw_pairs
-    from seqablate.figures.terminal import plot_log_curves
 
     console = make_console()
     console.print(render_table(runs, console.width))
-    overlays = {view.name: drawn for view in VIEWS if (drawn := overlay(runs, view)) is not None}
+    overlays = {view.name: drawn for view in VIEWS if (drawn := overlay(runs, view, whens)) is not None}
     if not overlays:
-        console.print("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
+        _say("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
+    moment = "" if list(whens) == [None] else "-" + "-".join("last" if when is None else str(when) for when in whens)
     for name, drawn in overlays.items():
-        text = plot_log_curves(
-            drawn.curves,
-            title=drawn.title,
-            xlabel=drawn.xlabel,
-            ylabel=drawn.ylabel,
-            width=min(console.width, 120),
-            colour=console.is_terminal,
-        )
-        print(f"\n{text}")
-        figure = draw_log_curves(drawn.curves, title=drawn.title, xlabel=drawn.xlabel, ylabel=drawn.ylabel)
-        _save(figure, out / f"show-{name}{_suffix(runs)}")
-    if len(runs) == 1 and (pairs := last_pairs(runs[0].record.signals)):
-        _save(draw_pairs(pairs, title=f"{runs[0].name}\n{PAIRS}"), out / "show-pair")
+        _say("\n" + _plot(drawn, console))
+        words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
+        figure = draw_log_curves(drawn.curves, **words, floor=drawn.floor)
+        _save(figure, out / f"show-{name}{moment}{_suffix(runs)}")
+    pairs = {run: found for run in runs if (found := last_pairs(run.record.signals))}
+    if len(pairs) > MOST_PAIRS:
+        _say(f"no pair matrices: {len(pairs)} runs have one, at most {MOST_PAIRS} fit a picture; name fewer runs")
+    elif pairs:
+        names = {run.name if len(runs) > 1 else "": found for run, found in pairs.items()}
+        title = PAIRS if len(runs) > 1 else f"{runs[0].name}\n{PAIRS}"
+        _save(draw_pairs(names, title=title), out / f"show-pair{_suffix(runs)}")
+
+
+def _plot(drawn: Overlay, console: Console) -> str:
+    from seqablate.figures.terminal import plot_log_curves
+
+    text = plot_log_curves(
+        drawn.curves,
+        title=drawn.title,
+        xlabel=drawn.xlabel,
+        ylabel=drawn.ylabel,
+        width=min(console.width, 120),
+        colour=console.is_terminal,
+        floor=drawn.floor,
+    )
+    return "\n".join([text, *map(printable, drawn.notes)])
+
+
+def _say(text: str) -> None:
+    """Print, if anyone is reading still (not: ``| head``)."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        silence_stdout()
 
 
 def _save(figure: Figure, stem: Path) -> None:
     """As PNG and SVG, saying where."""
-    from seqablate.figures.curves import save
+    from seqablate.figures.curves import FORMATS, save
 
-    try:
-        stem.parent.mkdir(parents=True, exist_ok=True)
-        for suffix in (".png", ".svg"):
-            print(f"saved {save(figure, stem.with_name(stem.name + suffix))}")
-    except OSError as error:
-        raise RunFailure(f"cannot save a picture in {stem.parent}: {error.strerror}") from error
-
-
-def _home(runs: Sequence[Run], paths: Sequence[str]) -> Path:
-    """The one folder named, else the runs' common parent."""
-    if len(paths) == 1:
-        return Path(paths[0])
-    return Path(os.path.commonpath([run.path.resolve().parent for run in runs]))
+    for suffix in FORMATS:
+        try:
+            stem.parent.mkdir(parents=True, exist_ok=True)
+            path = save(figure, stem.with_name(stem.name + suffix))
+        except OSError as error:
+            raise RunFailure(f"cannot save a picture in {stem.parent}: {error.strerror}") from error
+        _say(f"saved {printable(str(path))}")
 
 
 def _suffix(runs: Sequence[Run]) -> str:

@@ -1,89 +1,225 @@
-"""Lag curves and profiles of several runs, ready to be overlaid."""
+"""Lag curves and profiles of one run or several, at one training step or several, ready to be drawn."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from seqablate.compare.table import differing_keys
-from seqablate.config.flat import flat_config
-from seqablate.figures.curves import Curve
+from seqablate.compare.pool import median_over_seeds, seeds_at
+from seqablate.compare.settings import arms
+from seqablate.figures.curve import Curve
+from seqablate.figures.styles import Look
 from seqablate.record.run import Run
 from seqablate.signals import Signal
+from seqablate.signals.decay import FLOORS
+from seqablate.signals.schema import PARTS
 from seqablate.signals.views import View, last_shown, memory_rank
 
-MOST_CURVES = 8  # more are averaged over seeds
+MOST_CURVES = 8  # more runs are pooled over their seeds
+MOST_DRAWN = 60  # more cannot be told apart
+NORM = "gradient norm (mean over samples)"
+
+When = int | None  # a number of training steps; None: the last evaluation
 
 
 @dataclass(frozen=True, slots=True)
 class Overlay:
-    """Curves with the words around them."""
+    """Curves with the words around them.
+
+    Attributes:
+        floor: norms below it are inexact; None where all were measured in float64.
+        notes: what is not drawn, and why.
+    """
 
     curves: list[Curve]
     title: str
     xlabel: str
     ylabel: str
+    floor: float | None
+    notes: list[str]
 
 
-NORM = "gradient norm (mean of per-sample norms)"
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run's curves of one kind as they were at one training step.
+
+    Attributes:
+        dash: 0 for the last of the steps asked for, 1 for the one before.
+        diverged: the training step at which the run diverged, where that lies between ``step`` and the step asked for.
+    """
+
+    run: Run
+    dash: int
+    signals: list[Signal]
+    step: int
+    diverged: int | None
 
 
-def overlay(runs: Sequence[Run], view: View) -> Overlay | None:
-    """The last curves of one kind of every run; None when no run has one.
+def overlay(runs: Sequence[Run], view: View, whens: Sequence[When] = (None,)) -> Overlay | None:
+    """The curves of one kind of every run; None when no run has one.
 
     A single run shows all its states, layers and directions. Several runs show the first layer's memory, one curve a
-    run: c of an LSTM, h of the others, an encoder's before its decoder's, as in the table.
+    run: c of an LSTM, h of the others, an encoder's before its decoder's, as in the table. More than 8 runs are pooled
+    over their seeds.
+
+    Args:
+        runs: in the order in which they are drawn.
+        view: the kind of curve.
+        whens: after how many training steps; the curves of all but the last one are dashed.
     """
-    measured: dict[str, list[np.ndarray]] = {}
-    for run, label in zip(runs, _labels(runs), strict=True):
-        signals = last_shown(view, run.record.signals)
-        if len(runs) == 1:
-            measured |= {f"s = {signal.label}": [signal.values] for signal in signals}
-        elif (signal := headline_signal(signals)) is not None:
-            measured.setdefault(f"{label} ({signal.state})", []).append(signal.values)
-    if not measured:
+    asked = [(run, len(whens) - 1 - position, when) for position, when in enumerate(whens) for run in runs]
+    answers = [_find(run, dash, view, when, every_place=len(runs) == 1) for run, dash, when in asked]
+    found = [one for one in answers if one is not None]
+    if not found:
         return None
-    title = view.title
-    if any(len(values) > 1 for values in measured.values()):
-        title += ", geometric mean over seeds"
-    curves = [Curve(label, geometric_mean(values)) for label, values in measured.items()]
-    return Overlay(curves, title, view.xlabel, NORM)
+    floor = None if all(run.info.get("dtype") == "float64" for run in runs) else FLOORS["float32"]
+    several = len(whens) > 1
+    curves = _of_one(found, several) if len(runs) == 1 else _of_several(runs, found, several, floor)
+    notes = [
+        f"{run.name}: no such curve" + ("" if when is None else f" {_after([when])}")
+        for (run, _, when), one in zip(asked, answers, strict=True)
+        if one is None
+    ]
+    if len(curves) > MOST_DRAWN:
+        notes.append(
+            f"only the first {MOST_DRAWN} of {len(curves)} curves are drawn: name fewer runs to see the others"
+        )
+    return Overlay(curves[:MOST_DRAWN], _title(runs, view, found), view.xlabel, NORM, floor, notes)
 
 
 def headline_signal(signals: Sequence[Signal]) -> Signal | None:
-    """The first layer's memory in the forward direction: its cell state where there is one, else h."""
-    found = [signal for signal in signals if signal.layer == 0 and signal.direction == "forward"]
-    return max(found, key=lambda signal: memory_rank(signal.module, signal.state), default=None)
+    """The first layer's memory: forward where there is such a curve, the cell state where there is one, else h."""
+    found = [signal for signal in signals if signal.layer == 0]
+    return max(
+        found,
+        key=lambda signal: (signal.direction == "forward", memory_rank(signal.module, signal.state)),
+        default=None,
+    )
 
 
-def geometric_mean(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Pointwise geometric mean of curves of any lengths, over those that are known and positive at a point."""
-    width = max(map(len, curves))
-    log = np.full((len(curves), width), np.nan)
-    for row, curve in zip(log, curves, strict=True):
-        positive = np.flatnonzero(np.isfinite(curve) & (curve > 0))
-        row[positive] = np.log(curve[positive])
-    known = ~np.isnan(log)
-    count = known.sum(0)
-    total = np.where(known, log, 0.0).sum(0)
-    mean = np.divide(total, count, out=np.full(width, np.nan), where=count > 0)
-    return np.exp(mean)
+def place_name(signal: Signal) -> str:
+    """``h, layer 0``, ``encoder c, layer 1, reverse``."""
+    layer = "" if signal.axis in ("layer", "depth") else f", layer {signal.layer}"
+    return f"{_state(signal)}{layer}" + (", reverse" if signal.direction == "reverse" else "")
 
 
-def _labels(runs: Sequence[Run]) -> list[str]:
-    """What tells the runs apart: differing config values, and the seed unless that makes too many curves."""
-    keys = differing_keys(runs)
-    groups = [key for key, value in runs[0].config.items() if isinstance(value, dict)]
-    bare = []
-    for run in runs:
-        flat = flat_config(run.config)
-        bare.append(" ".join(str(flat[key]) if key in groups else f"{key}={flat[key]}" for key in keys if key in flat))
-    if len(runs) > MOST_CURVES:
-        return [label or f"{runs[0].config['model']['name']}, all seeds" for label in bare]
-    seeds = len({run.info["seed"] for run in runs}) > 1
-    labels = [
-        f"{label} seed={run.info['seed']}".strip() if seeds else label for label, run in zip(bare, runs, strict=True)
+def _state(signal: Signal) -> str:
+    return f"{signal.module} {signal.state}" if signal.module in PARTS else signal.state
+
+
+def _find(run: Run, dash: int, view: View, when: When, *, every_place: bool) -> Found | None:
+    """The run's curves after ``when`` steps; where nothing was measured then, those of the last time before."""
+    signals = last_shown(view, [signal for signal in run.record.signals if when is None or signal.step <= when])
+    headline = headline_signal(signals)
+    if not every_place:
+        signals = [] if headline is None else [headline]
+    if not signals:
+        return None
+    end = run.info["step"] - 1 if run.status == "diverged" else None
+    diverged = end if end is not None and (when is None or when >= end) else None
+    return Found(run, dash, signals, signals[0].step, diverged)
+
+
+def _of_one(found: Sequence[Found], several: bool) -> list[Curve]:
+    """All places of a run: a colour for each place, a dash for each training step."""
+    return [
+        _curve(
+            place_name(signal) + (f", {_after([one.step])}" if several else ""),
+            signal,
+            (number, one.dash) if several else (number,),
+        )
+        for one in found
+        for number, signal in enumerate(one.signals)
     ]
-    return labels if len(set(labels)) == len(labels) else [run.name for run in runs]
+
+
+def _of_several(runs: Sequence[Run], found: Sequence[Found], several: bool, floor: float | None) -> list[Curve]:
+    """The first layer's memory of every arm: a colour for the first setting, a dash for the second.
+
+    With several training steps it is a colour for each arm and a dash for each step.
+    """
+    steps_differ = {dash: len({one.step for one in found if one.dash == dash}) > 1 for dash in range(len(found))}
+    curves = []
+    for number, arm in enumerate(arms(runs, by_seed=len(runs) <= MOST_CURVES)):
+        for dash in sorted({one.dash for one in found}):
+            members = [one for one in found if one.dash == dash and one.run in arm.runs]
+            look = (number, dash) if several else arm.look
+            if len(arm.runs) > 1:
+                curves.append(_pooled(arm.label, members, several, floor, look))
+            elif members:
+                curves.append(_single(arm.label, members[0], several or steps_differ[dash], look))
+    return curves
+
+
+def _single(label: str, one: Found, say_step: bool, look: Look) -> Curve:
+    """The curve of an arm's only run."""
+    (signal,) = one.signals
+    words = [f"{label} ({_state(signal)})"]
+    words += [f"diverged at step {one.diverged}"] if one.diverged is not None else []
+    words += [_after([one.step])] if say_step or one.diverged is not None else []
+    return _curve(", ".join(words), signal, look)
+
+
+def _pooled(label: str, members: Sequence[Found], say_step: bool, floor: float | None, look: Look) -> Curve:
+    """The median over an arm's seeds; those that diverged are counted and left out, for they have no such curve."""
+    kept = [one for one in members if one.diverged is None]
+    diverged = len(members) - len(kept)
+    if not kept:
+        return Curve(f"{label}: no curve, {diverged} of {len(members)} seeds diverged", np.empty(0), look=look)
+    parts = [_measured(one.signals[0]) for one in kept]
+    start = max(first for first, _ in parts)
+    curves = [values[start - first :] for first, values in parts]
+    vanished = sum(bool((values < (floor or FLOORS["float64"])).any()) for values in curves)
+    at_least, most = seeds_at(curves).min(), len(curves)
+    seeds = f"{most} seeds" if at_least == most else f"{at_least} to {most} seeds"
+    words = [f"{label} ({_state(kept[0].signals[0])})"]
+    words += [_after([one.step for one in kept])] if say_step else []
+    words += [f"median over {seeds} ({vanished} vanished, {diverged} diverged)"]
+    y = median_over_seeds(curves)
+    return Curve(", ".join(words), y, start + np.arange(len(y)), look)
+
+
+def _curve(label: str, signal: Signal, look: Look) -> Curve:
+    start, values = _measured(signal)
+    return Curve(label, values, start + np.arange(len(values)), look)
+
+
+def _measured(signal: Signal) -> tuple[int, np.ndarray]:
+    """Where the curve begins and its values, without the points that were never measured.
+
+    These are NaN: the lags within a decoder at the beginning of its encoder's lag curve, and the padding behind the
+    longest sequence at the end of a profile. A NaN elsewhere is a value, and so is one that an overflow leads to.
+    """
+    values = signal.values
+    known = np.flatnonzero(~np.isnan(values))
+    if signal.axis in ("lag", "path"):
+        return int(known[0]), values[known[0] :]
+    overflowed = signal.direction == "reverse" and np.isinf(values[known[-1]])
+    return 0, values if overflowed else values[: known[-1] + 1]
+
+
+def _title(runs: Sequence[Run], view: View, found: Sequence[Found]) -> str:
+    """What is drawn, and after how many training steps."""
+    states = sorted({signal.state for one in found for signal in one.signals}, reverse=True)  # h before c
+    title = re.sub(r"{state}(\S+)", lambda at: " or ".join(state + at[1] for state in states), view.title)
+    moments = []
+    for dash in sorted({one.dash for one in found}, reverse=True):
+        kept = [one for one in found if one.dash == dash]
+        kept = [one for one in kept if one.diverged is None] or kept
+        moments.append(_after([one.step for one in kept]) + (" (dashed)" if dash == 1 else ""))
+    title = f"{title}, {' and '.join(moments)}"
+    if len(runs) > 1:
+        return title
+    diverged = found[-1].diverged
+    return f"{runs[0].name}{'' if diverged is None else f' (diverged at step {diverged})'}\n{title}"
+
+
+def _after(steps: Sequence[int]) -> str:
+    """``at initialisation``, ``after 3000 steps``, ``after 300 to 3000 steps``."""
+    first, last = min(steps), max(steps)
+    if first == last:
+        return "at initialisation" if last == 0 else f"after {last} step{'s' * (last != 1)}"
+    return f"after {first} to {last} steps"

@@ -1,11 +1,15 @@
-"""The table of runs: what differs between their configs, and what came of it."""
+"""The table of runs: the settings that differ, and the results."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqablate.compare.settings import differing_keys, headings, settings, shown
 from seqablate.config.flat import flat_config
+from seqablate.errors import printable
 from seqablate.record.run import Run
 from seqablate.signals.views import memory_rank
 from seqablate.signals.words import duration, half_life, number, percent, rate_cell
@@ -13,30 +17,37 @@ from seqablate.signals.words import duration, half_life, number, percent, rate_c
 if TYPE_CHECKING:
     from rich.table import Table
 
-# How a run was watched and kept is no difference between runs; the seed has a column of its own.
-NEVER_SHOWN = {
-    *("name", "quiet", "output_dir", "seed", "device", "threads", "backend"),
-    *("probe.every", "eval.every", "eval.size", "checkpoint.every", "checkpoint.keep"),
-}
-AFTER_METRIC = ("test", "solved at", "decay/step", "half-life", "clipped", "time")
-LEAST_TELLING = ("time", "clipped", "steps", "test", "half-life")  # the first to go where the terminal is narrow
+LEAST_TELLING = ("folder", "time", "clipped", "half-life", "steps done", "test")  # the first to go on a narrow terminal
 SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
 
+Row = dict[str, Any]
 
-def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """Config keys whose values are not the same in all runs that have them, in the config's order.
 
-    A key that only one variant has is no difference of its own (``model`` says it already) until two runs of that
-    variant differ in it: ``clip.max_norm`` beside ``clip=none``.
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what it is called, and a run's cell in it as text.
+
+    Attributes:
+        name: in the line that says what was left out.
+        heading: rich markup, perhaps of several lines.
+        left: aligned to the left.
+        folds: long cells go on in another line.
     """
-    flats = [flat_config(run.config) for run in runs]
-    keys = dict.fromkeys(key for flat in flats for key in flat if key not in NEVER_SHOWN)
-    return [key for key in keys if len({repr(flat[key]) for flat in flats if key in flat}) > 1]
+
+    name: str
+    heading: str
+    cell: Callable[[Row], str]
+    left: bool = False
+    folds: bool = False
 
 
 def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One plain dict a run, for the table and for ``--json``."""
+    """One plain dict a run, for the table and for ``--json``.
+
+    ``measured_step`` is the training step of ``value`` and of ``decay``: the last evaluation, which for a run that
+    diverged or was interrupted lies before its last step.
+    """
     keys = differing_keys(runs)
     return [_row(run, keys) for run in runs]
 
@@ -44,7 +55,8 @@ def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
 def _row(run: Run, keys: list[str]) -> dict[str, Any]:
     info, metric = run.info, run.info["metric"]
     flat = flat_config(run.config)
-    final = info.get("final") or {}
+    final, measured = info.get("final") or {}, info.get("measured_step")
+    dated = measured is not None or run.status != "diverged"  # the numbers of a diverged run are of an earlier step
     return {
         "run": str(run.path),
         "config": {key: flat[key] for key in keys if key in flat},
@@ -52,12 +64,13 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
         "status": run.status,
         "step": info["step"],
         "metric": metric["name"],
-        "value": final.get(metric["name"]),
+        "measured_step": measured,
+        "value": final.get(metric["name"]) if dated else None,
         "chance": metric["chance"],
         "goal": metric["goal"],
         "test": ((info.get("test") or {}).get("metrics") or {}).get(metric["name"]),
         "solved_at": info.get("solved_at"),
-        "decay": headline_decay(info),
+        "decay": headline_decay(info) if dated else None,
         "clipped_share": info.get("clipped_share"),
         "seconds": (info.get("seconds") or {}).get("total"),
         "message": info.get("message"),
@@ -71,66 +84,123 @@ def headline_decay(info: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def render_table(runs: Sequence[Run], width: int) -> Table:
-    """The rows as a rich table, without its least telling columns where ``width`` characters cannot hold them."""
+    """The rows as a rich table in which a run's name is what sets it apart: its settings and its seed.
+
+    What ``width`` characters cannot hold is left out, the least telling columns first, and a line below says so. Where
+    that is not enough, the settings share a column and go on in further lines.
+    """
+    data, keys = rows(runs), differing_keys(runs)
+    named = len(runs) > 1 and len({(repr(row["config"]), row["seed"]) for row in data}) == len(runs)
+    losable = LEAST_TELLING[not named :]
+    columns = [*_setting_columns(keys), *_result_columns(data)]
+    for count in range(len(losable) + 1):
+        kept = [column for column in columns if column.name not in losable[:count]]
+        if _width(_table(kept, data[:SAMPLE])) <= width:  # a thousand rows are as wide as some of them
+            return _table(kept, data, losable[:count])
+    together = [Column("settings", "settings", _together, left=True, folds=True)] if keys else []
+    return _table([*together, *kept[len(keys) :]], data, losable)
+
+
+def _width(table: Table) -> int:
+    """Characters across a table that nothing folds."""
     from rich.console import Console
     from rich.measure import Measurement
 
-    data, roomy = rows(runs), Console(width=1000)
-    for count in range(len(LEAST_TELLING) + 1):
-        left_out = LEAST_TELLING[:count]
-        few = _table(data[:SAMPLE], runs[:SAMPLE], left_out)  # a thousand rows are as wide as some of them
-        if Measurement.get(roomy, roomy.options, few).maximum <= width:
-            break
-    return _table(data, runs, left_out)
+    console = Console(width=1000)
+    return Measurement.get(console, console.options, table).maximum
 
 
-def _table(data: list[dict[str, Any]], runs: Sequence[Run], left_out: Sequence[str]) -> Table:
+def _table(columns: Sequence[Column], data: Sequence[Row], left_out: Sequence[str] = ()) -> Table:
     from rich import box
-    from rich.markup import escape
     from rich.table import Table
 
-    one_metric = len({row["metric"] for row in data}) == 1
-    keys = list(dict.fromkeys(key for row in data for key in row["config"]))
-    metric = _metric_heading(data[0]) if one_metric else "metric (chance)"
-    names = ["run", *keys, "seed", "status", "steps", metric, *AFTER_METRIC]
-    kept = [i for i, name in enumerate(names) if name not in left_out]
-    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i in kept:
-        left = i <= len(keys) or names[i] == "status"
-        table.add_column(escape(names[i]), justify="left" if left else "right", overflow="fold")
-    for row, run in zip(data, runs, strict=True):
-        cells = _cells(row, run, keys, one_metric)
-        table.add_row(*(cells[i] for i in kept))
+    caption = f"left out for lack of width: {', '.join(left_out)} (seqablate show --json has all)" if left_out else None
+    table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
+    for column in columns:
+        justify: Any = "left" if column.left else "right"
+        table.add_column(column.heading, justify=justify, no_wrap=not column.folds, overflow="fold")
+    for row in data:
+        table.add_row(*(column.cell(row) for column in columns))
     return table
 
 
-def _unit(fit: dict[str, Any]) -> str:
-    """Decay is per timestep, unless a net knows no time."""
-    return " by layer" if fit["axis"] == "depth" else ""
+def _setting_columns(keys: Sequence[str]) -> list[Column]:
+    def column(key: str, heading: str) -> Column:
+        heading = "steps asked" if heading == "steps" else heading
+        return Column(key, _text(heading), lambda row: _text(_value(row, key)), left=True)
+
+    return [column(key, heading) for key, heading in headings(keys).items()]
 
 
-def _metric_heading(row: dict[str, Any]) -> str:
-    goal = f"\ngoal {number(row['goal'])}" if row["goal"] is not None else ""
-    return f"{row['metric']}\nchance {number(row['chance'])}{goal}"
+def _result_columns(data: Sequence[Row]) -> list[Column]:
+    one_metric = len({row["metric"] for row in data}) == 1
+    return [
+        Column("seed", "seed", lambda row: str(row["seed"])),
+        Column("status", "status", _status, left=True),
+        Column("steps done", "steps\ndone", lambda row: str(row["step"])),
+        Column("metric", _metric_heading(data[0]) if one_metric else "metric\n(chance)", _metric(one_metric)),
+        Column("test", "test", lambda row: number(row["test"])),
+        Column("solved", "solved\nat step", _solved),
+        Column("decay", "decay\nper step", _decay),
+        Column("half-life", "half-life", _half_life),
+        Column("clipped", "clipped", lambda row: percent(row["clipped_share"])),
+        Column("time", "time", lambda row: duration(row["seconds"]) if row["seconds"] else "–"),
+        Column("folder", "folder", lambda row: _text(Path(row["run"]).name), left=True, folds=True),
+    ]
 
 
-def _cells(row: dict[str, Any], run: Run, keys: list[str], one_metric: bool) -> list[str]:
+def _text(words: str) -> str:
+    """Words of a record as they are: no markup, no control characters."""
     from rich.markup import escape
 
-    style = STATUS_STYLE.get(row["status"], "yellow")
-    value = number(row["value"])
+    return escape(printable(words))
+
+
+def _value(row: Row, key: str) -> str:
+    return shown(row["config"][key]) if key in row["config"] else "–"
+
+
+def _together(row: Row) -> str:
+    return _text(" ".join(settings(row["config"])))
+
+
+def _status(row: Row) -> str:
+    return f"[{STATUS_STYLE.get(row['status'], 'yellow')}]{_text(row['status'])}[/]"
+
+
+def _solved(row: Row) -> str:
+    return "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]"
+
+
+def _metric_heading(row: Row) -> str:
+    goal = f"\ngoal {number(row['goal'])}" if row["goal"] is not None else ""
+    return f"{_text(row['metric'])}\nchance {number(row['chance'])}{goal}"
+
+
+def _metric(one_metric: bool) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        value = number(row["value"])
+        return value if one_metric else f"{_text(row['metric'])} {value} ({number(row['chance'])})"
+
+    return lambda row: cell(row) + _dated(row, row["value"])
+
+
+def _dated(row: Row, value: Any) -> str:
+    """The training step of a number, where it is not the run's last one."""
+    if value is None or row["measured_step"] in (None, row["step"]):
+        return ""
+    return f"\nat step {row['measured_step']}"
+
+
+def _decay(row: Row) -> str:
     fit = row["decay"]
-    return [
-        escape(run.name),
-        *(escape(str(row["config"].get(key, "–"))) for key in keys),
-        str(row["seed"]),
-        f"[{style}]{row['status']}[/]",
-        str(row["step"]),
-        value if one_metric else f"{row['metric']} {value} ({number(row['chance'])})",
-        number(row["test"]),
-        "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]",
-        f"{rate_cell(fit)} ({fit['state']}{_unit(fit)})" if fit else "–",
-        half_life(fit) + (" layers" if fit["axis"] == "depth" else "") if fit else "–",
-        percent(row["clipped_share"]),
-        duration(row["seconds"]) if row["seconds"] else "–",
-    ]
+    if not fit:
+        return "–"
+    unit = " by layer" if fit["axis"] == "depth" else ""  # it is per timestep, unless a net has no time axis
+    words = dict.fromkeys([_text(fit["verdict"]), rate_cell(fit)])  # the rate may be the verdict again
+    return f"{' '.join(words)} ({_text(fit['state'])}{unit})" + _dated(row, fit)
+
+
+def _half_life(row: Row) -> str:
+    fit = row["decay"]
+    return half_life(fit) + (" layers" if fit["axis"] == "depth" else "") if fit else "–"

@@ -3,77 +3,128 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seqablate.figures.curve import ENDS, Curve, End, floor_words, least_drawn, log_range
+from seqablate.figures.styles import spread, styles
+from seqablate.figures.words import plain
+
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg")
-# Told apart with every common form of colour blindness (Okabe & Ito 2008); yellow is left out: too faint on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
-LEGEND_INSIDE = 6  # a longer legend would cover the curves and goes beside them
+MARKERS = {"zero": "v", "overflow": "^", "nan": "X"}
+DOTTED = (0, (1, 1.5))
+INSIDE_CURVES, INSIDE_CHARACTERS = 6, 44  # a legend of more curves, or of longer labels, stands beside the axes
+LEGEND_CHARACTERS, LEGEND_LINES = 72, 48  # of a column of the legend
+TITLE_CHARACTERS = 92
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Curve:
-    """One line: ``y`` [N] against ``x`` [N] (0, 1, ... when left out). Zeros and NaN are gaps, never clamped."""
+def draw_log_curves(
+    curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str, floor: float | None = None
+) -> Figure:
+    """Overlay curves on a log10 axis, with a legend that is never cut (beside the axes when it is long).
 
-    label: str
-    y: np.ndarray
-    x: np.ndarray | None = None
+    Where a curve runs into 0, inf or NaN, its end is marked, and the legend says what the mark means. Drawn without
+    pyplot, so that nothing global is touched and no display is needed.
 
-    def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """x and y, with NaN wherever a logarithm does not exist."""
-        x = np.arange(len(self.y)) if self.x is None else np.asarray(self.x)
-        drawable = np.isfinite(self.y) & (self.y > 0)
-        return x, np.where(drawable, self.y, np.nan)
-
-
-def draw_log_curves(curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str) -> Figure:
-    """Overlay curves on a log10 axis, with a legend (beside the axes when it is long).
-
-    Drawn without pyplot, so that nothing global is touched and no display is needed.
+    Args:
+        curves: of any lengths.
+        title, xlabel, ylabel: shown letter by letter.
+        floor: norms below it are inexact; a line marks it where a curve comes near. None: there is no such floor.
 
     Example:
         >>> figure = draw_log_curves([Curve("fades", 0.5 ** np.arange(9.0))], title="", xlabel="lag k", ylabel="norm")
         >>> save(figure, "fades.svg")  # doctest: +SKIP
     """
-    aside = len(curves) > LEGEND_INSIDE
-    figure, axes = blank(width=10.5 if aside else 8.0, height=4.8)
-    for position, curve in enumerate(curves):
-        x, y = curve.points()
-        alone = _alone(y)
-        axes.plot(
-            x,
-            y,
-            label=curve.label,
-            color=PALETTE[position % len(PALETTE)],
-            linestyle=DASHES[position // len(PALETTE) % len(DASHES)],
-            linewidth=2.0,
-            marker="o" if alone else None,  # no line leads to them
-            markevery=alone,
-        )
-    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log")
-    axes.set_title(title, loc="left", fontsize="medium", fontweight="bold")
+    figure, axes = blank(width=8.0, height=4.8)
+    least = least_drawn(floor)
+    bottom, top = log_range(curves, floor) or (-1.0, 1.0)
+    margin = 0.05 * (top - bottom)
+    heights = {"zero": 10.0 ** (bottom - margin), "overflow": 10.0 ** (top + margin)}  # the edges of the axes
+    looks = styles([curve.look or spread(position) for position, curve in enumerate(curves)])
+    handles: list[Artist] = []
+    kinds = set()
+    for curve, look in zip(curves, looks, strict=True):
+        handles.append(_draw_curve(axes, curve, look, least))
+        for end in curve.ends(least):
+            _draw_end(axes, end, curve, look["color"], heights)
+            kinds.add(end.kind)
+    handles += [_mark(axes, kind) for kind in ENDS if kind in kinds]
+    if floor is not None and bottom < math.log10(floor) + 1:
+        handles.append(axes.axhline(floor, color="0.4", linewidth=1.0, linestyle=(0, (6, 3)), label=floor_words(floor)))
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log", ylim=(heights["zero"], heights["overflow"]))
     axes.margins(x=0.02)
-    if aside:
-        figure.legend(loc="outside right upper", fontsize="small", frameon=False)
-    elif curves:
-        axes.legend(fontsize="small", frameon=False)
+    axes.minorticks_off()  # nine in every decade, and none of them labelled: half of the time of drawing
+    axes.locator_params(axis="x", integer=True)
+    plain(axes.xaxis.label, axes.yaxis.label)
+    plain(axes.set_title(title, loc="left", fontsize="medium", fontweight="bold"), width=TITLE_CHARACTERS)
+    if handles:
+        _add_legend(figure, axes, handles)
     return figure
+
+
+def _draw_curve(axes: Axes, curve: Curve, look: Mapping[str, Any], least: float) -> Artist:
+    """The line, with a dot for every point that no line leads to."""
+    x, y = curve.points(least)
+    color, marker = look["color"], look["marker"]
+    axes.plot(x, y, linewidth=2.0, markersize=5, markevery=max(1, len(y) // 8), **look)
+    alone = _alone(y)
+    if alone and not marker:
+        axes.plot(x[alone], y[alone], linestyle="none", marker="o", markersize=5, color=color)
+    (handle,) = axes.plot([], [], label=curve.label, linewidth=2.0, markersize=5, **look)
+    return handle
 
 
 def _alone(y: np.ndarray) -> list[int]:
     """Where a point stands between two gaps."""
     gap = np.concatenate([[True], ~np.isfinite(y), [True]])
     return [int(i) for i in np.flatnonzero(~gap[1:-1] & gap[:-2] & gap[2:])]
+
+
+def _draw_end(axes: Axes, end: End, curve: Curve, color: str, heights: Mapping[str, float]) -> None:
+    """A mark where the curve ends, and a dotted line that leads to it."""
+    x, y = curve.points()
+    height = heights.get(end.kind, heights["overflow"] if end.beside is None else float(y[end.beside or 0]))
+    if end.beside is not None:
+        axes.plot([x[end.beside], end.x], [y[end.beside], height], color=color, linewidth=1.2, linestyle=DOTTED)
+    axes.plot([end.x], [height], linestyle="none", marker=MARKERS[end.kind], markersize=8, color=color, clip_on=False)
+
+
+def _mark(axes: Axes, kind: str) -> Artist:
+    """The legend's entry for one kind of end."""
+    (handle,) = axes.plot([], [], linestyle="none", marker=MARKERS[kind], markersize=7, color="0.4", label=ENDS[kind])
+    return handle
+
+
+def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Artist]) -> None:
+    """Inside where it covers little; else beside the axes, for which the figure grows as far as it must."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    longest = max(len(str(handle.get_label())) for handle in handles)
+    if len(handles) <= INSIDE_CURVES and longest <= INSIDE_CHARACTERS:
+        plain(*axes.legend(handles=handles, fontsize="small", frameon=False).get_texts())
+        return
+    lines = sum(math.ceil(len(str(handle.get_label())) / LEGEND_CHARACTERS) for handle in handles)
+    legend = figure.legend(
+        handles=handles,
+        loc="outside right upper",
+        fontsize="small",
+        frameon=False,
+        handlelength=3.2,
+        ncols=math.ceil(lines / LEGEND_LINES),
+    )
+    plain(*legend.get_texts(), width=LEGEND_CHARACTERS)
+    size = legend.get_window_extent(FigureCanvasAgg(figure).get_renderer())
+    width, height = figure.get_size_inches()
+    figure.set_size_inches(width + size.width / figure.dpi, max(height, size.height / figure.dpi + 0.2))
 
 
 def blank(
@@ -98,13 +149,21 @@ def blank(
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a figure as PNG or SVG, by the suffix. No date goes into the file.
 
+    A file of this name is replaced; a link of this name as well, and never what it points to.
+
     Raises:
         ValueError: the suffix is neither ``.png`` nor ``.svg``.
     """
     path = Path(path)
     if path.suffix not in FORMATS:
         raise ValueError(f"cannot draw {path.name!r}: the file name must end in .png or .svg")
-    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
+    content = io.BytesIO()
+    metadata = {"Date": None} if path.suffix == ".svg" else None
+    figure.savefig(content, format=path.suffix[1:], metadata=metadata)
+    figure.set_layout_engine("none")  # it has its layout now; finding it again would double the time
+    path.unlink(missing_ok=True)
+    with path.open("xb") as file:
+        file.write(content.getvalue())
     return path
 
 

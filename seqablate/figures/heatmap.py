@@ -6,24 +6,26 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqablate.figures.cells import draw_cells, explanation, log10
 from seqablate.figures.curves import blank
+from seqablate.figures.words import plain
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_COLUMNS = 400  # more than the pixels can show; thinning keeps a long run's picture quick to draw
-DECADES = 12  # the colour bar reaches this far below the largest norm: further down, differences stop mattering
+SPAN = (-10.0, 2.0)  # log10 of the norms at the ends of the colours: fixed, so that the pictures of all runs compare
 
 
 def draw_heatmap(
     norms_ST: np.ndarray, steps_S: np.ndarray, *, title: str, label: str, ylabel: str = "timestep t"
 ) -> Figure:
-    """Draw norms measured at S training steps over T timesteps (or layers).
+    """Draw norms measured at S training steps over T timesteps (or layers), in the same colours for every run.
 
     Args:
-        norms_ST: [S, T] gradient norms; NaN (unknown) and zero stay white.
+        norms_ST: [S, T] gradient norms; cells of 0, inf and NaN are explained under the picture.
         steps_S: [S] training steps, increasing.
-        title: what is shown, in words.
+        title: what is shown, in words; the range of training steps is added.
         label: what the colour means, e.g. ``log10 ‖dL/dh‖``.
         ylabel: what the T rows are.
 
@@ -33,22 +35,20 @@ def draw_heatmap(
     if not len(steps_S) or len(steps_S) != len(norms_ST):
         raise ValueError(f"{len(norms_ST)} rows of norms for {len(steps_S)} training steps")
     keep = np.unique(np.linspace(0, len(steps_S) - 1, MOST_COLUMNS).round().astype(int))
-    norms_ST, steps_S = norms_ST[keep], np.asarray(steps_S, dtype=float)[keep]
-    usable = np.isfinite(norms_ST) & (norms_ST > 0)
-    log_TS = np.log10(norms_ST, out=np.full(norms_ST.shape, np.nan), where=usable).T
-    top = float(log_TS[usable.T].max()) if usable.any() else 0.0
-    bottom = float(log_TS[usable.T].min()) if usable.any() else -1.0
+    steps_S, log_TS = np.asarray(steps_S, dtype=float)[keep], log10(norms_ST[keep]).T
 
     # Drawn at the end of every run, so its time counts: fixed edges instead of a search for them.
-    figure, axes = blank(width=4.8, height=3.0, edges=(0.12, 0.16, 0.93, 0.9))
-    axes.grid(False)
+    figure, axes = blank(width=5.4, height=3.5, edges=(0.11, 0.19, 0.93, 0.85))
     timesteps = np.arange(log_TS.shape[0] + 1) - 0.5
-    picture = axes.pcolormesh(
-        _edges(steps_S), timesteps, log_TS, cmap="viridis", vmin=max(bottom, top - DECADES), vmax=top, rasterized=True
-    )
-    figure.colorbar(picture, ax=axes, label=label, extend="min" if bottom < top - DECADES else "neither")
+    mesh = draw_cells(axes, _edges(steps_S), timesteps, log_TS, span=SPAN, shading="flat")
+    bar = figure.colorbar(mesh, ax=axes, label=label, extend="both")
     axes.set(xlabel="training step", ylabel=ylabel)
-    axes.set_title(title, loc="left", fontsize="small", fontweight="bold")
+    axes.locator_params(integer=True)
+    covered = f"steps {steps_S[0]:.0f} to {steps_S[-1]:.0f}" if len(steps_S) > 1 else f"after {steps_S[0]:.0f} steps"
+    heading = axes.set_title(f"{title}, {covered}", loc="left", fontsize="small", fontweight="bold")
+    plain(heading, width=58)
+    plain(bar.ax.yaxis.label, axes.xaxis.label, axes.yaxis.label)
+    plain(figure.text(0.02, 0.02, explanation(log_TS), fontsize="x-small"))
     return figure
 
 

@@ -3,84 +3,147 @@
 from __future__ import annotations
 
 import math
+import string
 from collections.abc import Sequence
 
 import numpy as np
 
-from seqablate.figures.curves import Curve
+from seqablate.errors import printable
+from seqablate.figures.curve import Curve, floor_words, least_drawn, log_range
+from seqablate.figures.words import wrapped
 
 # The bit of each of a braille cell's dots, by row (down) and column (across); see Unicode block U+2800.
 DOTS = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-COLOURS = (34, 31, 32, 35, 36, 33, 37)  # ANSI foregrounds, in the order of curves.PALETTE as far as there are any
+COLOURS = (34, 31, 32, 35, 36, 33, 39)  # ANSI foregrounds, as near to styles.PALETTE as there are any
 RESET = "\x1b[0m"
+LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits
+MARGIN = 8  # characters left of the axis
+ROWS = {"zero": "0", "overflow": "inf", "nan": "NaN"}  # names of the rows for values without a logarithm
 
 
 def plot_log_curves(
-    curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str, width: int, height: int = 16, colour: bool = False
+    curves: Sequence[Curve],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    width: int,
+    height: int = 16,
+    colour: bool = False,
+    floor: float | None = None,
 ) -> str:
     """The picture of :func:`seqablate.figures.curves.draw_log_curves` as text.
 
-    Without colour the curves carry a letter each, at their right end and in the legend.
+    Every curve has a letter, at its right end and in the legend. Where a curve runs into 0, inf or NaN, its letter
+    stands in a row of that name, under or over the drawing.
 
     Args:
-        width: characters the drawing may take; at least 40 are used.
-        height: lines of the drawing itself, without title, axis and legend.
+        width: characters that a line may take; at least 40.
+        height: lines of the drawing itself, without title, rows for 0, inf and NaN, axis and legend.
         colour: write ANSI colours; for a terminal only.
+        floor: norms below it are inexact: a line marks it where a curve comes near. None: there is no such floor.
 
     Returns:
         The text, without a newline at its end.
     """
-    drawn = [_segments(curve) for curve in curves]
-    every = [segment for segments in drawn for segment in segments]
-    if not every:
-        return f"{title}\n(nothing to draw)"
-    margin = 8
-    columns = max(width, 40) - margin - 2
-    left, right = _range([x for x, _ in every])
-    bottom, top = (f(edge) for f, edge in zip((math.floor, math.ceil), _range([y for _, y in every]), strict=True))
-    ticks = {round((top - e) / (top - bottom) * (height - 1)): f"1e{e:+d}" for e in _decades(bottom, top)}
-    cells = np.zeros((height, columns), dtype=int)
-    owner = np.full((height, columns), -1)
-    ends: dict[tuple[int, int], str] = {}
-    for number, segments in enumerate(drawn):
-        for x, y in segments:
-            across = (x - left) / (right - left) * (2 * columns - 1)
-            down = (top - y) / (top - bottom) * (4 * height - 1)
-            column, row = _trace(across, down)
-            np.bitwise_or.at(cells, (row // 4, column // 2), DOTS[row % 4, column % 2])
-            owner[row // 4, column // 2] = number
-        if segments:
-            _put_letter(ends, number, row // 4, column // 2)
-
-    def paint(text: str, number: int) -> str:
-        if not colour or number < 0:
-            return text
-        return f"\x1b[{COLOURS[number % len(COLOURS)]}m{text}{RESET}"
-
-    lines = [title, ylabel]
-    for r in range(height):
-        shown = (chr(0x2800 + cells[r, c]) if cells[r, c] else " " for c in range(columns))
-        body = [ends.get((r, c), dot) if not colour else paint(dot, owner[r, c]) for c, dot in enumerate(shown)]
-        lines.append(f"{ticks.get(r, ''):>{margin - 1}} {'┤' if r in ticks else '│'}{''.join(body)}".rstrip())
-    lines.append(" " * margin + "└" + "─" * columns)
-    lines.append(" " * margin + _ruler(left, right, columns, xlabel))
-    lines += [f"{'':{margin}} {paint('━━' if colour else _letter(n), n)} {c.label}" for n, c in enumerate(curves)]
+    width = max(width, 40)
+    head = [*_fitted(title, width), *_fitted(ylabel, width)]
+    if not any(len(curve.y) for curve in curves):
+        return "\n".join([*head[:-1], "(nothing to draw)"])
+    canvas = _Canvas(curves, width - MARGIN - 2, height, floor)
+    for number, curve in enumerate(curves):
+        canvas.add(number, curve)
+    lines = head + canvas.lines(colour)
+    lines += [" " * MARGIN + "└" + "─" * canvas.columns, " " * MARGIN + canvas.ruler(xlabel)]
+    for number, curve in enumerate(curves):
+        first, *others = _fitted(curve.label, width - MARGIN - 3)
+        lines.append(f"{'':{MARGIN}} {_paint(_letter(number), number, colour)} {first}")
+        lines += [f"{'':{MARGIN}}   {line}" for line in others]
+    if canvas.floor_row is not None and floor is not None:
+        lines += [f"{'':{MARGIN}} {line}" for line in _fitted(f"┄ {floor_words(floor)}", width - MARGIN - 1)]
     return "\n".join(lines)
 
 
-def _segments(curve: Curve) -> list[tuple[np.ndarray, np.ndarray]]:
-    """x and log10(y) of every stretch between gaps."""
-    x, y = curve.points()
-    there = np.flatnonzero(np.isfinite(y))
-    stretches = np.split(there, np.flatnonzero(np.diff(there) > 1) + 1)
-    return [(x[stretch].astype(float), np.log10(y[stretch])) for stretch in stretches if len(stretch)]
+class _Canvas:
+    """Cells with dots, the curve that drew each of them last, and the letters that replace some of them."""
 
+    def __init__(self, curves: Sequence[Curve], columns: int, height: int, floor: float | None) -> None:
+        self.columns, self.height, self.least = columns, height, least_drawn(floor)
+        xs = np.concatenate([curve.points()[0] for curve in curves]).astype(float)
+        self.left, self.right = float(xs.min()), float(xs.max())
+        bottom, top = log_range(curves, floor) or (-1.0, 1.0)
+        self.bottom, self.top = math.floor(bottom), math.ceil(top)
+        self.cells = np.zeros((height, columns), dtype=int)
+        self.owner = np.full((height, columns), -1)
+        self.letters: dict[tuple[int, int], int] = {}
+        self.ends: dict[str, dict[int, int]] = {}  # what curves run into -> column -> curve
+        self.floor_row = None if floor is None else self._row(math.log10(floor))
 
-def _range(values: list[np.ndarray]) -> tuple[float, float]:
-    """Smallest and largest value of all curves, never the same."""
-    every = np.concatenate(values)
-    low, high = float(every.min()), float(every.max())
-    return (low, high) if high > low else (low - 0.5, high + 0.5)
+    def add(self, number: int, curve: Curve) -> None:
+        """Draw a curve, its letter at its right end, and letters wherever it runs into 0, inf or NaN."""
+        x, y = curve.points(self.least)
+        there = np.flatnonzero(np.isfinite(y))
+        for stretch in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1):
+            if len(stretch):
+                column, row = _trace(self._across(x[stretch]), self._down(np.log10(y[stretch])))
+                np.bitwise_or.at(self.cells, (row // 4, column // 2), DOTS[row % 4, column % 2])
+                self.owner[row // 4, column // 2] = number
+        if len(there):
+            self._put_letter(number, row // 4, column // 2)
+        for end in curve.ends(self.least):
+            taken = self.ends.setdefault(end.kind, {})
+            wanted = int(self._across(np.array([end.x]))[0].round()) // 2
+            free = sorted(set(range(self.columns)) - taken.keys(), key=lambda column: abs(column - wanted))
+            taken |= dict.fromkeys(free[:1], number)
+
+    def lines(self, colour: bool) -> list[str]:
+        """The drawing from top to bottom, with its vertical axis."""
+        step = max(1, math.ceil((self.top - self.bottom) / 5))
+        ticks = {self._row(e): f"1e{e:+d}" for e in range(self.top, self.bottom - 1, -step)}
+        rows = [self._end_row(kind, colour) for kind in ("nan", "overflow") if kind in self.ends]
+        for r in range(self.height):
+            body = "".join(self._cell(r, c, colour) for c in range(self.columns))
+            rows.append(f"{ticks.get(r, ''):>{MARGIN - 1}} {'┤' if r in ticks else '│'}{body}".rstrip())
+        return rows + [self._end_row(kind, colour) for kind in ("zero",) if kind in self.ends]
+
+    def ruler(self, label: str) -> str:
+        """The line under the horizontal axis: first value, label in the middle, last value."""
+        first, last = f"{self.left:g}", f"{self.right:g}"
+        room = self.columns - len(first) - len(last)
+        return f" {first}{label[: room - 2]:^{room}}{last}"
+
+    def _cell(self, r: int, c: int, colour: bool) -> str:
+        if (r, c) in self.letters:
+            return _paint(_letter(self.letters[r, c]), self.letters[r, c], colour)
+        if self.cells[r, c]:
+            return _paint(chr(0x2800 + self.cells[r, c]), int(self.owner[r, c]), colour)
+        return "┄" if r == self.floor_row else " "
+
+    def _end_row(self, kind: str, colour: bool) -> str:
+        found = self.ends[kind]
+        body = (_paint(_letter(found[c]), found[c], colour) if c in found else " " for c in range(self.columns))
+        return f"{ROWS[kind]:>{MARGIN - 1}} ┤{''.join(body)}".rstrip()
+
+    def _put_letter(self, number: int, rows: np.ndarray, columns: np.ndarray) -> None:
+        """At the right end of the curve, at the nearest cell of it without a letter, or over or under it."""
+        own = list(zip(reversed(rows.tolist()), reversed(columns.tolist()), strict=True))
+        near = sorted(np.ndindex(self.height, self.columns), key=lambda cell: math.dist(cell, own[0]))
+        free = next((cell for cell in (*own, *near) if cell not in self.letters), None)
+        if free is not None:
+            self.letters[free] = number
+
+    def _across(self, x: np.ndarray) -> np.ndarray:
+        """Columns of dots."""
+        return (x - self.left) / max(self.right - self.left, 1e-9) * (2 * self.columns - 1)
+
+    def _down(self, log: np.ndarray) -> np.ndarray:
+        """Rows of dots."""
+        return (self.top - log) / (self.top - self.bottom) * (4 * self.height - 1)
+
+    def _row(self, log: float) -> int | None:
+        """The row of cells of a value; None outside of the drawing."""
+        row = round((self.top - log) / (self.top - self.bottom) * (self.height - 1))
+        return row if 0 <= row < self.height else None
 
 
 def _trace(across: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -93,25 +156,14 @@ def _trace(across: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return np.interp(fine, position, across).round().astype(int), np.interp(fine, position, down).round().astype(int)
 
 
-def _decades(bottom: int, top: int) -> range:
-    """About five exponents of ten between the two, from the top."""
-    return range(top, bottom - 1, -max(1, math.ceil((top - bottom) / 5)))
-
-
 def _letter(number: int) -> str:
-    return "ABCDEFGHIJKLMNOPQRSTUVWXYZ"[number % 26]
+    return LETTERS[number % len(LETTERS)]
 
 
-def _put_letter(ends: dict[tuple[int, int], str], number: int, rows: np.ndarray, columns: np.ndarray) -> None:
-    """Mark a curve at its right end, or at the nearest cell of it that no other curve's letter has taken."""
-    for cell in zip(reversed(rows.tolist()), reversed(columns.tolist()), strict=True):
-        if cell not in ends:
-            ends[cell] = _letter(number)
-            return
+def _paint(text: str, number: int, colour: bool) -> str:
+    return f"\x1b[{COLOURS[number % len(COLOURS)]}m{text}{RESET}" if colour else text
 
 
-def _ruler(left: float, right: float, columns: int, label: str) -> str:
-    """The line under the x axis: first value, label in the middle, last value."""
-    first, last = f"{left:g}", f"{right:g}"
-    room = columns - len(first) - len(last)
-    return f" {first}{label[: room - 2]:^{room}}{last}"
+def _fitted(text: str, width: int) -> list[str]:
+    """The text in lines that a terminal of this width can show, without control characters."""
+    return wrapped("\n".join(printable(line) for line in text.split("\n")), width).split("\n")

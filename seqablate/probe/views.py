@@ -32,7 +32,8 @@ def draw(records: Mapping[str, ModuleGradients], align: Align = "start") -> Figu
         ValueError: another ``align``.
         RuntimeError: nothing was recorded.
     """
-    from seqablate.figures.curves import Curve, blank, draw_log_curves
+    from seqablate.figures.curve import Curve
+    from seqablate.figures.curves import blank, draw_log_curves
 
     if align not in ("start", "end"):
         raise ValueError(f'align must be "start" or "end", not {align!r}')
@@ -89,7 +90,8 @@ def _mark(axes: Axes, curves: Sequence[Curve]) -> None:
 def _draw_depth(axes: Axes, over_layers: Profile) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    from seqablate.figures.curves import PALETTE, Curve
+    from seqablate.figures.curve import Curve
+    from seqablate.figures.styles import PALETTE
 
     curve = Curve(_legend(over_layers), over_layers.mean())
     axes.plot(*curve.points(), color=PALETTE[0], linewidth=2.0, marker="o", markersize=4, label=curve.label)

@@ -170,7 +170,7 @@ class EventView:
         from seqablate.figures.pairs import draw_pairs
 
         if pairs := last_pairs(self.pairs):
-            figure = draw_pairs(pairs, title=f"{self.facts['name']}\n{PAIRS}")
+            figure = draw_pairs({"": pairs}, title=f"{self.facts['name']}\n{PAIRS}")
             self.file.add(step, [heatmap_value("heatmap/pair", png(figure))])
 
     def _lay_out(self) -> None:

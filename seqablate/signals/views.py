@@ -18,7 +18,7 @@ class View:
         name: in file names.
         quantity, axis: of the signals that it shows.
         tag: prefix on TensorBoard.
-        title: what it is.
+        title: what it is; ``{state}`` stands for h or c.
         xlabel: what its axis counts.
     """
 
@@ -41,7 +41,7 @@ VIEWS = (
         "lag",
         "lag",
         "lag_curve",
-        "Lag curve: the gradient of one loss step, dJ(t)/ds(t−k)",
+        "Gradient of the last loss step with respect to {state}(t−k)",
         "lag k (timesteps before the loss)",
     ),
     View(
@@ -53,15 +53,20 @@ VIEWS = (
         "steps k of the reverse direction back from its end at timestep 0",
     ),
     View(
-        "profile", "total", "timestep", "profile", "Profile: the gradient of the training loss, dL/ds(t)", "timestep t"
+        "profile",
+        "total",
+        "timestep",
+        "profile",
+        "Gradient of the training loss with respect to {state}(t)",
+        "timestep t",
     ),
     View(
         "layers",
         "layer",
         "layer",
         "layer_profile",
-        "Layer profile: the gradient of the training loss, dL/d(a layer's whole output)",
-        "layer (from the input)",
+        "Gradient of the training loss with respect to the output of each layer",
+        "layer",
     ),
 )
 
