@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -18,7 +18,13 @@ UNKNOWN = ("white", "white: NaN or not measured")
 
 
 def draw_cells(
-    axes: Axes, x: np.ndarray, y: np.ndarray, log_RC: np.ndarray, *, span: tuple[float, float], shading: str
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    log_RC: np.ndarray,
+    *,
+    span: tuple[float, float],
+    shading: Literal["flat", "nearest"],
 ) -> QuadMesh:
     """Draw log10 of norms in colour; NaN stays white, -inf (a norm of 0) is grey, inf is dark red.
 

@@ -7,7 +7,9 @@ import io
 import pytest
 from rich.console import Console
 
-from seqablate.compare.table import differing_keys, flat_config, render_table, rows
+from seqablate.compare.settings import differing_keys, headings
+from seqablate.compare.table import render_table, rows
+from seqablate.config.flat import flat_config
 
 NORM = {"name": "norm", "max_norm": 1.0}
 
@@ -39,8 +41,8 @@ def test_a_key_of_one_variant_counts_once_two_runs_of_it_differ(make_run):
         {"clip": "norm", "clip.max_norm": 1.0},
         {"clip": "norm", "clip.max_norm": 0.1},
     ]
-    first = next(line.split() for line in rendered(runs).splitlines() if line.split()[:1] == ["a"])
-    assert first[1:3] == ["none", "–"]
+    first = next(line.split() for line in rendered(runs).splitlines() if line.split()[-1:] == ["a"])
+    assert first[:2] == ["none", "–"]
 
 
 def test_a_row_holds_what_run_json_says(make_run):
@@ -78,6 +80,53 @@ def test_a_narrow_terminal_loses_columns_not_lines(make_run, width):
     assert max(map(len, text.splitlines())) <= width
     for word in ("done", "0.0037", "40"):
         assert word in text, word
+
+
+def test_a_narrow_terminal_says_what_it_leaves_out(make_run):
+    runs = [make_run("a" * 30), make_run("b" * 30, clip=NORM)]
+    text = " ".join(rendered(runs, 80).split())
+    assert "left out for lack of width: folder, time" in text
+    assert "a" * 30 not in text
+    assert "left out" not in rendered(runs, 200)
+
+
+def test_many_settings_share_a_column_and_every_line_fits(make_run):
+    models = [
+        {"name": name, "hidden_size": 8, "gain": gain, "init": "orthogonal"}
+        for name in ("rnn", "gru")
+        for gain in (1.0, 2.0)
+    ]
+    optims = [{"name": "momentum", "lr": lr, "momentum": 0.9 * lr, "nesterov": lr > 1} for lr in (0.5, 2.0)]
+    texts = [{"name": "lm", "corpus": c * 40, "length": len(c), "level": c} for c in ("word", "characters")]
+    arms = [(m, o, t) for m in models for o in optims for t in texts]
+    runs = [make_run(str(i), model=m, optim=o, task=t, clip=NORM) for i, (m, o, t) in enumerate(arms)]
+    text = rendered(runs, 80)
+    assert max(map(len, text.splitlines())) <= 80
+    for words in ("gain=2.0", "lr=0.5", "nesterov=true", "done"):
+        assert words in text, words
+
+
+def test_headings_are_short_where_that_is_clear():
+    assert headings(["model.gain", "model.dropout", "task.dropout"]) == {
+        "model.gain": "gain",
+        "model.dropout": "model.dropout",
+        "task.dropout": "task.dropout",
+    }
+
+
+def test_steps_asked_and_steps_done_are_told_apart(make_run):
+    head = " ".join(rendered([make_run("a"), make_run("b", steps=200)]).split())
+    assert "steps asked" in head
+    assert "done" in head
+
+
+def test_the_numbers_of_a_run_that_diverged_say_of_which_step_they_are(make_run):
+    bad = {"status": "diverged", "step": 51, "measured_step": 20}
+    [row] = rows([make_run("a", info=bad)])
+    assert (row["measured_step"], row["value"]) == (20, 0.0037)
+    assert rendered([make_run("b", info=bad)]).count("at step 20") == 2
+    [unknown] = rows([make_run("c", info={"status": "diverged", "step": 51})])
+    assert (unknown["value"], unknown["decay"]) == (None, None)
 
 
 def test_different_metrics_carry_their_own_name_and_chance(make_run):

@@ -44,14 +44,52 @@ def test_a_folder_of_runs_gets_a_table_curves_and_pictures_inside_it(runs, capsy
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_another_comparison_leaves_the_pictures_of_the_first(runs, make_run, capsys):
+def test_another_comparison_leaves_the_pictures_of_the_first(runs, make_run, tmp_path, monkeypatch, capsys):
     make_run("c", seed=2)
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     main([str(runs / "a"), str(runs / "b")])
-    first = {path: path.read_bytes() for path in runs.glob("show-*")}
+    first = {path: path.read_bytes() for path in here.glob("show-*")}
     assert first
     main([str(runs / "a"), str(runs / "c")])
-    assert len(list(runs.glob("show-*"))) == 2 * len(first)
+    assert len(list(here.glob("show-*"))) == 2 * len(first)
     assert all(path.read_bytes() == content for path, content in first.items())
+    assert not list(runs.rglob("show-*")), "never in a common parent"
+
+
+def test_a_step_is_drawn_and_named_in_the_file(runs, capsys):
+    assert main([str(runs / "a"), "--step", "init,last"]) == 0
+    assert "at initialisation (dashed) and after 100 steps" in " ".join(capsys.readouterr().out.split())
+    assert (runs / "a" / "show-lag-0-last.png").is_file()
+
+
+@pytest.mark.parametrize("words", ["x", "", "-1", "1.5", "init,,last", "1,2,3,4,5", "9" * 5000, "²"])
+def test_a_step_that_is_none_is_refused(runs, words):
+    with pytest.raises(UsageError, match="--step"):
+        main([str(runs), f"--step={words}"])
+
+
+def test_a_reader_that_goes_away_is_no_error(runs):
+    command = f"{sys.executable} -m seqablate show {runs} --step init,last | head -1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(list(runs.glob("show-*.png"))) == 2
+
+
+def test_pair_matrices_of_several_runs_are_drawn_and_of_many_it_is_said_why_not(make_run, signal, tmp_path, capsys):
+    pairs = [
+        signal([1.0, 0.5, 0.1]) | {"quantity": "pair", "module": "encoder", "axis": "timestep", "loss_step": str(s)}
+        for s in range(2)
+    ]
+    for seed in range(7):
+        make_run(f"s{seed}", seed=seed, rows=pairs)
+    two = [str(tmp_path / "runs" / name) for name in ("s0", "s1")]
+    main([*two, "--out", str(tmp_path / "two")])
+    assert len(list((tmp_path / "two").glob("show-pair-*.png"))) == 1
+    capsys.readouterr()
+    main([str(tmp_path / "runs")])
+    assert "no pair matrices: 7 runs have one, at most 6 fit a picture" in capsys.readouterr().out
 
 
 def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):

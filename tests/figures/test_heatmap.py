@@ -6,13 +6,12 @@ import numpy as np
 import pytest
 
 from seqablate.figures.curves import png
-from seqablate.figures.heatmap import DECADES, MOST_COLUMNS, draw_heatmap
+from seqablate.figures.heatmap import MOST_COLUMNS, SPAN, draw_heatmap
 
 
 def mesh(norms_ST: np.ndarray, steps_S: np.ndarray):
     figure = draw_heatmap(norms_ST, steps_S, title="run: h layer 0", label="log10 of the norm")
-    (picture,) = figure.axes[0].collections
-    return figure, picture
+    return figure, figure.axes[0].collections[0]
 
 
 def test_every_value_is_in_its_cell():
@@ -22,8 +21,7 @@ def test_every_value_is_in_its_cell():
     corners = picture.get_coordinates()
     np.testing.assert_array_equal(corners[0, :, 0], [-5, 5, 15])
     np.testing.assert_array_equal(corners[:, 0, 1], [-0.5, 0.5, 1.5, 2.5])
-    assert picture.get_clim() == (-6.0, -1.0)
-    assert figure.axes[0].get_title(loc="left") == "run: h layer 0"
+    assert figure.axes[0].get_title(loc="left") == "run: h layer 0, steps 0 to 10"
     assert figure.axes[1].get_ylabel() == "log10 of the norm"
 
 
@@ -32,17 +30,25 @@ def test_unequal_gaps_between_measurements_stay_true_to_scale():
     np.testing.assert_array_equal(picture.get_coordinates()[0, :, 0], [-5, 5, 55, 145])
 
 
-def test_unknown_and_zero_norms_are_left_white():
+def test_zero_overflow_and_nan_have_a_colour_each_and_are_explained():
     norms_ST = np.array([[1.0, 0.0], [np.nan, 0.1], [np.inf, 10.0]])
-    _, picture = mesh(norms_ST, np.array([0, 1, 2]))
-    hidden = np.ma.getmaskarray(np.ma.masked_invalid(picture.get_array()))
+    figure, picture = mesh(norms_ST, np.array([0, 1, 2]))
+    hidden = np.ma.getmaskarray(picture.get_array())
     np.testing.assert_array_equal(hidden, [[False, True, True], [True, False, False]])
-    assert picture.get_clim() == (-1.0, 1.0)
+    zero, overflow = (np.ma.getmaskarray(cells.get_array()) for cells in figure.axes[0].collections[1:])
+    assert np.argwhere(~zero).tolist() == [[1, 0]]
+    assert np.argwhere(~overflow).tolist() == [[0, 2]]
+    (note,) = figure.texts
+    assert note.get_text() == "grey: 0 (below float range)   dark red: overflow (inf)   white: NaN or not measured"
+    whole, _ = mesh(np.ones((3, 2)), np.arange(3))
+    assert whole.texts[0].get_text() == ""
 
 
-def test_the_colours_reach_a_fixed_number_of_decades_down_at_most():
-    _, picture = mesh(np.array([[1e-30, 1e-3, 1.0]]), np.array([0]))
-    assert picture.get_clim() == (-DECADES, 0.0)
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e20])
+def test_every_run_has_the_same_colours(scale):
+    _, picture = mesh(scale * np.array([[1e-3, 1.0], [0.5, 0.1]]), np.array([0, 10]))
+    assert picture.get_clim() == SPAN
+    assert picture.colorbar.extend == "both"
 
 
 def test_a_long_run_is_thinned_to_its_first_last_and_evenly_chosen_steps():

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from seqablate.figures.curves import png
-from seqablate.figures.pairs import DECADES, draw_pairs
+from seqablate.figures.pairs import SPAN, draw_pairs
 
 STEPS = np.array([0, 2, 4])
 
 
 def panels(matrices):
-    figure = draw_pairs(matrices, title="run")
+    figure = draw_pairs({"": matrices}, title="run")
     return figure, figure.axes[: len(matrices)]
 
 
@@ -24,7 +24,7 @@ def test_rows_are_loss_steps_downwards_relative_to_their_largest():
     corners = picture.get_coordinates()
     np.testing.assert_array_equal(corners[0, :, 0], [-0.5, 0.5, 1.5, 2.5])
     np.testing.assert_array_equal(corners[:, 0, 1], [-1, 1, 3, 5])
-    assert picture.get_clim() == (-2.0, 0.0)
+    assert picture.get_clim() == SPAN
     assert axes.yaxis_inverted()
     assert axes.get_title(loc="left") == "encoder h layer 0"
 
@@ -32,24 +32,28 @@ def test_rows_are_loss_steps_downwards_relative_to_their_largest():
 def test_both_directions_have_a_panel_each_and_the_same_colours():
     ones, decay = np.ones((3, 4)), np.tile(10.0 ** -np.arange(4.0), (3, 1))
     _, both = panels({"h": (STEPS, ones), "h reverse": (STEPS, decay)})
-    assert {axes.collections[0].get_clim() for axes in both} == {(-3.0, 0.0)}
+    assert {axes.collections[0].get_clim() for axes in both} == {SPAN}
     assert all(axes.yaxis_inverted() for axes in both)
 
 
-def test_the_colours_reach_a_fixed_number_of_decades_down_at_most():
-    _, (axes,) = panels({"h": (STEPS, np.tile([1.0, 1e-30], (3, 1)))})
-    assert axes.collections[0].get_clim() == (-DECADES, 0.0)
-
-
-@pytest.mark.parametrize("value", [0.0, np.nan, np.inf])
-def test_unknown_and_zero_norms_stay_white(value):
+@pytest.mark.parametrize(("value", "words"), [(0.0, "grey: 0"), (np.nan, "white: NaN"), (np.inf, "dark red: overflow")])
+def test_what_has_no_logarithm_is_explained(value, words):
     figure, (axes,) = panels({"h": (STEPS, np.array([[1.0, value], [value, value], [10.0, 1.0]]))})
-    hidden = np.ma.getmaskarray(np.ma.masked_invalid(axes.collections[0].get_array()))
+    hidden = np.ma.getmaskarray(axes.collections[0].get_array())
     np.testing.assert_array_equal(hidden, [[False, True], [True, True], [False, False]])
+    assert figure.get_supxlabel().startswith(words)
+    assert png(figure).startswith(b"\x89PNG")
+
+
+def test_several_runs_have_a_row_of_panels_each():
+    one, two = {"h": (STEPS, np.ones((3, 4)))}, {"h": (STEPS, np.ones((3, 4))), "h reverse": (STEPS, np.ones((3, 4)))}
+    figure = draw_pairs({"first": one, "$econd$": two}, title="pairs")
+    titles = [axes.get_title(loc="left") for axes in figure.axes[:3]]
+    assert titles == ["first\nh", "$econd$\nh", "$econd$\nh reverse"]
     assert png(figure).startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize("matrices", [{}, {"h": (STEPS, np.ones((2, 4)))}])
 def test_what_cannot_be_drawn_is_refused(matrices):
     with pytest.raises(ValueError, match="loss step for each row"):
-        draw_pairs(matrices, title="")
+        draw_pairs({"": matrices}, title="")

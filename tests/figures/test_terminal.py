@@ -19,7 +19,14 @@ def plot(*curves: Curve, width: int = 80, height: int = 16, colour: bool = False
 
 
 def drawing(text: str, height: int = 16) -> list[str]:
-    return [line[LEFT - 1 :] for line in text.splitlines()[2 : 2 + height]]
+    lines = [line for line in text.splitlines()[2:] if line[: LEFT - 2].strip() not in ("0", "inf", "NaN")]
+    return [line[LEFT - 1 :] for line in lines[:height]]
+
+
+def end_row(text: str, name: str) -> str:
+    """The row for values that have no logarithm."""
+    (row,) = [line for line in text.splitlines() if line[: LEFT - 1].strip() == name and "┤" in line]
+    return row[LEFT:]
 
 
 def dots(text: str, width: int = 80, height: int = 16) -> np.ndarray:
@@ -48,9 +55,9 @@ def test_an_exponential_is_a_straight_line_from_corner_to_corner(factor):
 
 
 def test_dots_stand_at_the_points():
-    text = plot(Curve("points", np.array([1.0, np.nan, 1e-2, np.nan, 1e-4])), colour=True)  # no letter hides a dot
-    picture = dots(re.sub(r"\x1b\[\d+m", "", text))
-    assert np.argwhere(picture).tolist() == [[0, 0], [32, 70], [63, 139]]
+    picture = dots(plot(Curve("points", np.array([1.0, np.nan, 1e-2, np.nan, 1e-4]))))
+    assert np.argwhere(picture[:, :138]).tolist() == [[0, 0], [32, 70]]
+    assert picture[60:, 138:].all(), "the letter"
 
 
 @pytest.mark.parametrize("gap", [np.nan, 0.0, -1.0, np.inf])
@@ -112,18 +119,54 @@ def test_with_colour_every_curve_has_its_own_and_the_text_is_the_same():
     colours = [re.search(r"\x1b\[(\d+)m", line)[1] for line in legend]
     assert len(set(colours)) == 3
     assert all(f"\x1b[{colour}m" in "".join(drawing(text)) for colour in colours)
-    assert "A" not in re.sub(r"\x1b\[\d+m", "", text)
+    assert re.sub(r"\x1b\[\d+m", "", text) == plot(*curves)
 
 
-@pytest.mark.parametrize("curves", [[], [Curve("nothing", np.array([]))], [Curve("nothing", np.array([np.nan, 0.0]))]])
+@pytest.mark.parametrize(("value", "name"), [(0.0, "0"), (np.inf, "inf"), (np.nan, "NaN")])
+def test_a_curve_that_runs_into_what_has_no_logarithm_has_its_letter_in_a_row_of_that_name(value, name):
+    y = 0.5 ** np.arange(40.0)
+    y[20:] = value
+    row = end_row(plot(Curve("whole", 0.5 ** np.arange(40.0)), Curve("ends", y), Curve("ends too", y)), name)
+    assert row.index("B") == pytest.approx(20 / 39 * 69, abs=1)
+    assert abs(row.index("B") - row.index("C")) == 1
+    assert "A" not in row
+
+
+def test_every_one_of_many_curves_has_a_letter_in_the_drawing():
+    curves = [Curve(f"curve {n}", np.array([1.0, 0.1])) for n in range(60)]
+    text = plot(*curves)
+    letters = [line.split()[0] for line in text.splitlines()[-60:]]
+    assert len(set(letters)) == 60
+    assert set(letters) <= set("".join(drawing(text)))
+
+
+def test_the_floor_is_a_line_with_a_word_in_the_legend():
+    text = plot_log_curves([Curve("fades", 10.0 ** -np.arange(50.0))], **WORDS, width=80, floor=1e-34)
+    assert [row for row, line in enumerate(drawing(text)) if "┄" in line] == [14]
+    assert text.splitlines()[-1].strip() == "┄ floor of float32 (1e-34): smaller norms are inexact"
+    assert "A" in end_row(text, "0")
+    near = plot_log_curves([Curve("stays", 0.5 ** np.arange(9.0))], **WORDS, width=80, floor=1e-34)
+    assert "┄" not in near
+
+
+def test_long_words_are_folded_and_control_characters_written_out():
+    long = Curve("lstm, clip=norm, max_norm=0.25, median over 10 seeds (3 vanished, 0 diverged)\x1b[31m", np.ones(3))
+    text = plot_log_curves([long], title="a title " * 20, xlabel="", ylabel="", width=60)
+    assert max(map(len, text.splitlines())) <= 60
+    assert "\x1b" not in text
+    assert "\\x1b[31m" in text
+
+
+@pytest.mark.parametrize("curves", [[], [Curve("nothing", np.array([]))]])
 def test_nothing_to_draw_is_said(curves):
     assert plot(*curves) == "a title\n(nothing to draw)"
 
 
-def test_a_curve_without_points_beside_another_stands_in_the_legend_only():
-    text = plot(Curve("empty", np.array([np.nan])), Curve("there", np.ones(9)))
+def test_a_curve_without_points_beside_another_is_marked():
+    text = plot(Curve("dead", np.zeros(9)), Curve("there", np.ones(9)), Curve("empty", np.array([])))
     assert "A" not in "".join(drawing(text))
-    assert [line.strip() for line in text.splitlines()[-2:]] == ["A empty", "B there"]
+    assert end_row(text, "0").startswith("A")
+    assert [line.strip() for line in text.splitlines()[-3:]] == ["A dead", "B there", "C empty"]
 
 
 def test_a_single_point_is_drawn():
