@@ -69,15 +69,15 @@ class Profile:
         return fit_decay(self.backwards(), self.floor)
 
     def words(self) -> str:
-        """The decay in a sentence."""
+        """The factor per step back, where there is one, and the decay in a sentence."""
         fit = self.decay()
         if fit is None:
             steps = len(self.backwards())
             return f"too short for a decay: a gradient arrives at {steps} {self.axis}{'' if steps == 1 else 's'}"
-        axis = "depth" if self.axis == "layer" else "lag"
+        axis = "depth" if self.axis == "layer" else "path" if self.direction == "reverse" else "lag"
         at = {"module": "", "layer": self.layer, "direction": self.direction, "state": self.state, "axis": axis}
         words = decay_words(asdict(fit) | at)
-        return words + (" (back along its own steps, from t = 0 on)" if self.direction == "reverse" else "")
+        return words if fit.factor is None else f"decay {fit.factor:.3g}  {words}"
 
     def vanished(self) -> float:
         """The share of its steps whose mean is 0 or below the floor."""
