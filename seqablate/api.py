@@ -152,13 +152,13 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
 
 def _prepare(parts: Parts, quiet: bool) -> None:
     """Have the recurrences' kernels ready before the clock runs, and say so when that takes time."""
-    from seqablate.console.output import make_console
+    from seqablate.console.output import run_console
     from seqablate.engine.recurrence import prepare
     from seqablate.training.interrupt import Interruption
 
     def announce(kernels: str) -> None:
         if not quiet:
-            make_console().print(f"compiling the {kernels} for this processor: some ten seconds, then kept on disk")
+            run_console().print(f"compiling the {kernels} (about 10 s, once per machine)")
 
     # A compiler that is interrupted leaves pages of traceback; nothing is written yet, so Ctrl-C can wait for it.
     with Interruption() as interruption:

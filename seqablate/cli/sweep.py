@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import sys
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from seqablate.cli import collect_again
 from seqablate.config.codec import to_plain
 from seqablate.config.schema import TrainConfig
-from seqablate.console.output import make_console
+from seqablate.console.output import run_console
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import create_folder
 
@@ -71,7 +70,7 @@ def _report(folder: Path, names: list[str]) -> int:
     from seqablate.record.run import Run
 
     runs = [Run(folder / name) for name in names if (folder / name / "run.json").is_file()]
-    console = make_console()
+    console = run_console()
     if runs:
         console.print(render_table(runs, console.width))
     bad = {run.name: f"{run.status}: {run.info['message']}" for run in runs if run.status != "done"}
@@ -88,8 +87,9 @@ def _report(folder: Path, names: list[str]) -> int:
 
 def say(line: str) -> None:
     """A line on standard output, if anyone is reading still."""
-    make_console().print(line, markup=False, soft_wrap=True)
+    run_console().print(line, markup=False, soft_wrap=True)
 
 
 def complain(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    """Lines on standard error, likewise."""
+    run_console(stderr=True).print(text, markup=False, soft_wrap=True)

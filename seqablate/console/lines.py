@@ -102,7 +102,7 @@ def outcome(info: dict[str, Any]) -> str:
     result = against(metric, (info["final"] or {}).get(metric["name"]), info["baselines"])
     solved = f"solved at step {info['solved_at']}"
     if status == "diverged":
-        return f"diverged: {info['message']}; earlier checkpoints are kept"
+        return f"diverged: {info['message']}" + ("; earlier checkpoints are kept" if info["step"] > 1 else "")
     if status == "failed":
         return f"failed: {info['message']}"
     if status == "interrupted":
