@@ -32,7 +32,7 @@ def site(tmp_path_factory) -> Path:
 
 
 def seqablate(site: Path | None, *words: str, cwd: Path) -> subprocess.CompletedProcess:
-    path = {} if site is None else {"PYTHONPATH": str(site)}
+    path = {} if site is None else {"PYTHONPATH": os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])}
     command = [sys.executable, "-m", "seqablate", *words]
     return subprocess.run(command, cwd=cwd, env=os.environ | path, capture_output=True, text=True, timeout=120)
 
@@ -83,3 +83,47 @@ def test_models_are_listed_and_what_could_not_be_loaded_is_named_where_it_is_mis
     assert missed.returncode == 2
     assert complaint in missed.stderr
     assert len(missed.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("raise SystemExit(3)", "SystemExit: it exits when it is imported"),
+        ("import sys\nsys.exit()", "SystemExit: it exits when it is imported"),
+        ("raise RuntimeError('first line\\nsecond')", "RuntimeError: first line"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_named_in_one_line_and_passed_over(code, said, tmp_path):
+    site = make_site(tmp_path, code)
+    done = seqablate(site, "train", *FAST, "task.length=10", "model.hidden_size=4", "name=run", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("seqablate: bad-variants (bad_module) could not be loaded: ")
+    assert said in line
+
+
+def test_a_package_that_claims_a_name_that_is_taken_is_passed_over_whole_and_the_name_is_refused(tmp_path):
+    code = (
+        "from dataclasses import dataclass\nfrom seqablate.extend import ModelConfig, variant\n"
+        "for name in ('mine', 'lstm'):\n"
+        "    @variant('model', name)\n    @dataclass\n    class Config(ModelConfig):\n        pass\n"
+    )
+    site = make_site(tmp_path, code)
+    for word, named in (("model=lstm", "model=lstm is already registered"), ("model=mine", "choose from cnn, gru")):
+        refused = seqablate(site, "train", word, cwd=tmp_path)
+        assert refused.returncode == 2
+        (line,) = refused.stderr.splitlines()
+        assert "bad-variants (bad_module) is passed over" in line
+        assert named in line
+    assert seqablate(site, "train", "--cfg", "job", "model=gru", cwd=tmp_path).returncode == 0
+
+
+def make_site(tmp_path: Path, code: str) -> Path:
+    """A folder with one package that names one module."""
+    site = tmp_path / "site"
+    info = site / "bad_variants-0.1.dist-info"
+    info.mkdir(parents=True)
+    (site / "bad_module.py").write_text(code + "\n")
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: bad-variants\nVersion: 0.1\n")
+    (info / "entry_points.txt").write_text("[seqablate.variants]\nbad = bad_module\n")
+    return site
