@@ -118,8 +118,9 @@ def run_config(
     from seqablate.training.run import start_run
 
     silent = config.quiet if quiet is None else quiet
-    with _memory_errors():
+    with _memory_errors(UsageError):  # nothing is written yet
         parts = assemble(config)
+    with _memory_errors(RunFailure):
         _prepare(parts, silent)
         if when_ready:
             when_ready()
@@ -142,7 +143,7 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
     config.device = info["device"]
     if info["backend"] in BackendName.__members__:  # otherwise the model has several, or none
         config.backend = BackendName[info["backend"]]
-    with _memory_errors():
+    with _memory_errors(RunFailure):
         parts = assemble(config)
         _prepare(parts, config.quiet)
         if when_ready:
@@ -170,12 +171,12 @@ def _prepare(parts: Parts, quiet: bool) -> None:
 
 
 @contextmanager
-def _memory_errors() -> Iterator[None]:
-    """torch's ways of saying that there is not enough memory, as one line."""
+def _memory_errors(kind: type[UsageError] | type[RunFailure]) -> Iterator[None]:
+    """torch's ways of saying that there is not enough memory, as one line: an error of this kind."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         first = (str(error).splitlines() or ["numpy"])[0]
         if isinstance(error, RuntimeError) and "out of memory" not in first and "allocate memory" not in first:
             raise
-        raise RunFailure(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error
+        raise kind(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error
