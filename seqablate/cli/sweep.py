@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shlex
 import traceback
@@ -29,9 +30,10 @@ def run_sweep(arms: Arms) -> int:
         config.output_dir, config.name = str(folder), arm_name(number, config)
         say(f"[{number + 1}/{len(arms)}] {' '.join(word for word in words if word in swept)}")
         stopped = run_arm(words, config)
+        gc.collect()  # a run leaves some 2 MB of cycles, which would wait for a rare full collection
         if stopped:
             break
-    failed = _report(folder, [str(config.name or arm_name(n, config)) for n, (_, config) in enumerate(arms)])
+    failed = _report(folder, [arm_name(number, config) for number, (_, config) in enumerate(arms)])
     return stopped or failed
 
 
