@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
-from seqablate.compare.curves import Overlay, When, overlay
+from seqablate.compare.curves import Overlay, When, after, overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
 from seqablate.console.output import make_console, silence_stdout
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
-from seqablate.signals.pairs import PAIRS, last_pairs
+from seqablate.signals.pairs import PAIRS, last_pairs, last_pairs_step
 from seqablate.signals.views import VIEWS
 
 if TYPE_CHECKING:
@@ -103,8 +103,9 @@ def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> Non
     if len(pairs) > MOST_PAIRS:
         _say(f"no pair matrices: {len(pairs)} runs have one, at most {MOST_PAIRS} fit a picture; name fewer runs")
     elif pairs:
-        names = {run.name if len(runs) > 1 else "": found for run, found in pairs.items()}
-        title = PAIRS if len(runs) > 1 else f"{runs[0].name}\n{PAIRS}"
+        moments = {run: after([last_pairs_step(run.record.signals)]) for run in pairs}
+        names = {f"{run.name}, {moments[run]}" if len(runs) > 1 else "": found for run, found in pairs.items()}
+        title = PAIRS if len(runs) > 1 else f"{runs[0].name}\n{PAIRS}, {moments[runs[0]]}"
         _save(draw_pairs(names, title=title), out / f"show-pair{_suffix(runs)}")
 
 

@@ -79,7 +79,7 @@ def overlay(runs: Sequence[Run], view: View, whens: Sequence[When] = (None,)) ->
     several = len(whens) > 1
     curves = _of_one(found, several) if len(runs) == 1 else _of_several(runs, found, several, floor)
     notes = [
-        f"{run.name}: no such curve" + ("" if when is None else f" {_after([when])}")
+        f"{run.name}: no such curve" + ("" if when is None else f" {after([when])}")
         for (run, _, when), one in zip(asked, answers, strict=True)
         if one is None
     ]
@@ -127,7 +127,7 @@ def _of_one(found: Sequence[Found], several: bool) -> list[Curve]:
     """All places of a run: a colour for each place, a dash for each training step."""
     return [
         _curve(
-            place_name(signal) + (f", {_after([one.step])}" if several else ""),
+            place_name(signal) + (f", {after([one.step])}" if several else ""),
             signal,
             (number, one.dash) if several else (number,),
         )
@@ -159,7 +159,7 @@ def _single(label: str, one: Found, say_step: bool, look: Look) -> Curve:
     (signal,) = one.signals
     words = [f"{label} ({_state(signal)})"]
     words += [f"diverged at step {one.diverged}"] if one.diverged is not None else []
-    words += [_after([one.step])] if say_step or one.diverged is not None else []
+    words += [after([one.step])] if say_step or one.diverged is not None else []
     return _curve(", ".join(words), signal, look)
 
 
@@ -176,7 +176,7 @@ def _pooled(label: str, members: Sequence[Found], say_step: bool, floor: float |
     at_least, most = seeds_at(curves).min(), len(curves)
     seeds = f"{most} seeds" if at_least == most else f"{at_least} to {most} seeds"
     words = [f"{label} ({_state(kept[0].signals[0])})"]
-    words += [_after([one.step for one in kept])] if say_step else []
+    words += [after([one.step for one in kept])] if say_step else []
     words += [f"median over {seeds} ({vanished} vanished, {diverged} diverged)"]
     y = median_over_seeds(curves)
     return Curve(", ".join(words), y, start + np.arange(len(y)), look)
@@ -209,7 +209,7 @@ def _title(runs: Sequence[Run], view: View, found: Sequence[Found]) -> str:
     for dash in sorted({one.dash for one in found}, reverse=True):
         kept = [one for one in found if one.dash == dash]
         kept = [one for one in kept if one.diverged is None] or kept
-        moments.append(_after([one.step for one in kept]) + (" (dashed)" if dash == 1 else ""))
+        moments.append(after([one.step for one in kept]) + (" (dashed)" if dash == 1 else ""))
     title = f"{title}, {' and '.join(moments)}"
     if len(runs) > 1:
         return title
@@ -217,7 +217,7 @@ def _title(runs: Sequence[Run], view: View, found: Sequence[Found]) -> str:
     return f"{runs[0].name}{'' if diverged is None else f' (diverged at step {diverged})'}\n{title}"
 
 
-def _after(steps: Sequence[int]) -> str:
+def after(steps: Sequence[int]) -> str:
     """``at initialisation``, ``after 3000 steps``, ``after 300 to 3000 steps``."""
     first, last = min(steps), max(steps)
     if first == last:

@@ -18,7 +18,7 @@ from seqablate.record.event_file import EventFile, own_event_files, remove
 from seqablate.record.reader import Record
 from seqablate.record.tensorboard_protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.signals import Signal
-from seqablate.signals.pairs import PAIRS, last_pairs
+from seqablate.signals.pairs import PAIRS, last_pairs, last_pairs_step
 from seqablate.signals.views import View, view_of
 
 LEAST_LAYERS = 4  # over fewer a heatmap shows nothing that the curves do not
@@ -170,7 +170,9 @@ class EventView:
         from seqablate.figures.pairs import draw_pairs
 
         if pairs := last_pairs(self.pairs):
-            figure = draw_pairs({"": pairs}, title=f"{self.facts['name']}\n{PAIRS}")
+            figure = draw_pairs(
+                {"": pairs}, title=f"{self.facts['name']}\n{PAIRS}, after {last_pairs_step(self.pairs)} steps"
+            )
             self.file.add(step, [heatmap_value("heatmap/pair", png(figure))])
 
     def _lay_out(self) -> None:

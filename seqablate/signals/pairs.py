@@ -9,7 +9,7 @@ import numpy as np
 
 from seqablate.signals.schema import Signal
 
-PAIRS = "the gradient of each loss step, dJ(s)/dh(t)"
+PAIRS = "Gradient of each loss step with respect to h(t)"
 
 
 def last_pairs(signals: Iterable[Signal]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -19,7 +19,7 @@ def last_pairs(signals: Iterable[Signal]) -> dict[str, tuple[np.ndarray, np.ndar
         Label of a place -> its loss steps [S], increasing, and the gradient norms [S, T] at T timesteps. Empty where
         nothing of the kind was measured.
     """
-    found = [signal for signal in signals if signal.quantity == "pair" and np.isfinite(signal.values).any()]
+    found = _known(signals)
     rows: dict[str, list[Signal]] = defaultdict(list)
     for signal in found:
         if signal.step == found[-1].step:
@@ -28,3 +28,12 @@ def last_pairs(signals: Iterable[Signal]) -> dict[str, tuple[np.ndarray, np.ndar
         label: (np.array([int(row.loss_step) for row in at]), np.stack([row.values for row in at]))
         for label, at in rows.items()
     }
+
+
+def last_pairs_step(signals: Iterable[Signal]) -> int:
+    """The training step of :func:`last_pairs`, where there are any."""
+    return _known(signals)[-1].step
+
+
+def _known(signals: Iterable[Signal]) -> list[Signal]:
+    return [signal for signal in signals if signal.quantity == "pair" and np.isfinite(signal.values).any()]
