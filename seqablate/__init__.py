@@ -10,7 +10,7 @@ Names are imported when first used, so that ``import seqablate`` costs nothing a
 
 from __future__ import annotations
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from seqablate.errors import RunFailure, UsageError
     from seqablate.probe import TimestepProbe, probe_every
 
-__version__ = metadata.version("seqablate")
+    __version__: str
+
 __all__ = ["Run", "RunFailure", "TimestepProbe", "UsageError", "load_run", "probe_every", "train"]
 
 _HOMES = {
@@ -33,6 +34,10 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("seqablate")
     if name not in _HOMES:
         raise AttributeError(f"module 'seqablate' has no attribute {name!r}")
     return getattr(import_module(_HOMES[name]), name)

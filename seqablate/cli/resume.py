@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from seqablate.cli import collect_again
+from seqablate.cli import begin_run
 from seqablate.cli.parser import Parser
 from seqablate.cli.train import exit_code
 
@@ -17,4 +17,4 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     from seqablate.api import resume_folder
 
-    return exit_code(resume_folder(arguments.run, collect_again))
+    return exit_code(resume_folder(arguments.run, begin_run))

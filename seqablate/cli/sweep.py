@@ -9,7 +9,7 @@ import traceback
 from datetime import datetime
 from pathlib import Path
 
-from seqablate.cli import collect_again
+from seqablate.cli import begin_run
 from seqablate.config.codec import to_plain
 from seqablate.config.schema import TrainConfig
 from seqablate.console.output import run_console
@@ -42,7 +42,7 @@ def run_arm(words: list[str], config: TrainConfig) -> int:
     from seqablate.api import run_config
 
     try:
-        ending = run_config(config, ["seqablate", "train", *words], brief=True, when_ready=collect_again)
+        ending = run_config(config, ["seqablate", "train", *words], brief=True, when_ready=begin_run)
     except (UsageError, RunFailure) as error:
         complain(f"{config.name}: failed: {error}")
     except KeyboardInterrupt:  # while kernels were compiled: nothing is written yet

@@ -35,6 +35,7 @@ sys.argv[0] = "tensorboard"
 board = program.TensorBoard(plugins=default.get_plugins())
 app.run(board.main, flags_parser=board.configure)
 """
+PROGRAM = [sys.executable, "-P", "-c", SERVE]
 
 
 def main(argv: list[str]) -> int:
@@ -48,10 +49,9 @@ def main(argv: list[str]) -> int:
     runs = count_runs(Path(arguments.path))
     if runs > SELECTED:
         print(f"{runs} runs: TensorBoard selects none if there are more than {SELECTED}; tick runs in the list at left")
-    command = [sys.executable, "-P", "-c", SERVE, "--logdir", arguments.path, "--host", "127.0.0.1"]
-    command += ["--port", str(arguments.port), "--samples_per_plugin", SAMPLES]
     sys.stdout.flush()
-    os.execv(sys.executable, command)
+    words = ["--logdir", arguments.path, "--host", "127.0.0.1", "--port", str(arguments.port)]
+    os.execv(sys.executable, [*PROGRAM, *words, "--samples_per_plugin", SAMPLES])
 
 
 def count_runs(path: Path) -> int:

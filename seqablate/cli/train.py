@@ -10,7 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from seqablate.assemble import build_task, find_device, load_variants
-from seqablate.cli import collect_again
+from seqablate.cli import begin_run
 from seqablate.cli.sweep import run_sweep
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import choices_of, compose_config
@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
     from seqablate.api import run_config
 
     name_what_is_passed_over()
-    return exit_code(run_config(config, ["seqablate", "train", *argv], when_ready=collect_again))
+    return exit_code(run_config(config, ["seqablate", "train", *argv], when_ready=begin_run))
 
 
 def sweep(words: list[str], show: bool) -> int:

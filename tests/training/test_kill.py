@@ -140,7 +140,7 @@ def test_twenty_kills_inside_writes_and_at_random_moments_and_during_resumes(unb
     assert_equals_the_unbroken_run(path, unbroken)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_finishes_the_step_saves_and_can_be_resumed(number, code, tmp_path):
     words = [w for w in WORDS if not w.startswith("steps=")] + ["steps=100000", "schedule=constant"]
     process = start("train", *words, "name=run", f"output_dir={tmp_path}")
@@ -157,6 +157,62 @@ def test_a_signal_finishes_the_step_saves_and_can_be_resumed(number, code, tmp_p
     steps = [row["step"] for row in read_record(path).train]
     assert steps == list(range(info["step"]))
     assert read_record(path).commits[-1]["step"] == info["step"]
+
+
+def test_a_hangup_that_is_ignored_and_a_log_that_cannot_be_written_stop_no_run(tmp_path):
+    """As under ``nohup`` or ``disown``, on a terminal that was closed: every write to it fails."""
+    code = (
+        "import os, signal, sys, threading; signal.signal(signal.SIGHUP, signal.SIG_IGN); "
+        "threading.Timer(3.0, os.kill, (os.getpid(), signal.SIGHUP)).start(); "
+        "from seqablate.cli import main; sys.exit(main(sys.argv[1:]))"
+    )
+    words = ["train", *WORDS, "name=run", f"output_dir={tmp_path}"]
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code, *words], stdout=full, stderr=subprocess.PIPE, timeout=240)
+    assert done.returncode == 0, done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+    assert seqablate.load_run(tmp_path / "run").status == "done"
+
+
+def test_a_record_that_is_deleted_under_a_run_fails_it_in_one_line(tmp_path):
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom seqablate.training import run\nreal = run.save_checkpoint\n"
+        "def save(folder, step, state):\n    (Path(sys.argv[-1]) / 'run/record.jsonl').unlink()\n"
+        "    return real(folder, step, state)\n"
+        "run.save_checkpoint = save\nfrom seqablate.cli import main\nsys.exit(main(sys.argv[1:-1]))"
+    )
+    words = ["train", *WORDS, "name=run", f"output_dir={tmp_path}", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert "record.jsonl was deleted" in done.stderr
+
+
+@pytest.mark.parametrize("full", ["mkdir", "open"])
+def test_a_disk_without_room_for_a_file_is_a_failure_of_the_run_and_leaves_nothing(full, tmp_path):
+    """A disk without inodes: no folder can be made, or no record in it."""
+    code = (
+        "import errno, os, sys\nreal = getattr(os, sys.argv[1])\n"
+        "def failing(path, *more, **named):\n"
+        "    if str(path).endswith(('/run', 'record.jsonl')): raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))\n"
+        "    return real(path, *more, **named)\n"
+        "setattr(os, sys.argv[1], failing)\nfrom seqablate.cli import main\nsys.exit(main(sys.argv[2:]))"
+    )
+    words = [full, "train", *WORDS, "name=run", f"output_dir={tmp_path}"]
+    done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=240)
+    assert done.returncode == 1, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "No space left" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_runs_killed_in_their_last_second_have_every_view_once_they_are_done():
+    script = Path(__file__).parents[2] / "scripts" / "kill_at_the_end.py"
+    done = subprocess.run([sys.executable, str(script), "--kills", "12"], capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "12 equal" in done.stdout
 
 
 def test_two_processes_never_write_one_run(tmp_path):
