@@ -143,10 +143,10 @@ def test_a_run_prints_its_scale_its_progress_and_what_to_type_next(tmp_path):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     for part in (
-        "chance 0.167, solved at 0.01",
+        "chance 0.167, solved below 0.01",
         "step 10/20",
         "step 20/20",
-        "on test data",
+        "held-out test: mse",
         "seqablate show outputs/first",
     ):
         assert part in done.stdout, done.stdout
