@@ -17,6 +17,15 @@ ByState = dict[str, Tensor]
 Carried = tuple[Tensor | None, ...]
 
 
+def vector_norms(v: Tensor) -> Tensor:
+    """Norms over the last axis, in float64. Entries of float64 are divided by the largest one before the squares."""
+    if v.dtype != torch.float64:
+        return torch.linalg.vector_norm(v, dim=-1, dtype=torch.float64)
+    scale = v.abs().amax(-1, keepdim=True)
+    scale = torch.where((scale > 0) & scale.isfinite(), scale, 1.0)
+    return torch.linalg.vector_norm(v / scale, dim=-1) * scale.squeeze(-1)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Gradients:
     """dL/d(state) in one backward pass, by state: ``"h"``, and ``"c"`` where the cell has one.
@@ -39,7 +48,7 @@ class Gradients:
         if known is not None:
             return known
         vectors = self.total if kind == "total" else self.direct
-        return {state: torch.linalg.vector_norm(v, dim=-1, dtype=torch.float64) for state, v in vectors.items()}
+        return {state: vector_norms(v) for state, v in vectors.items()}
 
 
 @dataclass(frozen=True, slots=True)

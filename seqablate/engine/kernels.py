@@ -282,6 +282,22 @@ def _arrived(direct, d_out, d_hn, t, T):
 
 
 @compiled
+def _scaled_norm(row):
+    """The norm of float64 entries whose squares are out of range: divided by the largest one first."""
+    largest = 0.0
+    for j in range(row.shape[0]):
+        size = abs(np.float64(row[j]))
+        largest = max(largest, size)
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    s = 0.0
+    for j in range(row.shape[0]):
+        part = np.float64(row[j]) / largest
+        s += part * part
+    return largest * math.sqrt(s)
+
+
+@compiled
 def _report(v, D, state, kind, t, norms, vectors):
     """Record the gradient ``v`` [B, >= D] of a state at t: its norms, in float64, and itself where wanted."""
     if norms.shape[0] == 0:
@@ -290,7 +306,8 @@ def _report(v, D, state, kind, t, norms, vectors):
         s = 0.0
         for j in range(D):
             s += np.float64(v[i, j]) * np.float64(v[i, j])
-        norms[state, kind, t, i] = math.sqrt(s)
+        out_of_range = s <= 1e-290 or s >= 1e290  # never of float32 entries, unless all are 0 or one is infinite
+        norms[state, kind, t, i] = _scaled_norm(v[i, :D]) if out_of_range else math.sqrt(s)
     if vectors.shape[0] > 0:
         for i in range(v.shape[0]):
             for j in range(D):

@@ -413,3 +413,20 @@ def test_a_second_derivative_is_refused_in_one_line_and_was_not_left_out(cell):
             gradients[backend] = torch.autograd.grad(loss + d_x.square().sum(), x)[0]
     torch.testing.assert_close(gradients["torch"], gradients["loop"])
     torch.testing.assert_close(d_x, torch.autograd.grad(module(x)[0].sum(), x)[0])  # the first one is right
+
+
+@pytest.mark.parametrize("scale", [0.1, 10.0])
+@pytest.mark.parametrize("backend", ["loop", "torch", "compiled"])
+def test_in_float64_norms_are_right_although_their_squares_are_out_of_range(backend, scale):
+    """With h_t = scale * Q h_{t-1}, dL/dh_{T-k} has the norm scale^k of the last one: down to 1e-250, up to 1e250."""
+    module, found = Recurrence("rnn_relu", 1, 4).double(), []
+    module.backend = backend
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.zero_()
+        module.weight_hh.copy_(scale * torch.eye(4, dtype=torch.float64).roll(1, 0))
+        module.bias_ih.fill_(1e-290)  # every unit is above 0, and none overflows
+    output, _ = module(torch.zeros(251, 2, 1, dtype=torch.float64), None, Observer(found.append))
+    (output[-1] * torch.tensor([3.0, 4.0, 0.0, 0.0])).sum().backward()
+    wanted_T = 5.0 * scale ** torch.arange(250, -1, -1, dtype=torch.float64)
+    torch.testing.assert_close(found[0].norms("total")["h"], wanted_T[:, None].expand(-1, 2), rtol=1e-10, atol=0)
