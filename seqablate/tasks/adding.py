@@ -65,7 +65,7 @@ class AddingConfig:
             AddingVariant.arjovsky: (sample_arjovsky, SUM_METRICS, 0.1),
             AddingVariant.tcn: (sample_tcn, SUM_METRICS, 0.1),
             AddingVariant.pascanu: (sample_pascanu, PASCANU_METRICS, 0.2),
-            AddingVariant.hs97: (sample_hs97, HS97_METRICS, 0.04),
+            AddingVariant.hs97: (sample_hs97, hs97_metrics(self.length), 0.04),
         }[self.variant]
         return SyntheticTask(
             spec=self.traits.sized(input_size=2, output_size=1),
@@ -81,41 +81,47 @@ class AddingConfig:
 
 def sample_arjovsky(rng: np.random.Generator, count: int, length: int) -> Batch:
     """Values U[0, 1); one mark in each half; target the sum. x [T, B, (value, marker)]."""
-    first = rng.integers(0, length // 2, count)
-    second = rng.integers(length // 2, length, count)
-    return _marked(rng.random((length, count), dtype=np.float32), first, second)
+    at_first, at_second, values = rng.spawn(3)
+    first = at_first.integers(0, length // 2, count)
+    second = at_second.integers(length // 2, length, count)
+    return _marked(_uniform(values, count, length), first, second)
 
 
 def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
     """As arjovsky, but the two marks are any two different positions."""
-    first = rng.integers(0, length, count)
-    second = (first + rng.integers(1, length, count)) % length
-    return _marked(rng.random((length, count), dtype=np.float32), first, second)
+    at_first, at_second, values = rng.spawn(3)
+    first = at_first.integers(0, length, count)
+    second = (first + at_second.integers(1, length, count)) % length
+    return _marked(_uniform(values, count, length), first, second)
 
 
 def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
     """Features (marker, value); length l from [T, 1.1 T), marks in [0, .1 l) and [.1 l, .5 l); target the mean."""
-    lengths = rng.integers(length, max(length + 1, int(1.1 * length)), count)
+    of_length, at_first, at_second, values = rng.spawn(4)
+    stop = max(length + 1, int(1.1 * length))
+    lengths = of_length.integers(length, stop, count)
     tenth = lengths // 10
-    first = (rng.random(count) * tenth).astype(np.int64)
-    second = tenth + (rng.random(count) * (lengths // 2 - tenth)).astype(np.int64)
-    summed = _marked(_values(rng, lengths), first, second)
+    first = (at_first.random(count) * tenth).astype(np.int64)
+    second = tenth + (at_second.random(count) * (lengths // 2 - tenth)).astype(np.int64)
+    summed = _marked(_padded(_uniform(values, count, stop - 1), lengths), first, second)
     return Batch(x=np.ascontiguousarray(summed.x[..., ::-1]), y=summed.y / 2, lengths=lengths)
 
 
 def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
     """Values U[-1, 1), markers -1 at both ends; target .5 + (X1 + X2) / 4.
 
-    One mark falls in the first 10 pairs, the other in the first T/2 - 1. Where the very first pair is the one marked
-    first, its value is 0.
+    One mark falls in the first 10 pairs, the other in the first T/2 - 1. If one of them falls on the very first pair,
+    the value of that pair is 0.
     """
-    lengths = rng.integers(length, int(1.1 * length) + 1, count)
-    first = rng.integers(0, 10, count)
+    of_length, at_first, at_second, values = rng.spawn(4)
+    top = int(1.1 * length)
+    lengths = of_length.integers(length, top + 1, count)
+    first = at_first.integers(0, 10, count)
     # One of the T/2 - 1 first positions other than `first`: draw among one fewer and step over it.
-    second = (rng.random(count) * (lengths // 2 - 2)).astype(np.int64)
+    second = (at_second.random(count) * (lengths // 2 - 2)).astype(np.int64)
     second += second >= first
-    value_TB = _values(rng, lengths, low=-1.0)
-    value_TB[0, first == 0] = 0.0
+    value_TB = _padded(2 * _uniform(values, count, top) - 1, lengths)
+    value_TB[0, (first == 0) | (second == 0)] = 0.0
     batch = _marked(value_TB, first, second)
     samples = np.arange(count)
     for end in (np.zeros(count, dtype=np.int64), lengths - 1):
@@ -124,11 +130,15 @@ def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
     return Batch(x=batch.x, y=np.float32(0.5) + batch.y / 4, lengths=lengths)
 
 
-def _values(rng: np.random.Generator, lengths: np.ndarray, low: float = 0.0) -> np.ndarray:
-    """U[low, 1) [T, B] up to each sample's length, zero behind it."""
-    value_TB = rng.random((int(lengths.max()), len(lengths)), dtype=np.float32) * np.float32(1 - low) + np.float32(low)
-    value_TB[np.arange(len(value_TB))[:, None] >= lengths] = 0.0
-    return value_TB
+def _uniform(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
+    """U[0, 1) [T, B], drawn sample by sample: more samples leave the first ones as they are."""
+    return np.ascontiguousarray(rng.random((count, length), dtype=np.float32).T)
+
+
+def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The first steps, as many as the longest sample has; zero behind the end of each sample."""
+    t_T1 = np.arange(lengths.max())[:, None]
+    return np.where(t_T1 < lengths, value_TB[: len(t_T1)], np.float32(0))
 
 
 def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> Batch:
@@ -168,22 +178,31 @@ PASCANU_METRICS = (
         source="variance of the mean of two U[0, 1)",
     ),
 )
-# In one sequence of ten the first mark falls on the first pair, whose value is 0: hence .9 and .1.
-HS97_METRICS = (
-    Metric(
-        name="abs_error",
-        chance=0.9 * (2 / 3) / 4 + 0.1 * (1 / 2) / 4,
-        goal=0.01,
-        lower_is_better=True,
-        unit="absolute error",
-        source="E|X1 + X2| / 4; goal (and no error of .04 or more) as in Hochreiter & Schmidhuber 1997",
-    ),
-    Metric(
-        name="mse",
-        chance=(0.9 * (2 / 3) + 0.1 * (1 / 3)) / 16,
-        goal=None,
-        lower_is_better=True,
-        unit="squared error",
-        source="Var(X1 + X2) / 16",
-    ),
-)
+
+
+def hs97_metrics(length: int) -> tuple[Metric, ...]:
+    """Chance depends on how often the first pair, whose value is then 0, is one of the two: (1 - p, p) below.
+
+    With l the length of a sequence, the first mark falls on it with probability 1/10, and otherwise the second one with
+    probability 1 / (l/2 - 2).
+    """
+    lengths = np.arange(length, int(1.1 * length) + 1)
+    p = 0.1 + 0.9 * float((1 / (lengths // 2 - 2)).mean())
+    return (
+        Metric(
+            name="abs_error",
+            chance=((1 - p) * 2 / 3 + p / 2) / 4,
+            goal=0.01,
+            lower_is_better=True,
+            unit="absolute error",
+            source="E|X1 + X2| / 4; goal (and no error of .04 or more) as in Hochreiter & Schmidhuber 1997",
+        ),
+        Metric(
+            name="mse",
+            chance=((1 - p) * 2 / 3 + p / 3) / 16,
+            goal=None,
+            lower_is_better=True,
+            unit="squared error",
+            source="Var(X1 + X2) / 16",
+        ),
+    )

@@ -86,7 +86,7 @@ class CopyConfig:
 
 def sample_copy(rng: np.random.Generator, count: int, length: int) -> Batch:
     """x one-hot [T + 20, B, 10] (blank, symbols 1..8, delimiter), y [T + 20, B] in 0..8."""
-    symbols_SB = rng.integers(1, ALPHABET + 1, (SYMBOLS, count))
+    symbols_SB = rng.integers(1, ALPHABET + 1, (count, SYMBOLS)).T  # sample by sample: more leave the first as they are
     x_TB = np.full((length + 2 * SYMBOLS, count), BLANK)
     x_TB[:SYMBOLS] = symbols_SB
     x_TB[SYMBOLS + length - 1] = DELIMITER

@@ -79,7 +79,7 @@ class ReverseConfig:
 
 def sample_reverse(rng: np.random.Generator, count: int, length: int, symbols: int) -> Batch:
     """x [2 n, B] token ids (symbols from 0, the delimiter is the last id), y [n, B]."""
-    source_SB = rng.integers(0, symbols, (length, count))
+    source_SB = rng.integers(0, symbols, (count, length)).T  # sample by sample: more leave the first ones as they are
     y_SB = np.ascontiguousarray(source_SB[::-1])
     delimiter_1B = np.full((1, count), symbols)
     return Batch(x=np.concatenate([source_SB, delimiter_1B, y_SB[:-1]]), y=y_SB)

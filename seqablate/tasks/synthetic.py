@@ -27,7 +27,9 @@ class SyntheticTask:
     """See :class:`seqablate.tasks.base.Task`.
 
     Args:
-        sampler: draws n sequences with a generator.
+        sampler: draws n sequences with a generator. The first k of n must be those of k, so that a batch size or an
+            evaluation size takes a beginning of the same data: draw sample by sample, and what is not drawn with all
+            else of its sample from a generator of its own (``rng.spawn``).
         objective: loss and scores.
         data: seeds and sizes of this run.
         also_needed: what a solved task must show besides the headline metric's goal.

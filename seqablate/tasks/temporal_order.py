@@ -93,15 +93,18 @@ class TemporalOrderConfig:
         """x one-hot [T, B, 6 or 8], y [B]: the order read as a binary number, the first symbol the highest digit."""
         framed = self.variant is TemporalOrderVariant.hs97
         top = int(1.1 * self.length) if framed else self.length
-        lengths = rng.integers(self.length, top + 1, count)
+        of_length, distractors, specials, places = rng.spawn(4)
+        lengths = of_length.integers(self.length, top + 1, count)
         samples, steps = np.arange(count), np.arange(lengths.max())[:, None]
-        x_TB = rng.integers(SPECIALS, SPECIALS + DISTRACTORS, (len(steps), count))
+        # Drawn sample by sample, so that more samples leave the first ones as they are.
+        x_TB = distractors.integers(SPECIALS, SPECIALS + DISTRACTORS, (count, top)).T[: len(steps)].copy()
+        special_BS = specials.integers(0, SPECIALS, (count, self.symbols))
+        place_BS = places.random((count, self.symbols))
         y_B = np.zeros(count, dtype=np.int64)
-        for low, high in POSITIONS[self.variant, self.symbols]:
+        for s, (low, high) in enumerate(POSITIONS[self.variant, self.symbols]):
             start, stop = lengths * low // 100, lengths * high // 100
-            special = rng.integers(0, SPECIALS, count)
-            x_TB[start + (rng.random(count) * (stop - start)).astype(np.int64), samples] = special
-            y_B = SPECIALS * y_B + special
+            x_TB[start + (place_BS[:, s] * (stop - start)).astype(np.int64), samples] = special_BS[:, s]
+            y_B = SPECIALS * y_B + special_BS[:, s]
         if framed:
             x_TB[0], x_TB[lengths - 1, samples] = SPECIALS + DISTRACTORS, SPECIALS + DISTRACTORS + 1
         x_TB[steps >= lengths] = -1

@@ -65,6 +65,43 @@ def test_evaluation_data_do_not_depend_on_the_runs_seed_and_differ_from_test_dat
     assert not same(evaluation[0], test[0])
 
 
+def first(batch: Batch, count: int) -> tuple[np.ndarray, ...]:
+    """The first samples, without the padding that only a longer one beside them needs."""
+    steps = len(batch.x) if batch.lengths is None else batch.lengths[:count].max()
+    lengths = np.zeros(0) if batch.lengths is None else batch.lengths[:count]
+    return batch.x[:steps, :count], batch.y[..., :count], lengths
+
+
+each_drawn_task = pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith(("lm", "digits"))])
+
+
+@each_drawn_task
+@pytest.mark.parametrize("more", [(), ("task.shuffle_labels=true",)])
+def test_a_smaller_batch_is_the_beginning_of_a_larger_one(name, more):
+    for step in (0, 3):
+        small, large = (build(name, f"batch_size={size}", *more).train_batch(step) for size in (5, 13))
+        for a, b in zip(first(small, 5), first(large, 5), strict=True):
+            np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(small.y, large.y[..., -5:])
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if not name.startswith("lm")])
+@pytest.mark.parametrize("split", ["evaluation", "test"])
+def test_a_smaller_evaluation_is_the_beginning_of_a_larger_one(name, split):
+    few, many = (list(build(name, f"eval.size={size}").eval_batches(split)) for size in (260, 290))
+    assert [b.x.shape[1] for b in few] == [250, 10]
+    for a, b in zip(few, many, strict=True):
+        for of_few, of_many in zip(first(a, a.x.shape[1]), first(b, a.x.shape[1]), strict=True):
+            np.testing.assert_array_equal(of_few, of_many)
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name.startswith("digits")])
+def test_digits_are_read_in_the_same_order_for_every_batch_size(name):
+    small, large = (build(name, f"batch_size={size}") for size in (50, 150))
+    read = [np.concatenate([task.train_batch(s).x for s in range(n)], 1) for task, n in ((small, 30), (large, 10))]
+    np.testing.assert_array_equal(*read)  # 1,500 images: more than an epoch of 1,197
+
+
 @each_task
 def test_shapes_and_types_are_those_of_the_spec(name):
     task = build(name)

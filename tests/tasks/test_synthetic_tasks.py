@@ -65,8 +65,19 @@ def test_adding_hs97_follows_the_paper():
     assert 0.1 < first_marked.mean() < 0.2
     assert (marker[0][~first_marked] == -1).all()
     assert (marker[batch.lengths - 1, samples] == -1).all()
-    # "In the rare case where the first pair gets marked" first, its value is 0: one sequence in ten.
-    assert abs((value[0] == 0).mean() - 0.1) < 5 * math.sqrt(0.1 * 0.9 / N)
+    np.testing.assert_array_equal(value[0] == 0, first_marked)  # its value is 0, whichever mark it has
+
+
+@pytest.mark.parametrize("length", [22, 40, 100])
+def test_hs97_chance_is_in_closed_form_what_100_000_sequences_show(length):
+    task, batch = draw("task=adding", "task.variant=hs97", f"task.length={length}", count=100_000)
+    error = np.abs(batch.y.astype(np.float64) - 0.5)
+    for metric, value in zip(task.metrics, (error, error**2), strict=True):
+        assert abs(value.mean() - metric.chance) < 4 * value.std() / math.sqrt(len(value)), metric.name
+    # By hand: the share of sequences with a marked first pair, and of these only one value is not 0.
+    lengths = range(length, int(1.1 * length) + 1)
+    share = np.mean([1 / 10 + 9 / 10 / (n // 2 - 2) for n in lengths])
+    assert task.metrics[0].chance == pytest.approx((2 / 3 - share / 6) / 4)
 
 
 def test_adding_pascanu_positions_and_lengths():
