@@ -9,11 +9,12 @@ METRIC = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True,
 FACTS = {
     "version": 3, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
     "versions": {}, "device": "cpu", "backend": "compiled", "threads": 1, "dtype": "float32", "started": "today",
-    "parameters": 10, "metric": METRIC, "baselines": {}, "data_sha256": None,
+    "parameters": 10, "metric": METRIC, "baselines": {}, "test_baselines": {}, "data_sha256": None,
 }  # fmt: skip
 SUMMARY = {
     "status": "done", "step": 3, "message": None, "ended": None, "measured_step": None, "final": None, "best": None,
-    "solved_at": None, "test": None, "decay": [], "clipped_share": None,
+    "solved_at": None, "lost_at": None, "refuted": 0, "confirmation": None, "test": None, "decay": [],
+    "clipped_share": None,
     "seconds": {"total": 0.0, "train": 0.0, "eval": 0.0},
 }  # fmt: skip
 

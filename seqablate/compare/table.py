@@ -12,7 +12,7 @@ from seqablate.config.flat import flat_config
 from seqablate.errors import printable
 from seqablate.record.run import Run
 from seqablate.signals.views import memory_rank
-from seqablate.signals.words import duration, half_life, number, percent, rate_cell
+from seqablate.signals.words import apart, duration, half_life, number, percent, rate_cell
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,6 +70,7 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
         "goal": metric["goal"],
         "test": ((info.get("test") or {}).get("metrics") or {}).get(metric["name"]),
         "solved_at": info.get("solved_at"),
+        "lost_at": info.get("lost_at"),
         "decay": headline_decay(info) if dated else None,
         "clipped_share": info.get("clipped_share"),
         "seconds": (info.get("seconds") or {}).get("total"),
@@ -139,7 +140,7 @@ def _result_columns(data: Sequence[Row]) -> list[Column]:
         Column("status", "status", _status, left=True),
         Column("steps done", "steps\ndone", lambda row: str(row["step"])),
         Column("metric", _metric_heading(data[0]) if one_metric else "metric\n(chance)", _metric(one_metric)),
-        Column("test", "test", lambda row: number(row["test"])),
+        Column("test", "test", lambda row: apart(row["test"], row["goal"])),
         Column("solved", "solved\nat step", _solved),
         Column("decay", "decay\nper step", _decay),
         Column("half-life", "half-life", _half_life),
@@ -169,7 +170,9 @@ def _status(row: Row) -> str:
 
 
 def _solved(row: Row) -> str:
-    return "–" if row["solved_at"] is None else f"[green]{row['solved_at']}[/]"
+    if row["solved_at"] is None:
+        return "–"
+    return f"[green]{row['solved_at']}[/]" if row["lost_at"] is None else f"{row['solved_at']} (lost)"
 
 
 def _metric_heading(row: Row) -> str:
@@ -179,7 +182,7 @@ def _metric_heading(row: Row) -> str:
 
 def _metric(one_metric: bool) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
-        value = number(row["value"])
+        value = apart(row["value"], row["goal"])
         return value if one_metric else f"{_text(row['metric'])} {value} ({number(row['chance'])})"
 
     return lambda row: cell(row) + _dated(row, row["value"])

@@ -19,7 +19,7 @@ class TaskTraits:
         causal_only: an input holds the target of the step before it: no output may see a later input.
         source_steps: of a transduction, the steps before the first target: the source. Each later input is the target
             of the step before it (teacher forcing), and only these later steps have a loss.
-        image: height and width where the timesteps are the pixels of an image, row by row.
+        image: height and width if the timesteps are the pixels of an image, row by row.
     """
 
     horizon: int

@@ -8,7 +8,7 @@ from shlex import quote
 from typing import Any
 
 from seqablate.config.codec import to_plain
-from seqablate.signals.words import decay_words, duration, number, percent
+from seqablate.signals.words import apart, decay_words, duration, number, percent
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
@@ -54,7 +54,7 @@ def scale_name(name: str, unit: str) -> str:
 def model_lines(parts: Parts) -> list[str]:
     """What ``model.match_params`` came to, and what the model itself has to say."""
     model = parts.config.model
-    notes: list[str] = model.notes(parts.task.spec)
+    notes: list[str] = [*model.notes(parts.task.spec), *parts.task.notes]
     if model.match_params is None:
         return notes
     off = parts.parameter_count / model.match_params - 1
@@ -74,13 +74,6 @@ def against(metric: dict[str, Any], value: float | None, baselines: dict[str, fl
         references["goal"] = metric["goal"]
     shown = apart(value, metric["goal"])
     return f"{metric['name']} {shown} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
-
-
-def apart(value: float | None, goal: float | None) -> str:
-    """A number that is not rounded to the goal when it is not equal to it."""
-    if value is None or goal is None or value == goal or number(value) != number(goal):
-        return number(value)
-    return next((text for digits in range(4, 17) if float(text := f"{value:.{digits}g}") != goal), number(value))
 
 
 def meets(metric: dict[str, Any], value: float | None) -> bool:
@@ -131,7 +124,9 @@ def result_lines(info: dict[str, Any], clip: str | None) -> Iterator[str]:
     """
     metric, test = info["metric"], info.get("test")
     if test:
-        yield f"held-out test: {metric['name']} {apart(test['metrics'][metric['name']], metric['goal'])}"
+        own = info.get("test_baselines") or {}
+        beside = f" ({', '.join(f'{k} {number(v)}' for k, v in own.items())})" if own else ""
+        yield f"held-out test: {metric['name']} {apart(test['metrics'][metric['name']], metric['goal'])}{beside}"
     if info["status"] not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
         fits = info.get("decay") or []
         yield from map(decay_words, telling(fits))

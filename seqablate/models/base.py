@@ -99,6 +99,16 @@ class ModelConfig:
         raise NotImplementedError
 
 
+def one_window(task: TaskTraits) -> list[str]:
+    """The note of a model that has no state to carry from one window of a text to the next."""
+    if not task.carries_state:
+        return []
+    return [
+        f"context: one window of task.bptt={task.horizon} tokens, also in evaluation; no state is carried over, "
+        "so the first tokens of a window are predicted from few"
+    ]
+
+
 class Model(Protocol):
     """A ``torch.nn.Module`` with this much more."""
 

@@ -20,6 +20,7 @@ from omegaconf import MISSING
 from seqablate.config.registry import variant
 from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.models.base import one_window
 from seqablate.models.choices import MOST_LAYERS, check_reach
 from seqablate.models.deep_config import DeepConfig
 
@@ -75,11 +76,11 @@ class TCNConfig(DeepConfig):
         check_reach("model.dilation", self.dilation, self.dilations[-1], task.horizon)
 
     def notes(self, task: TaskTraits) -> list[str]:
-        if self.receptive_field >= task.horizon:
-            return []
-        return [
-            f"an output sees the last {self.receptive_field} of {task.horizon} timesteps; more with model.num_layers"
-        ]
+        notes = one_window(task)
+        if self.receptive_field < task.horizon:
+            field = f"the last {self.receptive_field} of {task.horizon} timesteps"
+            notes.append(f"an output sees {field}; more with model.num_layers")
+        return notes
 
     def build(self, *, seed: int, task: TaskSpec) -> TCN:
         from seqablate.models.deep import TCN

@@ -19,7 +19,7 @@ from seqablate.config.schema import at_least, at_most, fraction
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.models.base import ModelConfig
+from seqablate.models.base import ModelConfig, one_window
 from seqablate.models.choices import MOST_LAYERS
 
 if TYPE_CHECKING:
@@ -105,6 +105,9 @@ class TransformerConfig(ModelConfig):
                 "model.causal=false cannot be combined with a task whose later inputs are the targets: "
                 "it would see the token it has to predict; use model.causal=true or another task"
             )
+
+    def notes(self, task: TaskTraits) -> list[str]:
+        return one_window(task)
 
     def build(self, *, seed: int, task: TaskSpec) -> TransformerModel:
         from seqablate.models.initialise import Initialiser

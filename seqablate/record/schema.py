@@ -66,6 +66,7 @@ class Facts(TypedDict):
     parameters: Step
     metric: Scale
     baselines: dict[str, float]
+    test_baselines: dict[str, float]
     data_sha256: str | None
 
 
@@ -82,6 +83,12 @@ class Results(TypedDict):
     loss: float
     metrics: dict[str, float]
     solved: bool
+
+
+class Confirmation(Results):
+    """What the test data said of an evaluation that met the goal."""
+
+    step: Step
 
 
 class FitPlace(TypedDict):
@@ -113,6 +120,9 @@ class Summary(TypedDict):
     final: dict[str, float] | None
     best: Best | None
     solved_at: int | None
+    lost_at: int | None
+    refuted: Step
+    confirmation: Confirmation | None
     test: Results | None
     decay: list[Annotated[Any, compiled(FitPlace), compiled(Decay)]]
     clipped_share: float | None
@@ -198,6 +208,7 @@ ROWS: dict[str, Any] = {
     "signal": Annotated[Any, compiled(SignalRow), paired],
     "text": TextRow,
     "test": EvalRow,
+    "confirmation": EvalRow,
     "commit": CommitRow,
     "resume": ResumeRow,
     "progress": Summary,

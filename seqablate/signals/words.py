@@ -37,6 +37,13 @@ def number(value: float | None) -> str:
     return f"{value:.1e}"
 
 
+def apart(value: float | None, goal: float | None) -> str:
+    """A number that is not rounded to the goal when it is not equal to it."""
+    if value is None or goal is None or value == goal or number(value) != number(goal):
+        return number(value)
+    return next((text for digits in range(4, 17) if float(text := f"{value:.{digits}g}") != goal), number(value))
+
+
 def percent(share: float | None) -> str:
     """``12 %``, with a decimal below 10 %."""
     if share is None:

@@ -96,7 +96,9 @@ class Task(Protocol):
 
     spec: TaskSpec
     metrics: tuple[Metric, ...]  # the first is the headline: its chance and goal are printed and drawn
-    baselines: dict[str, float]  # measured reference values on the headline's scale, by name
+    baselines: dict[str, float]  # measured reference values on the headline's scale, by name, of the evaluation data
+    test_baselines: dict[str, float]  # the same of the test data
+    notes: tuple[str, ...]  # what a user should know of the data before the run begins, a line each
 
     @property
     def fingerprint(self) -> str | None:
@@ -106,7 +108,7 @@ class Task(Protocol):
         """The batch of one training step: fresh data, a pure function of the run's seed and ``step``."""
 
     def eval_batches(self, split: str) -> Iterator[Batch]:
-        """``"evaluation"`` data (fixed by their own seed) or ``"test"`` data (never used to decide anything)."""
+        """``"evaluation"`` data (fixed by their own seed) or ``"test"`` data, which only confirm a solution."""
 
     def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Loss of each sample [B], or of each step (with a target) and sample; a sample's is the mean of its steps."""

@@ -6,22 +6,27 @@ Token id 0 is ``<unk>`` at both levels: whatever the vocabulary lacks.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
+import regex
 
+from seqablate.errors import UsageError
 from seqablate.tasks.lm_text import read_text
 
 UNK, EOS = "<unk>", "<eos>"
 SPLITS = ("train", "validation", "test")
 HELD_OUT = 20  # a validation or test part that the source lacks is one token in so many of its training text
 
-# Words keep an inner apostrophe (don't); any other visible character is a token of its own. Corpora such as PTB and
-# WikiText write rare words as <unk>: that is our <unk> too.
-WORD = re.compile(r"<unk>|\n|\w+(?:['’]\w+)*|[^\w\s]")
+# A word is a run of letters, digits and _ with the marks on them (accents, vowel signs). It keeps an inner apostrophe
+# (don't) or joiner. Scripts written without blanks have no such runs: there, each character with its marks is a token,
+# as in Unicode's default word boundaries (UAX 29). Any other visible character with its marks is a token of its own.
+# Corpora such as PTB and WikiText write rare words as <unk>: that is our <unk> too.
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Line_Break=SA}"  # SA: Thai, Lao, Khmer, Myanmar
+LETTER = rf"[[\w\u200c\u200d]--[{UNSPACED}]]"
+WORD = regex.compile(rf"<unk>|\n|(?=[{UNSPACED}])\X|{LETTER}+(?:['’]{LETTER}+)*|(?!\s)\X", regex.V1)
 
 
 class Level(Enum):
@@ -56,7 +61,7 @@ class Corpus:
         return "\n".join(line.strip() for line in " ".join(tokens).split(EOS))
 
 
-def load_corpus(name: str, level: Level, vocab_size: int) -> Corpus:
+def load_corpus(name: str, level: Level, vocab_size: int, column: str = "text") -> Corpus:
     """Read a text and encode it.
 
     Characters: the vocabulary is ``<unk>`` and every character of the training part, sorted. Words: tokens are words
@@ -70,28 +75,45 @@ def load_corpus(name: str, level: Level, vocab_size: int) -> Corpus:
     Args:
         name: see :func:`seqablate.tasks.lm_text.read_text`.
         level: characters or words.
+        column: of a table, see the same function.
         vocab_size: most entries of a word vocabulary, ``<unk>`` included; characters are never dropped.
 
     Raises:
-        UsageError: the text cannot be read, or is empty.
+        UsageError: the text cannot be read, is empty, or leaves nothing to predict: all its tokens are the same.
 
     Example:
         >>> corpus = load_corpus("pydoc", Level.char, 10_000)
         >>> corpus.decode(corpus.ids["train"][:9])
         'The "asse'
     """
-    texts = read_text(name)
+    texts = read_text(name, column)
     codes, symbols = _codes(texts, level)
     parts = _parts(codes)
     kept = _vocabulary(parts["train"], level, vocab_size)
     table = np.zeros(1 + max(int(part.max(initial=0)) for part in parts.values()), dtype=np.int32)
     table[kept] = np.arange(1, len(kept) + 1)
+    vocabulary = (UNK, *(chr(c) if level is Level.char else symbols[c] for c in kept))
+    ids = {split: table[part] for split, part in parts.items()}
+    _check_vocabulary(name, level, vocabulary, ids["train"])
     return Corpus(
         level=level,
-        vocabulary=(UNK, *(chr(c) if level is Level.char else symbols[c] for c in kept)),
-        ids={split: table[part] for split, part in parts.items()},
+        vocabulary=vocabulary,
+        ids=ids,
         sha256=hashlib.sha256("".join(texts[s] for s in SPLITS if s in texts).encode()).hexdigest(),
     )
+
+
+def _check_vocabulary(name: str, level: Level, vocabulary: tuple[str, ...], train: np.ndarray) -> None:
+    if len(train) < 2 or (train != train[0]).any():
+        return
+    if train[0] == 0:
+        why = f"no word occurs twice in its training part, so the vocabulary is {UNK} alone"
+        right = "use a longer text or task.level=char"
+    else:
+        why = f"its training part repeats one {level.value if level is Level.word else 'character'}"
+        why += f" ({vocabulary[train[0]]!r}), the vocabulary: there is nothing to predict"
+        right = "use another text"
+    raise UsageError(f"task.corpus={name}: {why}; {right}")
 
 
 def _codes(texts: dict[str, str], level: Level) -> tuple[dict[str, np.ndarray], Sequence[str]]:

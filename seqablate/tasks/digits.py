@@ -114,9 +114,9 @@ class Images:
 class Digits:
     """See :class:`seqablate.tasks.base.Task`.
 
-    Training goes through the images in epochs, each a fresh shuffle; a batch may straddle two. The order of the images is
-    the same for every batch size: it says how many are read at a step. ``eval.size`` takes the first images of a part,
-    and beyond its 300 means all of them.
+    Training goes through the images in epochs, each a fresh shuffle; a batch may straddle two. The order of the images
+    is the same for every batch size: it says how many are read at a step. ``eval.size`` takes the first images of a
+    part, and beyond its 300 means all of them.
     """
 
     spec: TaskSpec
@@ -126,6 +126,8 @@ class Digits:
     data: RunData
     fingerprint: str
     baselines: dict[str, float] = field(default_factory=dict)
+    test_baselines: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     def train_batch(self, step: int) -> Batch:
         images, size = self.parts["train"], self.data.batch_size

@@ -7,7 +7,8 @@ One example at the character level, B = 1, ``bptt`` = 5: of the text ``to be or 
 
 Training is truncated backpropagation through time: the text is laid out as B contiguous streams, each step takes the
 next window of every stream, and the state is carried over without a gradient. Source: Mikolov et al. 2010; windows and
-streams as in Zaremba et al. 2014.
+streams as in Zaremba et al. 2014. So ``batch_size`` is a layout of the text: another one trains on other batches.
+Likewise ``eval.size`` windows are spread over their whole part of the text.
 
 Shapes: T time (``bptt``), B batch (streams), V vocabulary, W windows.
 """
@@ -15,6 +16,7 @@ Shapes: T time (``bptt``), B batch (streams), V vocabulary, W windows.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +30,7 @@ from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
-from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, Corpus, Level, load_corpus
+from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, UNK, Corpus, Level, load_corpus
 from seqablate.tasks.ngram import bigram_loss, unigram_loss
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification
 
 EVAL_STREAMS = 32  # read side by side in an evaluation: fixed, so that every run predicts the same tokens
-EVAL_WINDOWS = 8  # at least so many windows a stream, so that the cold start of each weighs little
+LEAST_STREAMS = 4  # so that a small evaluation, too, sees more than one place of the text
+EVAL_WINDOWS = 8  # at least so many windows a stream, if there are enough, so that the cold start weighs little
 SAMPLE_TOKENS = {Level.char: 200, Level.word: 40}
 
 
@@ -48,12 +51,14 @@ class LmConfig:
 
     Args:
         corpus: ``pydoc``, a file, a folder, or a dataset of the Hub (:func:`seqablate.tasks.lm_text.read_text`).
+        column: of a table (.jsonl, .csv, .parquet, a dataset of the Hub), the one that holds the text.
         level: ``char`` or ``word``.
         bptt: steps T through which the gradient flows back.
         vocab_size: most entries of a word vocabulary.
     """
 
     corpus: str = MISSING
+    column: str = MISSING
     level: Level = MISSING
     bptt: int = MISSING
     vocab_size: int = MISSING
@@ -61,8 +66,9 @@ class LmConfig:
     def __post_init__(self) -> None:
         at_least("task.bptt", self.bptt, 1)
         at_least("task.vocab_size", self.vocab_size, 2)
-        if self.corpus.strip() and self.corpus != "pydoc" and Path(self.corpus).expanduser().exists():
-            self.corpus = str(Path(self.corpus).expanduser().resolve())  # resuming works from any folder
+        path = Path(os.path.expanduser(self.corpus))
+        if self.corpus.strip() and self.corpus != "pydoc" and os.path.exists(path):
+            self.corpus = str(path.resolve())  # resuming works from any folder
 
     @property
     def traits(self) -> TaskTraits:
@@ -73,17 +79,19 @@ class LmConfig:
         """The task for one run (UsageError if the text cannot be read or is too short)."""
         from seqablate.tasks.objectives import Classification
 
-        corpus = load_corpus(self.corpus, self.level, self.vocab_size)
+        corpus = load_corpus(self.corpus, self.level, self.vocab_size, self.column)
         self._check_length(corpus, data.batch_size)
         size = len(corpus.vocabulary)
         streams = {"train": Streams.whole(corpus.ids["train"], data.batch_size, self.bptt)}
         for name, split in (("evaluation", "validation"), ("test", "test")):
-            streams[name] = Streams.first(corpus.ids[split], data.eval_size, self.bptt)
-        metric, baselines = _scale(corpus, streams["evaluation"])
+            streams[name] = Streams.spread(corpus.ids[split], data.eval_size, self.bptt)
+        baselines, test_baselines = (_baselines(corpus, streams[name]) for name in ("evaluation", "test"))
         return LanguageModelling(
             spec=self.traits.sized(input_size=size, output_size=size),
-            metrics=(metric,),
+            metrics=(_metric(self.level, baselines["unigram"]),),
             baselines=baselines,
+            test_baselines=test_baselines,
+            notes=_unknown(corpus),
             corpus=corpus,
             streams=streams,
             objective=Classification(),
@@ -105,10 +113,7 @@ class LmConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Streams:
-    """The beginning of a text as B contiguous streams of W windows of T tokens; a short tail is left out.
-
-    Stream b reads tokens b W T to (b + 1) W T, so that no token is predicted twice.
-    """
+    """A text as B streams of W windows of T tokens, each contiguous; no token is predicted twice."""
 
     x_BN: np.ndarray  # N = W T
     y_BN: np.ndarray
@@ -116,20 +121,24 @@ class Streams:
 
     @classmethod
     def whole(cls, tokens: np.ndarray, count: int, bptt: int) -> Streams:
-        """``count`` streams with as many windows as there are."""
-        return cls._cut(tokens, count, (len(tokens) - 1) // (count * bptt), bptt)
+        """``count`` streams with as many windows as there are, each beginning where the one before it ends."""
+        windows = (len(tokens) - 1) // (count * bptt)
+        return cls._cut(tokens, np.arange(count) * windows * bptt, windows, bptt)
 
     @classmethod
-    def first(cls, tokens: np.ndarray, size: int, bptt: int) -> Streams:
-        """At most ``size`` windows in all."""
+    def spread(cls, tokens: np.ndarray, size: int, bptt: int) -> Streams:
+        """At most ``size`` windows in all, in streams spread evenly: each in the middle of its share of the text."""
         windows = min(size, (len(tokens) - 1) // bptt)
-        count = min(EVAL_STREAMS, max(1, windows // EVAL_WINDOWS))
-        return cls._cut(tokens, count, windows // count, bptt)
+        count = min(EVAL_STREAMS, max(windows // EVAL_WINDOWS, min(windows, LEAST_STREAMS)))
+        each = windows // count
+        slack = len(tokens) - 1 - count * each * bptt
+        place_B = np.arange(count)
+        return cls._cut(tokens, place_B * each * bptt + slack * (2 * place_B + 1) // (2 * count), each, bptt)
 
     @classmethod
-    def _cut(cls, tokens: np.ndarray, count: int, windows: int, bptt: int) -> Streams:
-        used = count * windows * bptt
-        return cls(tokens[:used].reshape(count, -1), tokens[1 : used + 1].reshape(count, -1), bptt)
+    def _cut(cls, tokens: np.ndarray, start_B: np.ndarray, windows: int, bptt: int) -> Streams:
+        place_BN = start_B[:, None] + np.arange(windows * bptt)
+        return cls(tokens[place_BN], tokens[place_BN + 1], bptt)
 
     def __len__(self) -> int:
         """Windows W of a stream."""
@@ -149,6 +158,8 @@ class LanguageModelling:
     spec: TaskSpec
     metrics: tuple[Metric, ...]
     baselines: dict[str, float]
+    test_baselines: dict[str, float]
+    notes: tuple[str, ...]
     corpus: Corpus
     streams: dict[str, Streams]
     objective: Classification
@@ -198,24 +209,32 @@ class LanguageModelling:
         return int(np.bincount(self.corpus.ids["train"]).argmax())
 
 
-def _scale(corpus: Corpus, evaluation: Streams) -> tuple[Metric, dict[str, float]]:
-    """The headline metric and its baselines, on exactly the tokens that an evaluation predicts."""
+def _baselines(corpus: Corpus, streams: Streams) -> dict[str, float]:
+    """What counting the training part reaches on exactly the tokens that a split predicts."""
     train, size = corpus.ids["train"], len(corpus.vocabulary)
-    context, target = evaluation.x_BN.ravel(), evaluation.y_BN.ravel()
-    baselines = {
+    context, target = streams.x_BN.ravel(), streams.y_BN.ravel()
+    return {
         "unigram": _in_unit(corpus.level, unigram_loss(train, target, size)),
         "bigram": _in_unit(corpus.level, bigram_loss(train, context, target, size)),
     }
-    char = corpus.level is Level.char
-    metric = Metric(
+
+
+def _metric(level: Level, unigram: float) -> Metric:
+    char = level is Level.char
+    return Metric(
         name="bits_per_character" if char else "perplexity",
-        chance=baselines["unigram"],
+        chance=unigram,
         goal=None,
         lower_is_better=True,
         unit="bits per character" if char else "perplexity per word",
         source="unigram frequencies of the training part, on the tokens evaluated; bigram: Witten-Bell smoothing",
     )
-    return metric, baselines
+
+
+def _unknown(corpus: Corpus) -> tuple[str, ...]:
+    """How much of a text its vocabulary lacks: predicting <unk> is easy, and says nothing of the text."""
+    shares = [f"{100 * float((corpus.ids[split] == 0).mean()):.1f} % of {split}" for split in SPLITS]
+    return (f"vocabulary of {len(corpus.vocabulary)}; {UNK} is {', '.join(shares)}",)
 
 
 def _in_unit(level: Level, loss: float) -> float:

@@ -5,16 +5,21 @@
 
 from __future__ import annotations
 
+import bz2
 import glob
+import gzip
+import lzma
 import os
 import queue
 import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -25,17 +30,20 @@ HUB_ID = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w.-]+)(?::(?P<config>[\w.-]+))?")
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".zip"}
 # Long enough for a slow handshake. Left to itself, the library would go on trying for more than 20 s.
 PROBE_SECONDS = 1.5
+TABLES = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 ACCEPTED = "give a text file, a folder of .txt files, pydoc, or a dataset of the Hub as owner/name or owner/name:config"
 
 
-def read_text(name: str) -> dict[str, str]:
+def read_text(name: str, column: str = "text") -> dict[str, str]:
     """The text called ``name``, by part: ``train``, and ``validation`` and ``test`` where the source has its own.
 
     Args:
         name: ``pydoc`` (the standard library's help topics, English, about 465,000 characters; they vary with the
-            version of Python), a text file or a folder of ``.txt`` files (UTF-8; read in the order of their names),
-            or a dataset of the Hugging Face Hub as ``owner/name`` or ``owner/name:config``. What exists locally goes
-            first.
+            version of Python), a text file (UTF-8), a table (.jsonl, .csv, .parquet), a folder, or a dataset of the
+            Hugging Face Hub as ``owner/name`` or ``owner/name:config``. What exists locally goes first. Of a folder,
+            the ``.txt`` files are read in the order of their paths, those of its subfolders included, each ended by a
+            line break; hidden files are passed over.
+        column: of a table or a dataset, the one that holds the text: a line for each of its rows.
 
     Raises:
         UsageError: there is no such text, or it cannot be read, is empty, or is not UTF-8; or it is on the Hub, and
@@ -43,20 +51,24 @@ def read_text(name: str) -> dict[str, str]:
     """
     if name == "pydoc":
         return {"train": _read_pydoc()}
+    shown = name if len(name) <= 100 else f"{name[:60]}...{name[-30:]}"
     path = Path(os.path.expanduser(name))
     try:
         if not name.strip():
             raise UsageError(f"task.corpus is empty: {ACCEPTED}")
+        if "\0" in name:
+            raise UsageError("task.corpus: a path has no NUL characters")
         if path.is_dir():
-            texts = {"train": _read_files(name, _text_files(name, path))}
+            texts = {"train": _read_files(shown, _text_files(shown, path))}
         elif path.exists():
-            texts = {"train": _read_files(name, [path])}
+            is_table = path.suffix.lower() in TABLES
+            texts = {"train": _read_table(shown, path, column) if is_table else _read_files(shown, [path])}
         else:
-            texts = _read_hub(name)
+            texts = _read_hub(shown, column)
     except OSError as error:
-        raise UsageError(f"task.corpus={name}: cannot be read: {error.strerror or _first_line(error)}") from error
+        raise UsageError(f"task.corpus={shown}: cannot be read: {error.strerror or _first_line(error)}") from error
     if not texts["train"].strip():
-        raise UsageError(f"task.corpus={name}: has no text in it")
+        raise UsageError(f"task.corpus={shown}: has no text in it")
     return texts
 
 
@@ -69,39 +81,111 @@ def _read_pydoc() -> str:
 
 
 def _text_files(name: str, folder: Path) -> list[Path]:
-    # listdir, where Path.glob would pass over a folder that may not be read.
-    files = [folder / entry for entry in sorted(os.listdir(folder)) if entry.endswith(".txt")]
+    """The .txt files of a folder and its subfolders, none of them hidden."""
+
+    def fail(error: OSError) -> None:  # os.walk would pass over a folder that may not be read
+        raise error
+
+    files = []
+    for parent, folders, names in os.walk(folder, onerror=fail):
+        folders[:] = [sub for sub in folders if not sub.startswith(".") and not _is_text(sub)]
+        inside = [*names, *(sub for sub in os.listdir(parent) if _is_text(sub) and sub not in names)]
+        files += [Path(parent, entry) for entry in inside if _is_text(entry)]
     if not files:
         raise UsageError(f"task.corpus={name}: no .txt file in this folder")
-    return files
+    return sorted(files)
+
+
+def _is_text(entry: str) -> bool:
+    return entry.lower().endswith(".txt") and not entry.startswith(".")
 
 
 def _read_files(name: str, files: list[Path]) -> str:
-    """The files one after the other. Streamed: read in place, with no copy in the library's cache."""
-    for file in files:
-        if not file.is_file():
-            raise UsageError(f"task.corpus={name}: {file.name} is neither a file nor a folder")
-        with file.open("rb") as opened:
-            opened.read(1)  # the plain reason if it cannot be read
+    """The files one after the other, several each ended by a line break."""
+    texts = [_read_file(name, file) for file in files]
+    return "".join(text if text.endswith("\n") or not text else text + "\n" for text in texts[:-1]) + texts[-1]
+
+
+def _read_file(name: str, file: Path) -> str:
+    if not file.is_file():
+        raise UsageError(f"task.corpus={name}: {file.name} is neither a file nor a folder")
+    raw = _bytes(name, file)
+    if b"\0" in raw[:1_000_000]:
+        kind = "UTF-16 text" if _looks_like_utf16(raw) else "a binary file"
+        raise UsageError(f"task.corpus={name}: {file.name} holds NUL bytes, as {kind} does: convert it to UTF-8 text")
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UsageError(f"task.corpus={name}: {file.name} is not UTF-8 text; convert it to UTF-8") from error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _bytes(name: str, file: Path) -> bytes:
+    """What is in a file, unpacked if its name says that it is packed."""
+    packed = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+    suffix = file.suffix.lower()
+    try:
+        if suffix == ".zip":
+            with zipfile.ZipFile(file) as archive:
+                inside = [entry for entry in archive.namelist() if _is_text(PurePosixPath(entry).name)]
+                if not inside:
+                    raise UsageError(f"task.corpus={name}: no .txt file in {file.name}")
+                return b"\n".join(archive.read(entry) for entry in sorted(inside))
+        if suffix in packed:
+            with packed[suffix](file, "rb") as opened:
+                return bytes(opened.read())
+    except (zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise UsageError(f"task.corpus={name}: {file.name} is no whole {suffix} file: {_first_line(error)}") from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise UsageError(f"task.corpus={name}: {file.name} is no whole {suffix} file: {_first_line(error)}") from error
+    return file.read_bytes()
+
+
+def _looks_like_utf16(raw: bytes) -> bool:
+    """Whether every other byte of Latin text is 0."""
+    start = raw[:2000]
+    return any(start[side::2].count(0) > 0.4 * len(start) for side in (0, 1)) and start.count(0) < 0.6 * len(start)
+
+
+def _read_table(name: str, file: Path, column: str) -> str:
+    if not file.is_file():
+        raise UsageError(f"task.corpus={name}: {file.name} is neither a file nor a folder")
+    with file.open("rb") as opened:
+        opened.read(1)  # the plain reason if it cannot be read
 
     import datasets
 
-    rows: list[str] = []
-    data_files = [glob.escape(str(file.absolute())) for file in files]
     try:
         with _quiet():
-            documents = datasets.load_dataset(
-                "text", data_files=data_files, split="train", streaming=True, sample_by="document", encoding="utf-8-sig"
+            rows = datasets.load_dataset(
+                TABLES[file.suffix.lower()],
+                data_files=[glob.escape(str(file.absolute()))],
+                split="train",
+                streaming=True,
             )
-            rows.extend(row["text"] for row in documents)
-    except UnicodeDecodeError as error:
-        # Documents come in the order of the files.
-        file = files[len(rows)]
-        raise UsageError(f"task.corpus={name}: {file.name} is not UTF-8 text; convert it to UTF-8") from error
-    return "".join(rows)
+            found = [row[column] if column in row else _no_column(name, column, row) for row in rows]
+    except UsageError:
+        raise
+    except Exception as error:  # of pandas, pyarrow and datasets, each with kinds of its own
+        raise UsageError(f"task.corpus={name}: cannot be read as a table: {_first_line(error)[:150]}") from error
+    if strange := next((value for value in found if not isinstance(value, str | None)), None):
+        raise UsageError(f"task.column={column}: holds {type(strange).__name__} in {file.name}, no text")
+    return _joined(found)
 
 
-def _read_hub(name: str) -> dict[str, str]:
+def _no_column(name: str, column: str, row: dict[str, Any]) -> str:
+    columns = ", ".join(map(str, row))[:150]
+    raise UsageError(f"task.column={column}: {name} has no such column (it has {columns})")
+
+
+def _joined(rows: Iterable[str | None]) -> str:
+    """A line for each row."""
+    return "".join(row if row.endswith("\n") else row + "\n" for row in rows if row is not None)
+
+
+def _read_hub(name: str, column: str) -> dict[str, str]:
     match = HUB_ID.fullmatch(name)
     if not match or Path(name).suffix in TEXT_SUFFIXES:
         raise UsageError(f"task.corpus={name}: no such file or folder; {ACCEPTED}")
@@ -128,16 +212,18 @@ def _read_hub(name: str) -> dict[str, str]:
         ) from error
     if "train" not in dataset:
         raise UsageError(f"task.corpus={name}: has no train split (it has {', '.join(dataset)})")
-    return {split: _lines(name, dataset[split]) for split in ("train", "validation", "test") if split in dataset}
+    return {
+        split: _lines(name, dataset[split], column) for split in ("train", "validation", "test") if split in dataset
+    }
 
 
-def _lines(name: str, rows: Any) -> str:
-    """The rows of a dataset as lines of one text: its ``text`` column, or the only one that holds strings."""
-    columns = [column for column, feature in rows.features.items() if getattr(feature, "dtype", None) == "string"]
-    column = "text" if "text" in columns else columns[0] if len(columns) == 1 else None
-    if column is None:
-        raise UsageError(f"task.corpus={name}: no column called text (strings: {', '.join(columns) or 'none'})")
-    return "".join(row if row.endswith("\n") else row + "\n" for row in rows[column] if row is not None)
+def _lines(name: str, rows: Any, column: str) -> str:
+    """The rows of a dataset as lines of one text."""
+    columns = [key for key, feature in rows.features.items() if getattr(feature, "dtype", None) == "string"]
+    if column not in columns:
+        text = ", ".join(columns) or "none"
+        raise UsageError(f"task.column={column}: {name} has no such column of text (columns of text: {text})")
+    return _joined(rows[column])
 
 
 class _Probe:

@@ -45,6 +45,8 @@ class SyntheticTask:
     data: RunData
     also_needed: Callable[[dict[str, float]], bool] = lambda results: True
     baselines: dict[str, float] = field(default_factory=dict)
+    test_baselines: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     shuffle_labels: bool = False
     fingerprint: None = None
 

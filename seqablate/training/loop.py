@@ -139,6 +139,8 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
 def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
     with _timed(state, "eval"):
         results = evaluate(parts, "evaluation")
+        if math.isfinite(results.loss) and results.solved:
+            _confirm(parts, state)
         signals = lag_signals(parts, state.step)
         pairs = pair_signals(parts, state.step)
         text = sample_text(parts, state.step)
@@ -146,6 +148,8 @@ def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
     rows = [_eval_row(state, results), *_rows(signals), *_rows(pairs)]
+    if (asked := state.progress.confirmation) is not None and asked["step"] == state.step:
+        rows.append({"kind": "confirmation", **asked})
     if text is not None:
         rows.append({"kind": "text", "step": state.step, "text": text})
     journal.rows(rows)
@@ -163,8 +167,7 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
     better = progress.best is None or (value < progress.best["value"]) == headline.lower_is_better
     if better:
         progress.best = {"step": state.step, "value": value}
-    if results.solved and progress.solved_at is None:
-        progress.solved_at = state.step
+    _note_loss(state, results.solved)
     progress.decay = []
     for signal in signals:
         if fit := fit_decay(signal.values, FLOORS[parts.config.dtype.value]):
@@ -172,13 +175,41 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
             progress.decay.append(place | asdict(fit))
 
 
+def _confirm(parts: Parts, state: TrainState) -> None:
+    """Ask the test data whether the task is solved: an evaluation of few sequences meets a goal by luck, too.
+
+    They are asked again only where the answer may have changed: until they agree, and after the goal was lost.
+    """
+    progress = state.progress
+    if progress.solved_at is not None and progress.lost_at is None:
+        return
+    results = evaluate(parts, "test")
+    progress.confirmation = {"step": state.step, **asdict(results)}
+    if not results.solved:
+        progress.refuted += 1
+        return
+    progress.lost_at = None
+    if progress.solved_at is None:
+        progress.solved_at = state.step
+
+
+def _note_loss(state: TrainState, solved: bool) -> None:
+    """A task that was solved and no longer is, is lost from here on."""
+    progress = state.progress
+    if progress.solved_at is not None and progress.lost_at is None and not solved:
+        progress.lost_at = state.step
+
+
 def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
-    """The last profile, the test on data that decided nothing, and the checkpoint that ends the run."""
+    """The last profile, the held-out test, and the checkpoint that ends the run."""
+    progress = state.progress
     with _timed(state, "eval"):
         signals = final_profile(parts, state.step, state.carried)
-        state.progress.test = asdict(evaluate(parts, "test"))
-    journal.rows([*_rows(signals), {"kind": "test", "step": state.step, **state.progress.test}])
-    state.progress.finished = True
+        results = evaluate(parts, "test")
+    progress.test = asdict(results)
+    _note_loss(state, results.solved)
+    journal.rows([*_rows(signals), {"kind": "test", "step": state.step, **progress.test}])
+    progress.finished = True
     journal.commit(state)
 
 

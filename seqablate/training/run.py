@@ -279,6 +279,7 @@ def _header(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
         "parameters": parts.parameter_count,
         "metric": asdict(parts.task.metrics[0]),
         "baselines": parts.task.baselines,
+        "test_baselines": parts.task.test_baselines,
         "data_sha256": parts.task.fingerprint,
         "config": strict(to_plain(config)),
     }

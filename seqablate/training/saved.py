@@ -23,6 +23,7 @@ class _Results(TypedDict):
 
     best: Best | None
     last: EvalRow | None
+    confirmation: EvalRow | None
     test: Results | None
     seconds: Seconds
 

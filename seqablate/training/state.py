@@ -14,7 +14,10 @@ class Progress:
 
     Attributes:
         clipped: how many steps were clipped.
-        solved_at: the step of the first evaluation that met the criterion.
+        solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
+        lost_at: the step since which a solved task no longer meets it, on evaluation or test data; None while it does.
+        refuted: how many evaluations met the criterion and were refuted by the test data.
+        confirmation: what the test data said last of an evaluation that met it, with its ``step``.
         best: ``{"step", "value"}`` of the headline metric's best evaluation.
         last: the last evaluation's row.
         decay: fits of the last evaluation's lag curves.
@@ -25,6 +28,9 @@ class Progress:
 
     clipped: int = 0
     solved_at: int | None = None
+    lost_at: int | None = None
+    refuted: int = 0
+    confirmation: dict[str, Any] | None = None
     best: dict[str, Any] | None = None
     last: dict[str, Any] | None = None
     decay: list[dict[str, Any]] = field(default_factory=list)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seqablate.errors import UsageError
 from seqablate.tasks.corpus import EOS, UNK, Corpus, Level, load_corpus
 
 TEXT = "The cat sat. Don't\nmove, the cat said!\n" * 30
@@ -80,3 +81,38 @@ def test_decoded_words_are_the_text_with_blanks_around_every_token(tmp_path):
 def test_sha256_is_that_of_the_file(tmp_path, level):
     corpus = corpus_of(tmp_path, TEXT + "é🙂", level)
     assert corpus.sha256 == hashlib.sha256((tmp_path / "text.txt").read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "un cafe\u0301 noir",
+        "\u0627\u0644\u0633\u064e\u0651\u0644\u0627\u0645 x",
+        "हिन्दी भाषा",
+        "שָׁלוֹם x",
+        "می\u200cخواهم x",
+    ],
+    ids=["decomposed accent", "Arabic vowel signs", "Devanagari", "Hebrew points", "joiner"],
+)
+def test_a_word_keeps_its_combining_marks(tmp_path, text):
+    corpus = corpus_of(tmp_path, f"{text}\n" * 60, Level.word)
+    assert set(corpus.vocabulary) == {UNK, EOS, *text.split()}
+
+
+def test_scripts_without_blanks_have_a_token_for_each_character_with_its_marks(tmp_path):
+    corpus = corpus_of(tmp_path, "วันนี้漢字です。\n" * 60, Level.word)
+    assert corpus.vocabulary == (UNK, "วั", "น", "นี้", "漢", "字", "で", "す", "。", EOS)
+
+
+@pytest.mark.parametrize(
+    ("text", "level", "named"),
+    [
+        (" ".join(f"w{n}" for n in range(400)), Level.word, UNK),
+        ("a" * 400, Level.char, "'a'"),
+        ("a " * 400, Level.word, "'a'"),
+    ],
+)
+def test_a_text_of_one_token_only_is_refused(tmp_path, text, level, named):
+    with pytest.raises(UsageError, match="vocabulary") as refusal:
+        corpus_of(tmp_path, text, level)
+    assert named in str(refusal.value)

@@ -17,7 +17,7 @@ from seqablate.tasks.lm import LanguageModelling, LmConfig, Streams
 def build(
     path: Path, *, level: Level = Level.char, bptt: int = 5, batch: int = 4, eval_size: int = 2000, seed: int = 0
 ):
-    config = LmConfig(corpus=str(path), level=level, bptt=bptt, vocab_size=10_000)
+    config = LmConfig(corpus=str(path), column="text", level=level, bptt=bptt, vocab_size=10_000)
     return config.build(RunData(seed=seed, batch_size=batch, eval_seed=0, eval_size=eval_size))
 
 
@@ -69,16 +69,42 @@ def test_each_window_begins_where_the_one_before_ended(text):
 
 
 @pytest.mark.parametrize(("split", "part"), [("evaluation", "validation"), ("test", "test")])
-def test_evaluation_reads_the_beginning_of_its_part_once_in_contiguous_streams(text, split, part):
+def test_evaluation_reads_contiguous_streams_spread_over_its_part_no_token_twice(text, split, part):
     task = build(text)
     ids = task.corpus.ids[part]
     batches = list(task.eval_batches(split))
-    x = np.concatenate([batch.x for batch in batches]).T.ravel()
-    y = np.concatenate([batch.y for batch in batches]).T.ravel()
-    np.testing.assert_array_equal(x, ids[: len(x)])
-    np.testing.assert_array_equal(y, ids[1 : len(x) + 1])
     assert [batch.reset for batch in batches] == [True] + [False] * (len(batches) - 1)
-    assert len(ids) - 1 - len(x) < 5 * batches[0].x.shape[1]
+    positions = Streams.spread(np.arange(len(ids)), 2000, 5)  # in place of token ids
+    predicted = np.concatenate([positions.window(w).y for w in range(len(positions))]).T
+    assert (np.diff(predicted, axis=1) == 1).all()
+    assert len(np.unique(predicted)) == predicted.size
+    assert len(ids) - 1 - predicted.size < 5 * len(predicted)
+    np.testing.assert_array_equal(np.concatenate([batch.y for batch in batches]).T, ids[predicted])
+    np.testing.assert_array_equal(np.concatenate([batch.x for batch in batches]).T, ids[predicted - 1])
+
+
+@pytest.mark.parametrize("size", [1, 4, 7, 30, 100])
+def test_a_small_evaluation_is_spread_over_its_whole_part(size):
+    streams = Streams.spread(np.arange(10_001), size, 5)
+    starts = streams.x_BN[:, 0]
+    gaps = np.diff([-starts[0] - len(streams.x_BN[0]), *starts, 20_000 - starts[-1]])
+    assert abs(starts.mean() + streams.x_BN.shape[1] / 2 - 5000) < 5  # in the middle, on average
+    assert len(starts) >= min(size, 4)
+    assert gaps.max() < 1.1 * 10_000 / len(starts) + streams.x_BN.shape[1] + 5
+
+
+def test_each_split_has_the_baselines_of_its_own_tokens(tmp_path):
+    (tmp_path / "text.txt").write_text("aaaaaaabbc" * 117 + "a" * 65 + "c" * 65)
+    task = build(tmp_path / "text.txt")
+    share = {token: (117 * count + 1) / (1170 + 4) for token, count in (("a", 7), ("c", 1))}
+    assert task.baselines["unigram"] == pytest.approx(-math.log2(share["a"]))
+    assert task.test_baselines["unigram"] == pytest.approx(-math.log2(share["c"]))
+
+
+def test_the_share_of_unknown_tokens_is_said(tmp_path):
+    (tmp_path / "text.txt").write_text("often " * 9 + "once" + "".join(f" w{n} often" for n in range(200)))
+    (note,) = build(tmp_path / "text.txt", level=Level.word, bptt=2, batch=1).notes
+    assert "<unk> is 48.9 % of train" in note
 
 
 def test_evaluation_is_the_same_for_every_batch_size_and_seed(text):
@@ -193,6 +219,8 @@ def test_the_length_named_when_a_text_is_too_short_is_enough_and_within_5_percen
 
 def test_config_refuses_windows_and_vocabularies_that_cannot_be(text):
     for key, value in (("bptt", 0), ("vocab_size", 1)):
-        values = {"corpus": str(text), "level": Level.char, "bptt": 5, "vocab_size": 10} | {key: value}
+        values = {"corpus": str(text), "column": "text", "level": Level.char, "bptt": 5, "vocab_size": 10} | {
+            key: value
+        }
         with pytest.raises(UsageError, match=f"task.{key}={value}"):
             LmConfig(**values)

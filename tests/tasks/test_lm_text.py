@@ -117,7 +117,44 @@ def test_a_changed_file_is_read_anew(tmp_path):
 def test_a_folder_is_its_txt_files_in_the_order_of_their_names(tmp_path):
     for name, text in {"b.txt": "two ", "a.txt": "one ", "c.md": "no", "d.txt": "three"}.items():
         (tmp_path / name).write_text(text)
-    assert read_text(str(tmp_path))["train"] == "one two three"
+    (tmp_path / "d.txt").rename(tmp_path / "D.TXT")
+    (tmp_path / "._a.txt").write_bytes(b"\xff\x00")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "e.txt").write_text("four\n")
+    assert read_text(str(tmp_path))["train"] == "three\none \ntwo \nfour\n"  # capitals sort first
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.txt", b"\0" * 400, "holds NUL bytes, as a binary file"),
+        ("a.txt", "plain text ".encode("utf-16-le") * 9, "holds NUL bytes, as UTF-16 text"),
+        ("a.zip", b"PK\x03\x04" + b"x" * 50, "is no whole .zip file"),
+        ("a.xz", b"x" * 50, "is no whole .xz file"),
+        ("a.gz", b"x" * 50, "is no whole .gz file"),
+    ],
+)
+def test_what_is_no_text_is_refused_in_one_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UsageError, match=message) as refusal:
+        read_text(str(tmp_path / name))
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_table_is_read_by_its_column(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"text": "hello", "n": 1}\n' * 3)
+    (tmp_path / "a.csv").write_text("id,words\n1,hello world\n2,two\n")
+    assert read_text(str(tmp_path / "a.jsonl")) == {"train": "hello\n" * 3}
+    assert read_text(str(tmp_path / "a.csv"), "words") == {"train": "hello world\ntwo\n"}
+    with pytest.raises(UsageError, match=r"task\.column=text: .* has no such column \(it has id, words\)"):
+        read_text(str(tmp_path / "a.csv"))
+
+
+@pytest.mark.parametrize("name", ["~nosuchuser/x.txt", "x" * 5000, "a\0b"])
+def test_a_name_that_cannot_be_a_file_is_refused_in_a_short_line(name):
+    with pytest.raises(UsageError) as refusal:
+        read_text(name)
+    assert len(str(refusal.value)) < 400
 
 
 def test_home_is_expanded(tmp_path, monkeypatch):

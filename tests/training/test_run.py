@@ -14,6 +14,9 @@ import seqablate
 from seqablate.assemble import assemble, build_model, build_task, read_overrides
 from seqablate.engine.oracle import loop
 from seqablate.record.reader import read_record
+from seqablate.training import loop as training_loop
+from seqablate.training.evaluate import Results
+from seqablate.training.state import TrainState
 
 SMALL = [
     "task.length=12", "model.hidden_size=8", "batch_size=4", "steps=25", "eval.every=10", "eval.size=30",
@@ -204,6 +207,29 @@ def test_a_solved_run_stops_and_is_confirmed_on_test_data():
     assert run.info["solved_at"] == run.info["step"] < 900
     assert run.info["test"]["solved"]
     assert run.info["test"]["loss"] != run.info["final"]["loss"]
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        # what evaluation and test say at each look; solved_at, lost_at, refuted
+        ([(True, False), (True, True)], (10, None, 1)),
+        ([(False, None), (True, True), (False, None)], (10, 20, 0)),
+        ([(True, True), (False, None), (True, True)], (0, None, 0)),
+        ([(True, False), (False, None)], (None, None, 1)),
+    ],
+)
+def test_solved_is_what_the_test_data_confirm_and_what_is_lost_later_is_said(answers, expected, monkeypatch):
+    state, parts = TrainState(), object()
+    for look, (met, confirmed) in enumerate(answers):
+        state.step = 10 * look
+        results = Results(loss=0.1, metrics={}, solved=bool(confirmed))
+        monkeypatch.setattr(training_loop, "evaluate", lambda parts, split, results=results: results)
+        if met:
+            training_loop._confirm(parts, state)
+        training_loop._note_loss(state, met)
+    progress = state.progress
+    assert (progress.solved_at, progress.lost_at, progress.refuted) == expected
 
 
 def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint():
