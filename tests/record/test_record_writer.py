@@ -23,9 +23,10 @@ APPENDING = """
 import sys
 from pathlib import Path
 from seqablate.record.writer import RecordWriter
-with RecordWriter(Path(sys.argv[1]), new=sys.argv[2] == "0") as writer:
+new = not Path(sys.argv[1]).exists()
+with RecordWriter(Path(sys.argv[1]), new=new) as writer:
     step = int(sys.argv[2])
-    if step == 0:
+    if new:
         writer.append(eval(sys.argv[3]))
     print("ready", flush=True)
     while True:
