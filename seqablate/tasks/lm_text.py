@@ -17,7 +17,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -122,7 +122,7 @@ def _read_file(name: str, file: Path) -> str:
 
 def _bytes(name: str, file: Path) -> bytes:
     """What is in a file, unpacked if its name says that it is packed."""
-    packed = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
+    packed: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
     suffix = file.suffix.lower()
     try:
         if suffix == ".zip":
