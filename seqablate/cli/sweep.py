@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from seqablate.cli import begin_run
+from seqablate.cli.hydra_launch import launch, make_launcher
 from seqablate.config.codec import to_plain
 from seqablate.config.schema import TrainConfig
 from seqablate.console.output import run_console
@@ -19,22 +20,39 @@ from seqablate.record.folder import create_folder
 Arms = list[tuple[list[str], TrainConfig]]  # the words of each, and what they compose to
 
 
-def run_sweep(arms: Arms) -> int:
-    """Train every arm; 0 when all are done, 1 when one failed or diverged, 128 + n when signal n ended the sweep."""
+def run_sweep(arms: Arms, launcher_words: list[str]) -> int:
+    """Train every arm; 0 when all are done, 1 when one failed or diverged, 128 + n when signal n ended the sweep.
+
+    Args:
+        arms: what has been checked.
+        launcher_words: the choice of one of Hydra's launchers; without any the arms run here, one after the other.
+    """
     first = arms[0][1]
+    launcher = make_launcher(launcher_words) if launcher_words else None
     folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
     say(f"sweep of {len(arms)} run{'s' * (len(arms) > 1)} in {folder}")
+    for number, (_, config) in enumerate(arms):
+        prepare_arm(number, config, folder)
+    stopped = run_one_by_one(arms) if launcher is None else launch(launcher, [words for words, _ in arms], folder)
+    failed = _report(folder, [str(config.name) for _, config in arms])
+    return stopped or failed
+
+
+def prepare_arm(number: int, config: TrainConfig, folder: Path) -> None:
+    """Say where an arm's run folder is made."""
+    config.output_dir, config.name = str(folder), arm_name(number, config)
+
+
+def run_one_by_one(arms: Arms) -> int:
+    """Every arm in this process; 128 + n when signal n stopped one, else 0."""
     swept = _swept([words for words, _ in arms])
-    stopped = 0
     for number, (words, config) in enumerate(arms):
-        config.output_dir, config.name = str(folder), arm_name(number, config)
         say(f"[{number + 1}/{len(arms)}] {' '.join(word for word in words if word in swept)}")
         stopped = run_arm(words, config)
         gc.collect()  # a run leaves some 2 MB of cycles, which would wait for a rare full collection
         if stopped:
-            break
-    failed = _report(folder, [arm_name(number, config) for number, (_, config) in enumerate(arms)])
-    return stopped or failed
+            return stopped
+    return 0
 
 
 def run_arm(words: list[str], config: TrainConfig) -> int:

@@ -14,7 +14,7 @@ from seqablate.cli import begin_run
 from seqablate.cli.sweep import run_sweep
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import choices_of, compose_config
-from seqablate.config.overrides import expand_sweep, read_words
+from seqablate.config.overrides import expand_sweep, read_words, split_launcher
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
@@ -48,6 +48,7 @@ def main(argv: list[str]) -> int:
 
 def sweep(words: list[str], show: bool) -> int:
     """Check every run, then train them all, or print the first one's config."""
+    launcher, words = split_launcher(words)
     arms = [(arm, compose_arm(arm)) for arm in expand_sweep(words)]
     configs = [config for _, config in arms]
     for key in ("name", "output_dir"):
@@ -58,7 +59,7 @@ def sweep(words: list[str], show: bool) -> int:
         return 0
     check_means(configs)
     name_what_is_passed_over()
-    return run_sweep(arms)
+    return run_sweep(arms, launcher)
 
 
 def split_words(argv: list[str]) -> tuple[set[str], list[str]]:

@@ -17,6 +17,7 @@ from seqablate.errors import UsageError, shorten
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
+LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 MOST_RUNS = 1000  # of one sweep: each is checked before the first begins
 LONGEST_WORD = 10_000  # characters
 DEEPEST = 20  # brackets inside of brackets
@@ -56,6 +57,14 @@ def expand_sweep(words: list[str]) -> list[list[str]]:
     return [list(arm) for arm in itertools.product(*map(_values, given.values()))]
 
 
+def split_launcher(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words that choose one of Hydra's launchers for a sweep and set it up, and all the others."""
+    chosen = [word for word in words if word.startswith(LAUNCHER)]
+    if chosen and not any(word.startswith("hydra/launcher=") for word in chosen):
+        raise UsageError(f"{shorten(chosen[0])}: choose the launcher as well, such as hydra/launcher=joblib")
+    return sorted(chosen), [word for word in words if word not in chosen]  # the choice comes before its keys
+
+
 def read_word(word: str) -> Override:
     """One word (UsageError if it cannot be read, or if its form has no use here)."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -64,7 +73,7 @@ def read_word(word: str) -> Override:
     if len(word) > LONGEST_WORD or _depth(word) > DEEPEST:
         raise UsageError(f"{shorten(word)}: too long or too deeply nested to be an override ({len(word)} characters)")
     try:
-        override = OverridesParser.create().parse_override(_quote_letters(word))
+        override = OverridesParser.create().parse_override(quote_letters(word))
     except (HydraException, ValueError, RecursionError) as error:
         raise UsageError(_unreadable(word)) from error
     override.input_line = word
@@ -77,7 +86,7 @@ def _depth(word: str) -> int:
     return max(level, default=0)
 
 
-def _quote_letters(word: str) -> str:
+def quote_letters(word: str) -> str:
     """Hydra's grammar knows ASCII letters only: a value with other letters and nothing special is quoted for it."""
     key, _, value = word.partition("=")
     plain = not value.isascii() and all(c.isalnum() or c in "_-./" for c in value)
