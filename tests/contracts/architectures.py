@@ -87,9 +87,9 @@ class Case:
     def refusal(self) -> str | None:
         """The line with which the case is refused; None where it can be built."""
         if self.skip != "none" and not self.kind.skips:
-            return "the chosen model has no key model.skip"
+            return "has no key model.skip"
         if self.bidirectional and not self.kind.ways:
-            return "the chosen model has no key model.bidirectional"
+            return "has no key model.bidirectional"
         if self.skip != "none" and self.layers == 1:
             return f"model.skip={self.skip} acts from the second layer on: it needs model.{self.kind.layers_key} of 2"
         return None
