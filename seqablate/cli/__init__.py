@@ -107,6 +107,8 @@ def _end_at_once(number: int, frame: FrameType | None) -> None:
 
 def _flush() -> None:
     """Write what is still to be printed; a log that cannot be written changes no exit code."""
+    if sys.stdout is None:  # the process was started without one
+        return
     try:
         sys.stdout.flush()
     except OSError:

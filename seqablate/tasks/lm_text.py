@@ -165,19 +165,19 @@ def _read_table(name: str, file: Path, column: str) -> str:
                 split="train",
                 streaming=True,
             )
-            found = [row[column] if column in row else _no_column(name, column, row) for row in rows]
-    except UsageError:
-        raise
+            columns: dict[str, None] = {}
+            found = []
+            for row in rows:  # all of them, also where the column is missing: datasets closes a file only at its end
+                columns |= dict.fromkeys(row)
+                found.append(row.get(column))
     except Exception as error:  # of pandas, pyarrow and datasets, each with kinds of its own
         raise UsageError(f"task.corpus={name}: cannot be read as a table: {_first_line(error)[:150]}") from error
+    if found and column not in columns:
+        shown = ", ".join(columns)[:150]
+        raise UsageError(f"task.column={column}: {name} has no such column (it has {shown})")
     if strange := next((value for value in found if not isinstance(value, str | None)), None):
         raise UsageError(f"task.column={column}: holds {type(strange).__name__} in {file.name}, no text")
     return _joined(found)
-
-
-def _no_column(name: str, column: str, row: dict[str, Any]) -> str:
-    columns = ", ".join(map(str, row))[:150]
-    raise UsageError(f"task.column={column}: {name} has no such column (it has {columns})")
 
 
 def _joined(rows: Iterable[str | None]) -> str:

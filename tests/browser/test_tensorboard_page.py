@@ -156,7 +156,7 @@ def test_the_served_scalars_equal_the_record(address, runs):
             assert points(address, name, tag) == expected
         expected = [(row["step"], float(np.float32(row["metrics"]["mse"]))) for row in run.record.evals]
         assert points(address, name, "metric/mse") == expected
-        for view in VIEWS[:2]:
+        for view in (view for view in VIEWS if view.name in ("lag", "profile")):
             (curve,) = [s for s in last_shown(view, run.record.signals) if (s.layer, s.state) == (0, "h")]
             seen = points(address, name, f"{view.tag}/h_layer0")
             assert [step for step, _ in seen] == list(range(12))

@@ -54,7 +54,7 @@ def test_the_readmes_model_and_task_are_trained_probed_recorded_and_shown(site, 
     # Shown without the package; resuming or loading needs it, and says so.
     shown = seqablate(None, "show", "outputs/run", cwd=tmp_path)
     assert shown.returncode == 0
-    assert "Lag curve" in shown.stdout
+    assert "Gradient of" in shown.stdout
     again = seqablate(None, "resume", "outputs/run", cwd=tmp_path)
     assert again.returncode == 2
     assert len(again.stderr.splitlines()) == 1

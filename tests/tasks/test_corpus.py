@@ -101,7 +101,7 @@ def test_a_word_keeps_its_combining_marks(tmp_path, text):
 
 def test_scripts_without_blanks_have_a_token_for_each_character_with_its_marks(tmp_path):
     corpus = corpus_of(tmp_path, "วันนี้漢字です。\n" * 60, Level.word)
-    assert corpus.vocabulary == (UNK, "วั", "น", "นี้", "漢", "字", "で", "す", "。", EOS)
+    assert corpus.vocabulary == (UNK, EOS, "วั", "น", "นี้", "漢", "字", "で", "す", "。")  # as often: a line break first
 
 
 @pytest.mark.parametrize(
