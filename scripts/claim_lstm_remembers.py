@@ -3,7 +3,7 @@
 
 Each arm's learning rate is chosen from the same grid by the share of solved runs (then by the mean final error) on
 tuning seeds; then the arm is run on other seeds with that rate. A run counts as solved when its last evaluation meets
-the criterion AND the test data, which decided nothing, agree; a diverged run counts as not solved.
+the criterion AND the held-out test agrees; a diverged run counts as not solved.
 
     python scripts/claim_lstm_remembers.py --output outputs/claim
 """

@@ -7,7 +7,7 @@ more plain nets of 50 layers start from others: He's, under which the gradient d
 tanh. Last, a control that cannot be learned: the residual net on shuffled labels.
 
 Each arm's learning rate is chosen from the same grid by mean accuracy on evaluation data, over tuning seeds; then the
-arm is run with that rate on other seeds. A run has learned when its accuracy on test data, which decided nothing, is
+arm is run with that rate on other seeds. A run has learned when its accuracy on the held-out test is
 0.8 or more (chance 0.1). The layer profile's ratio ||dJ/dh_first|| / ||dJ/dh_last|| says what reaches the first layer.
 
     python scripts/claim_skips_help_depth.py --output outputs/claim-depth

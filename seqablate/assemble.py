@@ -114,6 +114,10 @@ def use_backend(model: Any, config: TrainConfig, device: torch.device) -> str:
         raise UsageError(str(error)) from error
 
 
+def _gpus(count: int) -> str:
+    return f"only {count} GPU{'s' * (count > 1)}" if count else "no GPU"
+
+
 def find_device(name: str) -> torch.device:
     """``auto`` is the first CUDA device where there is one, else the CPU (UsageError for one that is not there)."""
     import torch
@@ -123,7 +127,5 @@ def find_device(name: str) -> torch.device:
         return torch.device("cuda:0" if count else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= count:
-        raise UsageError(
-            f"device={name}: this machine has {count or 'no'} CUDA device(s) that torch can use; try device=cpu"
-        )
+        raise UsageError(f"device={name}: {_gpus(count)} that torch can use; use device=cpu")
     return device

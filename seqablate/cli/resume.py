@@ -10,8 +10,8 @@ from seqablate.cli.train import exit_code
 def main(argv: list[str]) -> int:
     parser = Parser(
         prog="seqablate resume",
-        description="Go on from the newest whole checkpoint of a run that was interrupted, killed or failed. "
-        "On a CPU it ends bit for bit where the unbroken run would have.",
+        description="Continue a run that was interrupted, killed or failed, from its newest complete checkpoint. "
+        "On a CPU the result is bit-identical to that of an uninterrupted run.",
     )
     parser.add_argument("run", metavar="RUN_DIR", help="the run's folder")
     arguments = parser.parse_args(argv)

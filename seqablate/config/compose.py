@@ -161,7 +161,7 @@ def _set(composed: DictConfig, override: Override, keys: dict[str, Any], chosen:
 
 
 def _resolve(composed: DictConfig, override: Override, keys: dict[str, Any]) -> None:
-    """Put the value in the place of an interpolation such as ``${steps}`` (UsageError if that cannot be done)."""
+    """Replace an interpolation such as ``${steps}`` by its value (UsageError if that cannot be done)."""
     key, word = override.key_or_group, shorten(override.input_line)
     try:
         value = OmegaConf.select(composed, key, throw_on_missing=True, throw_on_resolution_failure=True)

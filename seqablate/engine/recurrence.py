@@ -124,7 +124,7 @@ class Recurrence(nn.Module):
             1996); a gradient reaches h_{t-n} in n/k steps (Zhang et al. 2016, recurrent skip coefficient).
         dilation: d of 2 or more: a step reads the states of step t-d, not of t-1 (Chang et al. 2017, eq. 1). Any
             backend runs it, as d sequences side by side.
-        layer_norm: ``LN(W_ih x) + LN(W_hh h)`` in the place of each sum, and ``h' = o tanh(LN(c'))``, with gains that
+        layer_norm: ``LN(W_ih x) + LN(W_hh h)`` instead of each sum, and ``h' = o tanh(LN(c'))``, with gains that
             start at 1: ``norm_ih_weight`` and ``norm_hh_weight`` [G*D], ``norm_c_weight`` and ``norm_c_bias`` [D] (Ba
             et al. 2016, eq. 20-22). ``bias_ih`` and ``bias_hh`` stand for the paper's beta and b. A norm is over all
             gates at once, but for a GRU's and an MGU's candidate, which has its own (as the paper's GRU). For an RNN

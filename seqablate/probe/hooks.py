@@ -24,7 +24,7 @@ _lock = threading.Lock()
 
 
 class Watch:
-    """Has a handler called in the place of each module's ``forward``, until :meth:`end`.
+    """Has a handler called instead of each module's ``forward``, until :meth:`end`.
 
     Args:
         handlers: module -> ``handler(forward, args, kwargs)``, which returns what the call returns.

@@ -142,7 +142,7 @@ def listen(tensor: Tensor, inputs: Any, receive: Receive) -> tuple[Tensor, Remov
 
 
 def replaced(output: Any, old: Tensor, new: Tensor) -> Any:
-    """What a module returned, with another tensor in the place of one."""
+    """What a module returned, with one tensor replaced by another."""
     if output is old:
         return new
     parts = [new if part is old else part for part in output]

@@ -54,8 +54,8 @@ class DigitsConfig:
 
     Args:
         order: ``rows`` or ``permuted``.
-        shuffle_labels: the labels of the training images are shuffled among them, once: all that can be learnt is
-            learnt by heart (Zhang et al. 2017). Evaluation and test keep theirs.
+        shuffle_labels: the labels of the training images are shuffled among them, once: they can only be
+            memorised (Zhang et al. 2017). Evaluation and test keep theirs.
     """
 
     order: DigitsOrder = MISSING

@@ -34,7 +34,7 @@ class SyntheticTask:
         data: seeds and sizes of this run.
         also_needed: what a solved task must show besides the headline metric's goal.
         shuffle_labels: train on targets that belong to other sequences, drawn without a look at the input: a control,
-            from which nothing about the input can be learnt. Evaluation and test keep theirs. (A language model's
+            from which nothing about the input can be learned. Evaluation and test keep theirs. (A language model's
             targets are its next inputs: there, nothing could be shuffled but the text.)
     """
 

@@ -187,7 +187,7 @@ class _Session:
                 status = run_loop(self.parts, state, self, interruption)
             except Diverged as error:
                 status, message = "diverged", str(error)
-                state.step = error.step + 1  # what was trained after it counts for nothing
+                state.step = error.step + 1  # what was trained after it does not count
             self._close(state, status, message)
         return Ending(self.folder.path, status, interruption.signum)
 
