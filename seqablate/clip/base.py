@@ -57,9 +57,10 @@ def global_norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
 
 
 def largest_entry(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
-    """The largest absolute value of all entries, a scalar of their type; NaN if an entry is NaN."""
+    """The largest absolute value of all entries, a scalar of their type; NaN if an entry is NaN, 0 without entries."""
     import torch
 
+    tensors = [tensor for tensor in tensors if tensor.numel()]
     if not tensors:
         return torch.zeros((), dtype=torch.float64)
     return torch.stack(torch._foreach_norm(list(tensors), float("inf"))).max()

@@ -48,6 +48,8 @@ class NormClip:
         # One factor for all. It is 1 if nothing is to be cut: small gradients stay bit-identical.
         factor = (self.max_norm / norm).clamp(max=1.0)
         # Applied as two square roots: the factor of a very large norm may be below the range of the entries' type.
-        for _ in range(2 if grads else 0):
-            torch._foreach_mul_(grads, factor.sqrt().to(grads[0].dtype))
+        for dtype in {grad.dtype for grad in grads}:
+            same, root = [grad for grad in grads if grad.dtype == dtype], factor.sqrt().to(dtype)
+            for _ in range(2):
+                torch._foreach_mul_(same, root)
         return ClipResult(norm_before=norm, norm_after=norm * factor, clipped=norm > self.max_norm)

@@ -45,6 +45,7 @@ class ValueClip:
 
         grads = gradients(parameters)
         before, clipped = global_norm(grads), largest_entry(grads) > self.clip_value
-        torch._foreach_clamp_min_(grads, -self.clip_value)
-        torch._foreach_clamp_max_(grads, self.clip_value)
+        if grads:
+            torch._foreach_clamp_min_(grads, -self.clip_value)
+            torch._foreach_clamp_max_(grads, self.clip_value)
         return ClipResult(norm_before=before, norm_after=global_norm(grads), clipped=clipped)

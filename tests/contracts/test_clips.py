@@ -119,3 +119,29 @@ def test_only_an_entry_that_is_not_finite_makes_the_norm_not_finite(name, entry)
         made = torch.nn.Parameter(torch.zeros(2, dtype=dtype))
         made.grad = torch.tensor([1.0, entry], dtype=dtype)
         assert not compose_config([f"clip={name}"]).clip.build()([made]).norm_before.isfinite()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("name", ["norm", "value"])
+def test_gradients_of_several_types_are_each_clipped_in_their_own_precision(name, order):
+    """The factor of clip=norm, 2e-201, is 0 in float32 and lost all but three digits in bfloat16."""
+    entries = {torch.float64: 4e200, torch.float32: 3e-25, torch.bfloat16: 1e-20}
+    made = [torch.nn.Parameter(torch.zeros(1, dtype=dtype)) for dtype in [*entries][::order]]
+    for p in made:
+        p.grad = torch.tensor([entries[p.dtype]], dtype=p.dtype)
+    found = compose_config([f"clip={name}"]).clip.build()(made)
+    limit = {"norm": 1.0, "value": 0.1}[name]
+    wide = next(p for p in made if p.dtype == torch.float64)
+    assert found.norm_before.item() == pytest.approx(4e200, rel=1e-12)
+    assert wide.grad.item() == pytest.approx(limit, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", CLIPS)
+@pytest.mark.parametrize("sizes", [(), (0,), (0, 2)])
+def test_a_parameter_without_entries_and_a_model_without_gradients_have_a_norm(name, sizes):
+    made = [torch.nn.Parameter(torch.zeros(size)) for size in sizes]
+    for p in made:
+        p.grad = torch.full_like(p, 3e-2)
+    found = compose_config([f"clip={name}"]).clip.build()([*made, torch.nn.Parameter(torch.zeros(2))])
+    assert found.norm_after.item() == pytest.approx(3e-2 * 2**0.5 if 2 in sizes else 0.0, rel=1e-6)
+    assert not found.clipped
