@@ -42,7 +42,8 @@ class Decay:
             ``"grows"``: more than twice as much is there.
             ``"explodes"``: it overflows.
             ``"flat"``: one level with noise on it; no trend and no shape.
-            ``"irregular"``: the difference between the ends is within the noise, or rests on the last lag alone.
+            ``"irregular"``: the difference between the ends is within the noise, or rests on the last lag alone; or
+            only the last lag has a norm above the floor.
             ``"unknown"``: NaN up to the last lag.
         at: the lag from which it is below the floor (vanishes) or NaN (unknown), or the first that overflows
             (explodes); else None.
@@ -52,7 +53,8 @@ class Decay:
         factor: multiplication per lag, from the slope of the line; None with fewer than three lags behind ``start``.
         half_life: lags in which the line halves; None unless it falls.
         error: root-mean-square distance of log10(norm) from the line, in decades.
-        exponential: whether the line tells the whole story: close to the curve, and in agreement with its end.
+        exponential: whether the line tells the whole story: close to the curve, which is above the floor throughout,
+            and in agreement with its end.
         lags: how many lags the line was fitted to.
         low, low_at: the smallest norm from ``start`` to the end of ``reach``, over the one at ``start``, and its lag.
         high, high_at: the largest, likewise.
@@ -111,7 +113,10 @@ def fit_decay(lag_curve: np.ndarray, floor: float = FLOORS["float32"]) -> Decay 
     between = curve[start : end + 1]
     y = np.log10(curve[used]) - math.log10(curve[start])
     line = _fit_line(used[1:], y[1:])
+    whole = not (between < floor).any()
     verdict = verdict or _judge(used, y, line)
+    if verdict == "flat" and not whole:  # what vanishes on the way and comes back is not one level
+        verdict = "reaches"
     beyond = None if at is None else (at - start, math.log10(floor) - math.log10(curve[start]))
     low_at, high_at = start + int(np.nanargmin(between)), start + int(np.nanargmax(between))
     return Decay(
@@ -123,7 +128,7 @@ def fit_decay(lag_curve: np.ndarray, floor: float = FLOORS["float32"]) -> Decay 
         factor=None if line is None else 10.0**line.slope,
         half_life=math.log10(0.5) / line.slope if line is not None and line.slope < 0 else None,
         error=None if line is None else line.rms,
-        exponential=line is not None and _is_exponential(line, verdict, end - start, float(y[-1]), beyond),
+        exponential=whole and line is not None and _is_exponential(line, verdict, end - start, float(y[-1]), beyond),
         lags=0 if line is None else len(used) - 1,
         low=_over(curve[low_at], curve[start]),
         low_at=low_at,
@@ -193,6 +198,8 @@ def _fit_line(x: np.ndarray, y: np.ndarray) -> _Line | None:
 def _judge(x: np.ndarray, y: np.ndarray, line: _Line | None) -> Verdict:
     """The verdict on a curve [K] that stays in range: decades ``y`` at the lags ``x``, the first of them 0."""
     change = float(y[-1])
+    if len(x) == 1:
+        return "irregular"
     if line is None:  # two lags behind the first: nothing is known of the noise
         return "reaches" if abs(change) <= BAND else "fades" if change < 0 else "grows"
     noise = _scatter(y[1:]) if len(x) > FEW else max(_scatter(y[1:]), line.noise)

@@ -156,6 +156,8 @@ def _at(fit: dict[str, Any], lag: int) -> str:
 def _end(fit: dict[str, Any]) -> str:
     """What is left at the end: ``0.09x after 99 timesteps``."""
     start, reach = fit["start"], fit["reach"]
+    if not reach:
+        return f"{ratio(fit['ratio'])} at {_at(fit, start)}, the only one in {_dtype(fit)}'s range"
     if start:
         return f"{ratio(fit['ratio'])} from {_at(fit, start)} to {_at(fit, start + reach)}"
     return f"{ratio(fit['ratio'])} after {reach} {_unit(fit, reach)}"
