@@ -20,13 +20,15 @@ UNK, EOS = "<unk>", "<eos>"
 SPLITS = ("train", "validation", "test")
 HELD_OUT = 20  # a validation or test part that the source lacks is one token in so many of its training text
 
-# A word is a run of letters, digits and _ with the marks on them (accents, vowel signs). It keeps an inner apostrophe
-# (don't) or joiner. Scripts written without blanks have no such runs: there, each character with its marks is a token,
-# as in Unicode's default word boundaries (UAX 29). Any other visible character with its marks is a token of its own.
-# Corpora such as PTB and WikiText write rare words as <unk>: that is our <unk> too.
+# A word is a run of letters, digits and _ with the marks on them (accents, vowel signs) and the invisible characters in
+# it (joiners, soft hyphens, direction marks). It keeps an inner apostrophe (don't), and what does the same in Catalan
+# (col·legi) and Hebrew (gershayim). Scripts written without blanks have no such runs: there, each character with its
+# marks is a token, as in Unicode's default word boundaries (UAX 29). Any other visible character with its marks is a
+# token of its own. Corpora such as PTB and WikiText write rare words as <unk>: that is our <unk> too.
 UNSPACED = r"\p{Han}\p{Hiragana}\p{Line_Break=SA}"  # SA: Thai, Lao, Khmer, Myanmar
-LETTER = rf"[[\w\u200c\u200d]--[{UNSPACED}]]"
-WORD = regex.compile(rf"<unk>|\n|(?=[{UNSPACED}])\X|{LETTER}+(?:['’]{LETTER}+)*|(?!\s)\X", regex.V1)
+LETTER = rf"[[\w\u200c\u200d\p{{Word_Break=Format}}]--[{UNSPACED}]]"
+INNER = "['’·\u05f4]"  # the last is Hebrew gershayim
+WORD = regex.compile(rf"<unk>|\n|(?=[{UNSPACED}])\X|{LETTER}+(?:{INNER}{LETTER}+)*|(?!\s)\X", regex.V1)
 
 
 class Level(Enum):
@@ -120,7 +122,7 @@ def _codes(texts: dict[str, str], level: Level) -> tuple[dict[str, np.ndarray], 
     """Each text as integers, one a token: code points, or places in the list of words in order of appearance."""
     if level is Level.char:
         return {split: np.frombuffer(text.encode("utf-32-le"), dtype="<u4") for split, text in texts.items()}, ()
-    places = {UNK: 0, "\n": 1}
+    places = {UNK: 0}
     codes = {
         split: np.fromiter((places.setdefault(word, len(places)) for word in WORD.findall(text)), dtype=np.int64)
         for split, text in texts.items()

@@ -91,8 +91,20 @@ def test_sha256_is_that_of_the_file(tmp_path, level):
         "हिन्दी भाषा",
         "שָׁלוֹם x",
         "می\u200cخواهم x",
+        "co\u00adop x",
+        "col·legi x",
+        "צה\u05f4ל x",
     ],
-    ids=["decomposed accent", "Arabic vowel signs", "Devanagari", "Hebrew points", "joiner"],
+    ids=[
+        "accent",
+        "Arabic vowel signs",
+        "Devanagari",
+        "Hebrew points",
+        "joiner",
+        "soft hyphen",
+        "Catalan",
+        "gershayim",
+    ],
 )
 def test_a_word_keeps_its_combining_marks(tmp_path, text):
     corpus = corpus_of(tmp_path, f"{text}\n" * 60, Level.word)
