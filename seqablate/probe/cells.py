@@ -17,7 +17,7 @@ from seqablate.engine.gradients import Gradients
 from seqablate.probe.gradients import CallGradients
 from seqablate.probe.hooks import Forward
 from seqablate.probe.links import Links
-from seqablate.probe.outputs import listen
+from seqablate.probe.outputs import listen, replaced
 from seqablate.probe.recurrences import with_state
 from seqablate.probe.session import Session, in_backward
 
@@ -35,7 +35,7 @@ class Cell:
             return forward(*args, **kwargs)
         args, kwargs = with_state("hx", self.links.taken_in, args, kwargs)
         result = forward(*_tracked(self.module, args, kwargs), **kwargs)
-        states = (result,) if isinstance(result, Tensor) else tuple(result)
+        states = _states(self.name, self.module, result)
         if not any(state.requires_grad for state in states):
             return result
         call = self.session.new_call(self.name, dtype=states[0].dtype)
@@ -44,7 +44,9 @@ class Cell:
         shapes = {name: state.new_zeros(()).expand(1, *state.shape) for name, state in shapes.items()}
         heard = [self._listen(call, k, state, shapes, (args, kwargs)) for k, state in enumerate(states)]
         self.links.returned(call, heard, heard, _with_batch)
-        return heard[0] if isinstance(result, Tensor) else tuple(heard)
+        for state, now in zip(states, heard, strict=True):
+            result = result if now is state else replaced(result, state, now)
+        return result
 
     def _listen(self, call: CallGradients, k: int, state: Tensor, zeros: dict[str, Tensor], inputs: Any) -> Tensor:
         name = "hc"[k]
@@ -54,6 +56,23 @@ class Cell:
         if handle is not None:
             self.keep(handle)
         return heard
+
+
+def _states(name: str, module: nn.Module, result: Any) -> tuple[Tensor, ...]:
+    """h, and c of an LSTM cell, in what a call returned; a subclass may return more behind them.
+
+    Raises:
+        TypeError: they are not the first that it returned.
+    """
+    states = (result,) if isinstance(result, Tensor) else result
+    if isinstance(states, tuple | list) and states:
+        states = tuple(states[: 2 if isinstance(module, nn.LSTMCell) else 1])
+        if all(isinstance(state, Tensor) and state.dim() in (1, 2) for state in states):
+            return states
+    raise TypeError(
+        f"TimestepProbe: the cell {name!r}, a {type(module).__name__}, must return h [B, D] (an LSTM cell h and c) "
+        "first of all; name it in outputs= to measure what it returns instead"
+    )
 
 
 def _receive(call: CallGradients, k: int, name: str, zeros: dict[str, Tensor], gradient: Tensor) -> None:

@@ -228,7 +228,8 @@ class TimestepProbe:
         ``timestep_gradient_log10/<curve>/{first,last}_timestep``: log10 of both ends (of outputs without a T
         ``timestep_gradient_log10/depth/{first,last}_layer``, or ``{first,last}_call``); -inf, inf and NaN are written
         as what they are. ``timestep_gradient_decay/<curve>``: the factor per step back in time.
-        ``timestep_gradient_vanished/<curve>``: the share of steps whose gradient is 0 or below 1e-36.
+        ``timestep_gradient_vanished/<curve>``: the share of steps whose gradient is 0 or below
+        :data:`~seqablate.signals.decay.FLOORS` (1e-34 in float32).
         ``timestep_gradient/notes``, a text: where a gradient is not finite, and what could not be measured.
         """
         views.log(dict(self.items()), writer, step)

@@ -102,6 +102,38 @@ def test_forward_called_directly_is_recorded_and_a_super_call_is_no_second_one()
     torch.testing.assert_close(found[0], found[1], rtol=0, atol=0)
 
 
+def test_a_cell_that_returns_more_than_its_state_is_measured_at_its_state():
+    class Gated(nn.GRUCell):
+        def forward(self, x_BI: Tensor, h_BD: Tensor | None = None) -> tuple[Tensor, str, Tensor]:
+            h_BD = super().forward(x_BI, h_BD)
+            return h_BD, "gates", h_BD.detach()
+
+    cell, x_TBI = Gated(2, 3), torch.randn(2, 4, 2)
+    with TimestepProbe(cell) as probe:
+        first, text, _ = cell(x_TBI[0])
+        last, *_ = cell(x_TBI[1], first)
+        first.retain_grad()
+        last.sum().backward()
+    assert text == "gates"
+    assert list(probe[""].total) == ["h"]
+    wanted_TB = torch.stack([first.grad.norm(dim=-1), torch.full((4,), 3**0.5)])
+    torch.testing.assert_close(probe[""].total["h"][0, 0].float(), wanted_TB)
+
+
+def test_a_cell_that_does_not_return_its_state_is_refused_by_name():
+    class Wrapped(nn.LSTMCell):
+        def forward(self, x_BI: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+            h_BD, c_BD = super().forward(x_BI)
+            return h_BD, (h_BD, c_BD)
+
+    model = nn.ModuleDict({"cell": Wrapped(2, 3)})
+    with TimestepProbe(model), pytest.raises(TypeError, match=r"the cell 'cell', a Wrapped, must return h \[B, D\]"):
+        model["cell"](torch.randn(4, 2))
+    with TimestepProbe(model, outputs={"cell": "BD"}) as probe:
+        model["cell"](torch.randn(4, 2))[0].sum().backward()
+    torch.testing.assert_close(probe["cell"].total["h"].float(), torch.full((1, 1, 1, 4), 3**0.5))
+
+
 @pytest.mark.parametrize("kind", [nn.RNNCell, nn.LSTMCell, nn.GRUCell])
 def test_a_cell_is_measured_as_retain_grad_has_it_and_its_direct_part_is_the_losses(kind):
     torch.manual_seed(0)
