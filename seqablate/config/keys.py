@@ -107,9 +107,17 @@ def refuse_unknown(key: str, chosen: Mapping[str, str]) -> None:
     if owners:
         raise UsageError(f"{group}={chosen[group]} has no key {key}: it belongs to {group}={' or '.join(owners)}")
     known = [*GROUPS, *SECTIONS, *run_keys(), *(k for g, n in registered() for k in variant_keys(g, n))]
-    close = difflib.get_close_matches(key, dict.fromkeys(known), n=3, cutoff=0.5)
+    here = [
+        name for name in dict.fromkeys(known) if name.partition(".")[0] not in GROUPS or name in _chosen_keys(chosen)
+    ]
+    close = [name for name in here if name.rpartition(".")[2] == key]  # its group was left out
+    close = close or difflib.get_close_matches(key, here, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "see seqablate train --help for the keys"
     raise UsageError(f"unknown key {shorten(key) or repr(key)}: {hint}")
+
+
+def _chosen_keys(chosen: Mapping[str, str]) -> set[str]:
+    return {*GROUPS, *(key for group, name in chosen.items() for key in variant_keys(group, name))}
 
 
 def refuse_choice(group: str, given: str, broken: tuple[str, ...] = ()) -> None:

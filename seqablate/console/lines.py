@@ -101,7 +101,12 @@ def outcome(info: dict[str, Any]) -> str:
     if status == "interrupted":
         return f"interrupted at step {info['step']}; last evaluation: {result}"
     if info["solved_at"] is not None:
-        return f"{solved}: {result}" if kept(info) else f"{solved}, but not any more at step {info['step']}: {result}"
+        later = "still" if kept(info) else "but not any more"
+        return (
+            f"{solved}: {result}"
+            if info["solved_at"] == info["step"]
+            else f"{solved}, {later} at step {info['step']}: {result}"
+        )
     if metric["goal"] is None:
         return f"done after {info['step']} steps: {result}"
     return f"not solved within {info['step']} steps: {result}"

@@ -238,7 +238,7 @@ class LiveReporter:
         )
         yield bar
         yield one_line("   ".join(watch.training))
-        yield one_line(watch.result, "cyan")
+        yield one_line(f"{watch.result} at step {watch.eval['step']}" if watch.eval else watch.result, "cyan")
         for (place, index), values in watch.profiles.items():
             ends = f"{index}=0", f"{index}={len(values) - 1}"
             room = self.console.width - len(f"  |dL/d{place}| {' '.join(ends)}  ") - len("1.0e-38 to 1.0e-38")

@@ -62,13 +62,13 @@ def _title(over_time: list[Profile], align: Align) -> str:
     if align == "end":
         return f"{title}, mean at equal distance from each sample's end"
     if any(profile.unequal for profile in over_time):
-        return f'{title}, mean over the samples that have it (see also align="end")'
+        return f'{title},\nmean over the samples that have it (see also align="end")'
     return title
 
 
 def _xlabel(over_time: list[Profile], align: Align) -> str:
     axis = " or ".join(sorted({profile.axis for profile in over_time}))
-    return f"{axis}s before the sample's last" if align == "end" else f"{axis} t" if axis == "timestep" else axis
+    return f"{axis}s before the end of the sample" if align == "end" else f"{axis} t" if axis == "timestep" else axis
 
 
 def _legend(profile: Profile) -> str:

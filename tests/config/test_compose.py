@@ -13,6 +13,8 @@ MISTAKES = [
     (["model=foo"], ["model=foo", "cnn, gru, lstm, mgu, mlp, rnn, seq2seq, tcn, transformer"]),
     (["model=lstn"], ["did you mean model=lstm"]),
     (["mdl=lstm"], ["mdl", "did you mean model"]),
+    (["lr=0.1"], ["unknown key lr", "did you mean optim.lr?"]),
+    (["hidden_size=3"], ["unknown key hidden_size", "did you mean model.hidden_size?"]),
     (["model.hidden_sze=3"], ["model.hidden_sze", "did you mean model.hidden_size"]),
     (["clip=none", "clip.max_norm=3"], ["clip.max_norm", "clip=norm"]),
     (["+foo=1"], ["unknown key foo"]),

@@ -26,7 +26,8 @@ def info(**changes) -> dict:
 
 
 def test_a_run_that_solved_its_task():
-    assert outcome(info()) == "solved at step 300: mse 0.0087 (chance 0.167, goal 0.01)"
+    assert outcome(info(step=300)) == "solved at step 300: mse 0.0087 (chance 0.167, goal 0.01)"
+    assert outcome(info()) == "solved at step 300, still at step 400: mse 0.0087 (chance 0.167, goal 0.01)"
     assert list(result_lines(info(), "norm")) == [
         "held-out test: mse 0.009",
         "gradient at h fades: 1.8e-12x after 39 timesteps (0.5x per timestep)",
