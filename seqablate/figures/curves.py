@@ -62,7 +62,9 @@ def draw_log_curves(
         handles.append(axes.axhline(floor, color="0.4", linewidth=1.0, linestyle=(0, (6, 3)), label=floor_words(floor)))
     axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log", ylim=(heights["zero"], heights["overflow"]))
     axes.margins(x=0.02)
-    axes.dataLim.update_from_data_x(np.concatenate([curve.points()[0] for curve in curves] or [[]]))  # drawn or not
+    axes.dataLim.update_from_data_x(
+        np.concatenate([np.zeros(0), *(curve.points()[0] for curve in curves)])
+    )  # drawn or not
     axes.minorticks_off()  # nine in every decade, and none of them labelled: half of the time of drawing
     axes.locator_params(axis="x", integer=True)
     plain(axes.xaxis.label, axes.yaxis.label)
