@@ -68,7 +68,8 @@ def load_corpus(name: str, level: Level, vocab_size: int, column: str = "text") 
 
     Characters: the vocabulary is ``<unk>`` and every character of the training part, sorted. Words: tokens are words
     (with inner apostrophes), single punctuation characters, and ``<eos>`` for a line break; the vocabulary is
-    ``<unk>`` and the tokens seen at least twice in the training part, the most frequent first (ties: the earlier seen).
+    ``<unk>`` and the tokens seen at least twice in the training part, the most frequent first (ties: a line break,
+    then the earlier seen).
 
     The parts are the source's own where it has them (a dataset of the Hub). A missing validation or test part is cut
     from the end of the training text, 5 % of its tokens each: a plain text becomes 90 % train, then 5 % validation,
@@ -122,7 +123,7 @@ def _codes(texts: dict[str, str], level: Level) -> tuple[dict[str, np.ndarray], 
     """Each text as integers, one a token: code points, or places in the list of words in order of appearance."""
     if level is Level.char:
         return {split: np.frombuffer(text.encode("utf-32-le"), dtype="<u4") for split, text in texts.items()}, ()
-    places = {UNK: 0}
+    places = {UNK: 0, "\n": 1}
     codes = {
         split: np.fromiter((places.setdefault(word, len(places)) for word in WORD.findall(text)), dtype=np.int64)
         for split, text in texts.items()
