@@ -116,7 +116,7 @@ def fit_decay(lag_curve: np.ndarray, floor: float = FLOORS["float32"]) -> Decay 
     whole = not (between < floor).any()
     verdict = verdict or _judge(used, y, line)
     if verdict == "flat" and not whole:  # what vanishes on the way and comes back is not one level
-        verdict = "reaches"
+        verdict = "reaches" if abs(y[-1]) <= BAND else "irregular"
     beyond = None if at is None else (at - start, math.log10(floor) - math.log10(curve[start]))
     low_at, high_at = start + int(np.nanargmin(between)), start + int(np.nanargmax(between))
     return Decay(

@@ -108,6 +108,7 @@ SHAPES = {
     "a noisy drop, then a plateau": (LSTM_H, "fades", "0.28x after 9 timesteps (not a clean exponential"),
     "a hole": ([1.0] * 11 + [1e-36] * 19 + [1.0] * 10, "reaches", "with a low of 1e-36x at lag 11"),
     "0 once in a straight line": ([0.9**k * (k != 20) for k in range(40)], "fades", "0x at lag 20 (not a clean exp"),
+    "noise with a hole": ([*(10 ** (0.25 * np.sin(K**2))), 0.0, 3.0], "irregular", "is irregular: 3x after 61"),
     "something at the last lag alone": ([0.0] * 9 + [1.0], "irregular", "1x at lag 9, the only one in"),
     "0 once in between": ([1, 0.5, 0, 0.2, 0.1, 0.05, 0.04], "fades", "after 6 timesteps, with a low of 0x at lag 2"),
     "three lags, fading": ([1.0, 0.5, 0.25], "fades", "fades: 0.25x after 2 timesteps"),
