@@ -77,12 +77,14 @@ class Record:
         """The first row: what was known when the run began."""
         for _, number, line in self._lines():
             row = self._decode(number, line)
+            if row is None and not line.endswith(b"\n"):
+                break  # killed in the middle of its first write
             if row is None or row["kind"] != "header":
                 raise self._damaged(number, "the first row is no header")
             if self.digest not in (None, row["digest"]):
                 raise UsageError(f"{self.path} is the record of another run: its digest is not that of run.json")
             return row
-        raise UsageError(f"{self.path} is empty: nothing was recorded; start the run again")
+        raise UsageError(f"{self.path} has no whole row: nothing was recorded; start the run again")
 
     def kind(self, *kinds: str) -> list[dict[str, Any]]:
         """The rows of some kinds; all others are checked on the way."""

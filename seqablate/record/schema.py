@@ -22,6 +22,13 @@ def folder_name(value: Any) -> str:
     return value
 
 
+def of_any_size(value: Any) -> int:
+    """An integer, also one that no machine word holds: a seed may be as long as somebody likes."""
+    if type(value) is not int:
+        raise Misfit("must be a whole number")
+    return value
+
+
 def letters(value: Any) -> str:
     """Text as it is, line breaks included."""
     if type(value) is not str:
@@ -54,7 +61,7 @@ class Facts(TypedDict):
     version: int
     name: Annotated[Any, folder_name]
     digest: Hash
-    seed: int
+    seed: Annotated[Any, of_any_size]
     command: list[str]
     git_commit: str | None
     versions: dict[str, str | None]

@@ -48,6 +48,7 @@ WHOLE_FILE = {
     "one bit of the syntax": (replace(b'{"kind":"train","step":7', b'{"kind":"train"<"step":7'), "7 are missing"),
     "random bytes": (lambda x: x.record.write_bytes(os.urandom(5000)), ""),
     "emptied": (lambda x: x.record.write_bytes(b""), "nothing was recorded"),
+    "half of its first row": (lambda x: x.record.write_bytes(x.record.read_bytes()[:100]), "nothing was recorded"),
     "no header": (lambda x: x.record.write_bytes(x.record.read_bytes().split(b"\n", 1)[1]), "no header"),
     "of another run": (lambda x: shutil.copy(x.other / "record.jsonl", x.record), "another run"),
     "a FIFO": (lambda x: fifo(x.record), "not a regular file"),

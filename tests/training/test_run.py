@@ -36,6 +36,11 @@ def signals(run: seqablate.Run, **where) -> list[np.ndarray]:
     return chosen.sort_values("index")["value"].to_numpy()
 
 
+def test_a_seed_longer_than_a_machine_word_is_recorded_and_read_back():
+    seed = 10**31 - 1
+    assert read_record(train("steps=1", f"seed={seed}").path).header["seed"] == seed
+
+
 def test_every_step_is_recorded_once_and_evaluations_where_due():
     record = read_record(train().path)
     assert [row["step"] for row in record.train] == list(range(25))
