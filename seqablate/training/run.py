@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
-import subprocess
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib import import_module, metadata
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from seqablate.config.codec import digest, to_plain
-from seqablate.config.plugins import plugin_versions
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, create_run_folder
 from seqablate.record.info import info_of, read_info, write_info
 from seqablate.record.reader import read_record
-from seqablate.record.rows import strict
-from seqablate.record.schema import VERSION
 from seqablate.record.tensorboard import EventView, rebuild_events
 from seqablate.record.views import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.training.checkpoint import checkpoint_name, prune, save_checkpoint
+from seqablate.training.facts import header_row, summary
 from seqablate.training.interrupt import Interruption
 from seqablate.training.loop import Diverged, run_loop
 from seqablate.training.parts import Parts
@@ -70,11 +66,11 @@ def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
     _import_views()
     config, state = parts.config, TrainState()
     folder = create_run_folder(Path(config.output_dir), config.name or default_name(config))
-    header = _header(folder.name, parts, command)
+    header = header_row(folder.name, parts, command)
     with ExitStack() as stack:
         try:
             folder.write_config(to_plain(config))
-            write_info(folder.path, info_of(header, _summary(state, "running")))
+            write_info(folder.path, info_of(header, summary(state, "running")))
             writer = stack.enter_context(RecordWriter(folder.record, new=True))
             writer.append(header)
         except BaseException as error:
@@ -235,54 +231,7 @@ class _Session:
         now = time.perf_counter()
         state.progress.seconds["total"] += now - self.started
         self.started = now
-        return _summary(state, status, message)
-
-
-def _summary(state: TrainState, status: str, message: str | None = None) -> dict[str, Any]:
-    """What has come of the run so far: the part of run.json that changes."""
-    progress = asdict(state.progress)
-    last = progress.pop("last")
-    clipped = progress.pop("clipped")
-    del progress["finished"]
-    return progress | {
-        "status": status,
-        "step": state.step,
-        "measured_step": last and last["step"],  # that of "final" and "decay"
-        "final": last and {"loss": last["loss"], **last["metrics"]},
-        "clipped_share": clipped / state.step if state.step else None,
-        "ended": None if status == "running" else _now(),
-        "message": message,
-    }
-
-
-def _header(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
-    """The record's first row: what is known before the first step."""
-    config = parts.config
-    return {
-        "kind": "header",
-        "version": VERSION,
-        "name": name,
-        "digest": digest(config),
-        "seed": config.seed,
-        "command": command,
-        "git_commit": _git_commit(),
-        "versions": {
-            "python": platform.python_version(),
-            **{package: _version(package) for package in ("seqablate", "torch", "numpy", "numba")},
-            **plugin_versions(),
-        },
-        "device": str(parts.device),
-        "backend": parts.backend,
-        "threads": config.threads,
-        "dtype": config.dtype.value,
-        "started": _now(),
-        "parameters": parts.parameter_count,
-        "metric": asdict(parts.task.metrics[0]),
-        "baselines": parts.task.baselines,
-        "test_baselines": parts.task.test_baselines,
-        "data_sha256": parts.task.fingerprint,
-        "config": strict(to_plain(config)),
-    }
+        return summary(state, status, message)
 
 
 def _check_parts(folder: RunFolder, header: dict[str, Any], parts: Parts) -> None:
@@ -312,26 +261,6 @@ def _one_line(error: BaseException) -> str:
     """What happened, without line breaks."""
     what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
     return " ".join(what.split()) or type(error).__name__
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # numba may be missing
-        return None
-
-
-def _git_commit() -> str | None:
-    """The commit checked out where the command was given, so that one's own code can be found again."""
-    try:
-        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return None
-    return answer.stdout.strip() if answer.returncode == 0 else None
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager

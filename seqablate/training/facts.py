@@ -1,0 +1,87 @@
+"""What a run says of itself: the facts known when it begins, and the summary of its results so far.
+
+Both are rows of the record, and together they are run.json.
+"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from seqablate.config.codec import digest, to_plain
+from seqablate.config.plugins import plugin_versions
+from seqablate.record.rows import strict
+from seqablate.record.schema import VERSION
+from seqablate.training.parts import Parts
+from seqablate.training.state import TrainState
+
+
+def header_row(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
+    """The record's first row: what is known before the first step."""
+    config = parts.config
+    return {
+        "kind": "header",
+        "version": VERSION,
+        "name": name,
+        "digest": digest(config),
+        "seed": config.seed,
+        "command": command,
+        "git_commit": _git_commit(),
+        "versions": {
+            "python": platform.python_version(),
+            **{package: _version(package) for package in ("seqablate", "torch", "numpy", "numba")},
+            **plugin_versions(),
+        },
+        "device": str(parts.device),
+        "backend": parts.backend,
+        "threads": config.threads,
+        "dtype": config.dtype.value,
+        "started": _now(),
+        "parameters": parts.parameter_count,
+        "metric": asdict(parts.task.metrics[0]),
+        "baselines": parts.task.baselines,
+        "test_baselines": parts.task.test_baselines,
+        "data_sha256": parts.task.fingerprint,
+        "config": strict(to_plain(config)),
+    }
+
+
+def summary(state: TrainState, status: str, message: str | None = None) -> dict[str, Any]:
+    """The results so far: the part of run.json that changes."""
+    progress = asdict(state.progress)
+    last = progress.pop("last")
+    clipped = progress.pop("clipped")
+    del progress["finished"]
+    return progress | {
+        "status": status,
+        "step": state.step,
+        "measured_step": last and last["step"],  # that of "final" and "decay"
+        "final": last and {"loss": last["loss"], **last["metrics"]},
+        "clipped_share": clipped / state.step if state.step else None,
+        "ended": None if status == "running" else _now(),
+        "message": message,
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # numba may be missing
+        return None
+
+
+def _git_commit() -> str | None:
+    """The commit checked out where the command was given, so that one's own code can be found again."""
+    try:
+        answer = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
