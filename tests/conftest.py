@@ -15,6 +15,14 @@ load_variants()
 torch.set_num_threads(1)
 
 
+# Files that start whole processes take longest: they go first, so that the workers of the suite end together.
+LONGEST = ("training/test_kill.py", "cli/", "config/test_plugins.py", "damaged/", "console/", "browser/")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not any(place in item.nodeid for place in LONGEST))
+
+
 @pytest.fixture(autouse=True)
 def _own_folder(tmp_path, monkeypatch):
     """Whatever a test writes without saying where lands in its own folder."""

@@ -93,6 +93,7 @@ def test_a_run_whose_reader_goes_away_ends_well(tmp_path):
         assert ended_well(run, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_whose_terminal_goes_away_ends_well(tmp_path):
     master, terminal = pty.openpty()
     with subprocess.Popen(TRAIN, stdin=terminal, stdout=terminal, stderr=subprocess.PIPE, cwd=tmp_path) as run:
@@ -102,6 +103,7 @@ def test_a_run_whose_terminal_goes_away_ends_well(tmp_path):
         assert ended_well(run, tmp_path)
 
 
+@pytest.mark.slow
 def test_a_run_without_standard_output_ends_well(tmp_path):
     words = " ".join(TRAIN)
     done = subprocess.run(["sh", "-c", f"exec {words} >&-"], stderr=subprocess.PIPE, cwd=tmp_path, timeout=60)

@@ -83,6 +83,7 @@ def unbroken(tmp_path_factory) -> Path:
 LM = ["task=lm", "task.bptt=8", *WORDS[1:]]  # its carried state must come back as well
 
 
+@pytest.mark.slow
 def test_a_language_model_killed_between_windows_goes_on_in_the_state_it_was_in(tmp_path):
     unbroken = seqablate.train([*LM, f"output_dir={tmp_path}", "name=unbroken"]).path
     die_at("replace", 6, "train", *LM, "name=run", f"output_dir={tmp_path}")
@@ -103,6 +104,7 @@ def test_a_run_killed_inside_a_write_ends_as_the_unbroken_one(function, count, u
     assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_stays_with_the_backend_it_began_with(unbroken, tmp_path):
     """Begun where ``auto`` meant torch's kernels (no numba), it does not change to the compiled ones under way."""
     whole = seqablate.train([*WORDS, "backend=torch", f"output_dir={tmp_path}", "name=whole"]).path
@@ -160,6 +162,7 @@ def test_a_signal_finishes_the_step_saves_and_can_be_resumed(number, code, tmp_p
     assert read_record(path).commits[-1]["step"] == info["step"]
 
 
+@pytest.mark.slow
 def test_a_hangup_that_is_ignored_and_a_log_that_cannot_be_written_stop_no_run(tmp_path):
     """As under ``nohup`` or ``disown``, on a terminal that was closed: every write to it fails."""
     code = (
@@ -189,6 +192,7 @@ def test_a_record_that_is_deleted_under_a_run_fails_it_in_one_line(tmp_path):
     assert "record.jsonl was deleted" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("full", ["mkdir", "open"])
 def test_a_disk_without_room_for_a_file_is_a_failure_of_the_run_and_leaves_nothing(full, tmp_path):
     """A disk without inodes: no folder can be made, or no record in it."""
