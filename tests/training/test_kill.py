@@ -178,6 +178,7 @@ def test_a_hangup_that_is_ignored_and_a_log_that_cannot_be_written_stop_no_run(t
     assert seqablate.load_run(tmp_path / "run").status == "done"
 
 
+@pytest.mark.slow
 def test_a_record_that_is_deleted_under_a_run_fails_it_in_one_line(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\nfrom seqablate.training import run\nreal = run.save_checkpoint\n"
@@ -220,6 +221,7 @@ def test_runs_killed_in_their_last_second_have_every_view_once_they_are_done():
     assert "12 equal" in done.stdout
 
 
+@pytest.mark.slow
 def test_two_processes_never_write_one_run(tmp_path):
     words = [w for w in WORDS if not w.startswith("steps=")] + ["steps=100000"]
     process = start("train", *words, "name=run", f"output_dir={tmp_path}")
@@ -263,6 +265,7 @@ def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_recorded(tmp_
     assert os.path.getsize(tmp_path / "run" / "record.jsonl") <= limit
 
 
+@pytest.mark.slow
 def test_a_disk_that_is_full_from_the_start_leaves_no_half_made_folder(tmp_path):
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
@@ -290,6 +293,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(unbroken, tmp
     assert_equals_the_unbroken_run(tmp_path / "run", unbroken)
 
 
+@pytest.mark.slow
 def test_a_text_that_has_changed_is_not_silently_resumed_on(tmp_path):
     text = tmp_path / "text.txt"
     text.write_text("the cat sat on the mat and the dog sat on the log. " * 200)
