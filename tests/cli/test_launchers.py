@@ -16,6 +16,7 @@ def seqablate(folder, *words):
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=240)
 
 
+@pytest.mark.slow
 def test_a_launcher_runs_each_arm_once_in_the_folder_of_the_sweep(tmp_path):
     pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]

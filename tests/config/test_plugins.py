@@ -85,6 +85,7 @@ def test_models_are_listed_and_what_could_not_be_loaded_is_named_where_it_is_mis
     assert len(missed.stderr.splitlines()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("code", "said"),
     [

@@ -86,6 +86,7 @@ def ended_well(run: subprocess.Popen, folder: Path) -> bool:
     return (errors, code) == (b"", 0) and '"done"' in (folder / "out" / "run" / "run.json").read_text()
 
 
+@pytest.mark.slow
 def test_a_run_whose_reader_goes_away_ends_well(tmp_path):
     with subprocess.Popen(TRAIN, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as run:
         assert run.stdout.readline()

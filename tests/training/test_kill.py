@@ -244,6 +244,7 @@ def test_two_processes_never_write_one_run(tmp_path):
     assert seqablate.load_run(tmp_path / "run").status == "killed"
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_with_one_line_and_keeps_what_was_recorded(tmp_path):
     limit = 60_000  # bytes a file may have: the record reaches them in the middle of the run
     code = (
