@@ -6,10 +6,11 @@ does, and writes into the folder that the sweep has made.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqablate.config.compose import CONFIG_NAME, compose_config, config_folder
+from seqablate.config.compose import CONFIG_NAME, config_folder
 from seqablate.config.overrides import quote_letters
 from seqablate.errors import UsageError, shorten
 
@@ -17,8 +18,12 @@ from seqablate.errors import UsageError, shorten
 QUIET = ["hydra.sweep.subdir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
 
 
-def make_launcher(words: list[str]) -> Any:
-    """The launcher that ``hydra/launcher=NAME hydra.launcher.KEY=VALUE`` describe (UsageError if there is none)."""
+def make_launcher(words: list[str], run: Callable[[Any], int]) -> Any:
+    """The launcher that ``hydra/launcher=NAME hydra.launcher.KEY=VALUE`` describe, which has ``run`` called.
+
+    Raises:
+        UsageError: there is no such launcher.
+    """
     from hydra import version
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.hydra import Hydra
@@ -32,7 +37,7 @@ def make_launcher(words: list[str]) -> Any:
         hydra = Hydra.create_main_hydra2("seqablate", create_config_search_path(str(config_folder())))
         config = hydra.compose_config(CONFIG_NAME, [*words, *QUIET], RunMode.MULTIRUN, False)
         context = HydraContext(config_loader=hydra.config_loader, callbacks=Callbacks())
-        return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run_launched, config=config)
+        return Plugins.instance().instantiate_launcher(hydra_context=context, task_function=run, config=config)
     except Exception as error:  # of Hydra and of the plug-in, each with kinds of its own
         raise UsageError(
             f"{words[0]}: no such launcher can be used here ({shorten(error)}); install its package, such as "
@@ -52,18 +57,3 @@ def launch(launcher: Any, arms: list[list[str]], folder: Path) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
-
-
-def run_launched(composed: Any) -> int:
-    """One run, in whatever process the launcher chose; its exit code as in :func:`seqablate.cli.sweep.run_arm`."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from seqablate.assemble import load_variants
-    from seqablate.cli.sweep import prepare_arm, run_arm
-
-    load_variants()
-    job = HydraConfig.get()
-    words = list(job.overrides.task)
-    config = compose_config(words)
-    prepare_arm(job.job.num, config, Path(job.sweep.dir))
-    return run_arm(words, config)

@@ -8,10 +8,12 @@ import shlex
 import traceback
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from seqablate.cli import begin_run
 from seqablate.cli.hydra_launch import launch, make_launcher
 from seqablate.config.codec import to_plain
+from seqablate.config.compose import compose_config
 from seqablate.config.schema import TrainConfig
 from seqablate.console.output import run_console
 from seqablate.errors import RunFailure, UsageError
@@ -28,7 +30,7 @@ def run_sweep(arms: Arms, launcher_words: list[str]) -> int:
         launcher_words: the choice of one of Hydra's launchers; without any the arms run here, one after the other.
     """
     first = arms[0][1]
-    launcher = make_launcher(launcher_words) if launcher_words else None
+    launcher = make_launcher(launcher_words, run_launched) if launcher_words else None
     folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
     say(f"sweep of {len(arms)} run{'s' * (len(arms) > 1)} in {folder}")
     for number, (_, config) in enumerate(arms):
@@ -70,6 +72,20 @@ def run_arm(words: list[str], config: TrainConfig) -> int:
     else:
         return 0 if ending.signum is None else 128 + ending.signum
     return 0
+
+
+def run_launched(composed: Any) -> int:
+    """One run in whatever process one of Hydra's launchers chose: it composes and checks its own words."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from seqablate.assemble import load_variants
+
+    load_variants()
+    job = HydraConfig.get()
+    words = list(job.overrides.task)
+    config = compose_config(words)
+    prepare_arm(job.job.num, config, Path(job.sweep.dir))
+    return run_arm(words, config)
 
 
 def arm_name(number: int, config: TrainConfig) -> str:

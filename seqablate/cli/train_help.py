@@ -8,6 +8,7 @@ from typing import Any
 from seqablate.config.codec import plain_value
 from seqablate.config.compose import compose_values
 from seqablate.config.explain import explain_run, explain_variant, summary
+from seqablate.config.flat import shown
 from seqablate.config.keys import choices, run_keys, variant_keys
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import plugin_of
@@ -71,17 +72,9 @@ def _keys(chosen: Mapping[str, str]) -> Iterator[str]:
 
 
 def _key(key: str, value: Any, hint: Any, text: str) -> str:
-    shown = _shown(value)
-    listed = " | ".join(f"*{name}" if name == shown else name for name in choices(hint) if hint is not bool)
-    return f"    {f'{key}={shown}':30} {'; '.join(filter(None, (listed, text)))}".rstrip()
-
-
-def _shown(value: Any) -> str:
-    """As one would write it in an override."""
-    plain = plain_value(value)
-    if isinstance(plain, bool) or plain is None:
-        return {True: "true", False: "false", None: "null"}[plain]
-    return f"[{','.join(map(_shown, plain))}]" if isinstance(plain, list) else str(plain)
+    now = shown(plain_value(value))
+    listed = " | ".join(f"*{name}" if name == now else name for name in choices(hint) if hint is not bool)
+    return f"    {f'{key}={now}':30} {'; '.join(filter(None, (listed, text)))}".rstrip()
 
 
 def _others(chosen: Mapping[str, str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqablate.config.flat import flat_config
+from seqablate.config.flat import flat_config, shown
 from seqablate.record.run import Run
 
 # How a run was watched and kept is no difference between runs; the seed has a column of its own.
@@ -48,15 +48,6 @@ def headings(keys: Sequence[str]) -> dict[str, str]:
     """A short name for every key: its last part (``gain`` for ``model.gain``) where no other key has the same."""
     last = [key.rpartition(".")[2] for key in keys]
     return {key: part if last.count(part) == 1 else key for key, part in zip(keys, last, strict=True)}
-
-
-def shown(value: Any) -> str:
-    """A setting's value as one writes it on the command line."""
-    if isinstance(value, bool) or value is None:
-        return {True: "true", False: "false", None: "null"}[value]
-    if isinstance(value, list):
-        return f"[{','.join(map(shown, value))}]"
-    return str(value)
 
 
 def settings(flat: Mapping[str, Any]) -> list[str]:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqablate.compare.settings import differing_keys, headings, settings, shown
-from seqablate.config.flat import flat_config
+from seqablate.compare.settings import differing_keys, headings, settings
+from seqablate.config.flat import flat_config, shown
 from seqablate.errors import printable
 from seqablate.record.run import Run
 from seqablate.signals.views import memory_rank

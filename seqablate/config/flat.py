@@ -39,3 +39,12 @@ def differing_keys(found: dict[str, Any], recorded: dict[str, Any]) -> list[str]
         for plain in (found, recorded)
     )
     return [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
+
+
+def shown(value: Any) -> str:
+    """A plain value as one writes it in an override."""
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "null"}[value]
+    if isinstance(value, list):
+        return f"[{','.join(map(shown, value))}]"
+    return str(value)

@@ -76,17 +76,9 @@ def against(metric: dict[str, Any], value: float | None, baselines: dict[str, fl
     return f"{metric['name']} {shown} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
 
 
-def meets(metric: dict[str, Any], value: float | None) -> bool:
-    """Whether a value is beyond the goal of its metric."""
-    if value is None or metric["goal"] is None:
-        return False
-    return bool(value < metric["goal"] if metric["lower_is_better"] else value > metric["goal"])
-
-
 def kept(info: dict[str, Any]) -> bool:
     """Whether a run that solved its task still does, by its last evaluation and by the held-out test."""
-    name, results = info["metric"]["name"], [info["final"], (info.get("test") or {}).get("metrics")]
-    return info["solved_at"] is not None and all(meets(info["metric"], r.get(name)) for r in results if r)
+    return info["solved_at"] is not None and info["lost_at"] is None
 
 
 def outcome(info: dict[str, Any]) -> str:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from seqablate.probe.gradients import CallGradients
+from seqablate.probe.outputs import Heard
 
 TAG = "seqablate.calls"  # in the metadata of an autograd node: the calls whose results it makes
 MOST_NODES = 2000  # of a graph that is searched; in a larger one nothing is said to be known
@@ -24,7 +24,6 @@ REASON = (
     "place or by a hook: what flows back through it cannot be told from what the loss sends"
 )
 
-Receive = Callable[[Tensor], None]
 ToKernel = Callable[[Tensor], Tensor]
 
 
@@ -81,7 +80,7 @@ class Links:
         final = self._finals.get(id(state))
         if final is not None and final.tensor() is state:
             if state._version == final.version and not state._backward_hooks:
-                return _Tap.apply(lambda g: final.call.carry(final.state, final.to_kernel(g)), state)
+                return Heard.apply(lambda g: final.call.carry(final.state, final.to_kernel(g.detach())), state)
             final.call.unknown_direct = REASON
             return state
         for call in self._behind(state):
@@ -115,19 +114,3 @@ def _metadata(node: Any) -> dict[str, Any]:
     """What Python code may keep with a node of the graph for as long as it lives."""
     found: dict[str, Any] = node.metadata
     return found
-
-
-class _Tap(torch.autograd.Function):
-    """The same tensor; what flows back through it is told."""
-
-    @staticmethod
-    def forward(ctx: Any, receive: Receive, state: Tensor) -> Tensor:
-        ctx.receive = receive
-        ctx.set_materialize_grads(False)
-        return state.detach()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor | None) -> tuple[None, Tensor | None]:
-        if gradient is not None:
-            ctx.receive(gradient.detach())
-        return None, gradient

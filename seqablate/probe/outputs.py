@@ -121,7 +121,7 @@ def listen(tensor: Tensor, inputs: Any, receive: Receive) -> tuple[Tensor, Remov
         RuntimeError: in the backward pass, when a view of an input was modified in place after it had been used.
     """
     if tensor._base is not None and not _shared(tensor._base, inputs):
-        return _Heard.apply(receive, tensor), None
+        return Heard.apply(receive, tensor), None
     # A view of what others hold must stay one. Its detached self shares the count of changes.
     view, version = (None if tensor._base is None else tensor.detach()), tensor._version
     node, number = tensor.grad_fn, tensor.output_nr
@@ -185,7 +185,7 @@ def _shared(base: Tensor, inputs: Any) -> bool:
     return base.is_leaf or any(base is x or base is x._base for x in tree_leaves(inputs) if isinstance(x, Tensor))
 
 
-class _Heard(torch.autograd.Function):
+class Heard(torch.autograd.Function):
     """The same values in the same memory, with the same count of changes, but to autograd no view."""
 
     @staticmethod

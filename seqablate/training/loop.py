@@ -205,12 +205,19 @@ def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
     progress = state.progress
     with _timed(state, "eval"):
         signals = final_profile(parts, state.step, state.carried)
-        results = evaluate(parts, "test")
-    progress.test = asdict(results)
-    _note_loss(state, results.solved)
+        progress.test = _test(parts, state)
+    _note_loss(state, progress.test["solved"])
     journal.rows([*_rows(signals), {"kind": "test", "step": state.step, **progress.test}])
     progress.finished = True
     journal.commit(state)
+
+
+def _test(parts: Parts, state: TrainState) -> dict[str, Any]:
+    """Results on the test data; where they have just confirmed or refuted this very step, these."""
+    asked = state.progress.confirmation
+    if asked is not None and asked["step"] == state.step:
+        return {name: value for name, value in asked.items() if name != "step"}
+    return asdict(evaluate(parts, "test"))
 
 
 def _rows(signals: list[Signal]) -> list[dict[str, Any]]:
