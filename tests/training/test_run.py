@@ -237,6 +237,20 @@ def test_solved_is_what_the_test_data_confirm_and_what_is_lost_later_is_said(ans
     assert (progress.solved_at, progress.lost_at, progress.refuted) == expected
 
 
+@pytest.mark.parametrize(("confirmed_at", "asked"), [(20, 0), (10, 1)])
+def test_the_last_test_is_of_the_last_step_and_is_not_made_twice(confirmed_at, asked, monkeypatch):
+    now = Results(loss=0.2, metrics={"mse": 0.2}, solved=True)
+    splits = []
+    monkeypatch.setattr(training_loop, "evaluate", lambda parts, split: splits.append(split) or now)
+    state = TrainState(step=20)
+    earlier = {"step": confirmed_at, "loss": 0.1, "metrics": {"mse": 0.1}, "solved": True}
+    state.progress.confirmation = earlier
+    expected = earlier if confirmed_at == 20 else {"loss": 0.2, "metrics": {"mse": 0.2}}
+    found = training_loop._test(object(), state)
+    assert (found["loss"], found["metrics"]) == (expected["loss"], expected["metrics"])
+    assert splits == ["test"] * asked
+
+
 def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint():
     run = train("model=rnn", "model.nonlinearity=relu", "optim=sgd", "optim.lr=1e6", "clip=none", "checkpoint.every=1",
                 "probe.every=1")  # fmt: skip
