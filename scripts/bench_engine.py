@@ -428,10 +428,10 @@ def profile(options: argparse.Namespace) -> None:
 
 def our_profile(model: str, count: int) -> list[float]:
     """Milliseconds a step by label, from clocks around the functions that a run is made of."""
-    from seqablate.console.reporters import SilentReporter
     from seqablate.probe import TimestepProbe
-    from seqablate.record.tensorboard import EventView
+    from seqablate.record.events.view import EventView
     from seqablate.record.writer import RecordWriter
+    from seqablate.report.reporters import SilentReporter
     from seqablate.tasks.base import Batch
     from seqablate.training import loop, run, step
 

@@ -114,7 +114,7 @@ def run_config(
         when_ready: called when everything is imported and built, just before the run begins.
     """
     from seqablate.assemble import assemble
-    from seqablate.console.reporters import make_reporter
+    from seqablate.report.reporters import make_reporter
     from seqablate.training.run import start_run
 
     silent = config.quiet if quiet is None else quiet
@@ -133,7 +133,7 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
     See :func:`seqablate.training.run.resume_run`, and :func:`run_config` for ``when_ready``.
     """
     from seqablate.assemble import assemble, load_variants
-    from seqablate.console.reporters import make_reporter
+    from seqablate.report.reporters import make_reporter
     from seqablate.training.run import resume_run
 
     load_variants()
@@ -153,8 +153,8 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
 
 def _prepare(parts: Parts, quiet: bool) -> None:
     """Have the recurrences' kernels ready before the clock runs, and say so when that takes time."""
-    from seqablate.console.output import run_console
     from seqablate.engine.recurrence import prepare
+    from seqablate.report.console import run_console
     from seqablate.training.interrupt import Interruption
 
     def announce(kernels: str) -> None:

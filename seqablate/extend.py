@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seqablate.engine.recurrence import Recurrence
     from seqablate.errors import UsageError
     from seqablate.models.base import ModelConfig, Place
-    from seqablate.models.recurrent_config import RecurrentConfig
+    from seqablate.models.recurrent.config import RecurrentConfig
     from seqablate.tasks.base import Batch, Metric, RunData
     from seqablate.tasks.objectives import Classification, Regression
     from seqablate.tasks.synthetic import SyntheticTask
@@ -35,7 +35,7 @@ _HOMES = {
     "Recurrence": "engine.recurrence",
     "ModelConfig": "models.base",
     "Place": "models.base",
-    "RecurrentConfig": "models.recurrent_config",
+    "RecurrentConfig": "models.recurrent.config",
     "Batch": "tasks.base",
     "Metric": "tasks.base",
     "RunData": "tasks.base",

@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 
 
 # Files that start whole processes take longest: they go first, so that the workers of the suite end together.
-LONGEST = ("training/test_kill.py", "cli/", "config/test_plugins.py", "damaged/", "console/", "browser/")
+LONGEST = ("training/test_kill.py", "cli/", "config/test_plugins.py", "damaged/", "report/", "browser/")
 
 
 def pytest_collection_modifyitems(items):

@@ -11,13 +11,14 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqablate"
 FLOORS = [
-    ("errors", "streams"),
+    ("errors", "streams", "text"),
     ("config", "signals", "figures"),
     ("record", "engine"),
     ("tasks", "models", "clip", "optim", "schedule", "probe"),
     ("training", "compare"),
-    ("assemble", "console"),
+    ("assemble", "report"),
     ("api", "extend"),
+    ("launch",),
     ("cli",),
     ("__main__",),
 ]
@@ -25,11 +26,13 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 TORCHLESS = (
     "errors",
     "streams",
+    "text",
     "config",
     "signals",
     "figures",
     "record",
     "compare",
+    "launch",
     "cli",
     "api",
     "extend",

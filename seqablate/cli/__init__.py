@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import errno
 import gc
-import os
 import signal
 import sys
-import threading
 from importlib import import_module
-from types import FrameType
-from typing import Any
+
+from seqablate.launch.process import end_at_once_on_interrupt
 
 COMMANDS = {
     "train": "train a model, or with -m a sweep of them",
@@ -57,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(command: str, arguments: list[str]) -> int:
     from seqablate.errors import RunFailure, UsageError, shorten
 
-    interrupt = _end_at_once_on_interrupt()
+    interrupt = end_at_once_on_interrupt()
     collecting = gc.isenabled()
     gc.disable()  # while modules are imported: looking for garbage took a quarter of that time, and found none
     try:
@@ -68,7 +66,7 @@ def _run(command: str, arguments: list[str]) -> int:
     except RunFailure as error:
         return _complain(str(error), 1)
     except BrokenPipeError:  # whoever read our output (`| head`) has gone
-        from seqablate.console.output import silence_stdout
+        from seqablate.report.console import silence_stdout
 
         silence_stdout()
         return 0
@@ -87,24 +85,6 @@ def _run(command: str, arguments: list[str]) -> int:
             signal.signal(signal.SIGINT, interrupt)
 
 
-def _end_at_once_on_interrupt() -> Any:
-    """Until a run begins, Ctrl-C ends the process with one line: an exception inside an import comes out as another.
-
-    Returns:
-        The handler to put back; None where SIGINT is not Python's own to handle.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        return None
-    return signal.signal(signal.SIGINT, _end_at_once)
-
-
-def _end_at_once(number: int, frame: FrameType | None) -> None:
-    os.write(2, b"seqablate: interrupted\n")
-    os._exit(128 + number)
-
-
 def _flush() -> None:
     """Write what is still to be printed; a log that cannot be written changes no exit code."""
     if sys.stdout is None:  # the process was started without one
@@ -112,26 +92,9 @@ def _flush() -> None:
     try:
         sys.stdout.flush()
     except OSError:
-        from seqablate.console.output import silence_stdout
+        from seqablate.report.console import silence_stdout
 
         silence_stdout()
-
-
-def begin_run() -> None:
-    """All is imported and built: Ctrl-C saves from here on, and garbage is collected again."""
-    if signal.getsignal(signal.SIGINT) is _end_at_once:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    _collect_again()
-
-
-def _collect_again() -> None:
-    """Look for garbage again, now that a run begins; not among what has been imported, which stays.
-
-    Once a process: what is frozen is never freed, so the runs of a sweep after the first must not be frozen.
-    """
-    if not gc.isenabled():
-        gc.freeze()
-        gc.enable()
 
 
 def _complain(message: str, code: int) -> int:

@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     if arguments.json:
         print(json.dumps([{f: getattr(model, f) for f in Listed.__slots__} for model in models], indent=1))
         return 0
-    from seqablate.console.output import make_console
+    from seqablate.report.console import make_console
 
     console = make_console()
     console.print(table(models))

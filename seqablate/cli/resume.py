@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from seqablate.cli import begin_run
 from seqablate.cli.parser import Parser
 from seqablate.cli.train import exit_code
+from seqablate.launch.process import begin_run
 
 
 def main(argv: list[str]) -> int:

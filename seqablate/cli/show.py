@@ -13,10 +13,10 @@ from seqablate.cli.parser import Parser
 from seqablate.compare.curves import Overlay, When, after, overlay
 from seqablate.compare.find import find_runs
 from seqablate.compare.table import render_table, rows
-from seqablate.console.output import make_console, silence_stdout
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
+from seqablate.report.console import make_console, silence_stdout
 from seqablate.signals.pairs import PAIRS, last_pairs, last_pairs_step
 from seqablate.signals.views import VIEWS
 

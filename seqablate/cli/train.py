@@ -10,14 +10,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from seqablate.assemble import build_task, find_device, load_variants
-from seqablate.cli import begin_run
-from seqablate.cli.sweep import run_sweep
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import choices_of, compose_config
 from seqablate.config.overrides import expand_sweep, read_words, split_launcher
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
+from seqablate.launch.process import begin_run
+from seqablate.launch.sweep import run_sweep
 
 if TYPE_CHECKING:
     from seqablate.training.run import Ending

@@ -12,7 +12,8 @@ from seqablate.config.flat import flat_config, shown
 from seqablate.errors import printable
 from seqablate.record.run import Run
 from seqablate.signals.views import memory_rank
-from seqablate.signals.words import apart, duration, half_life, number, percent, rate_cell
+from seqablate.signals.words import half_life, rate_cell
+from seqablate.text import apart, duration, number, percent
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -1,5 +1,5 @@
-"""Models: one file per kind. Importing this package registers them; torch is imported when one is built."""
+"""Models by family, one file per kind. Importing this package registers them; torch is imported when one is built."""
 
-from seqablate.models import cnn, gru, lstm, mgu, mlp, rnn, seq2seq, tcn, transformer
+from seqablate.models import deep, recurrent, seq2seq, transformer
 
-__all__ = ["cnn", "gru", "lstm", "mgu", "mlp", "rnn", "seq2seq", "tcn", "transformer"]
+__all__ = ["deep", "recurrent", "seq2seq", "transformer"]

@@ -9,7 +9,7 @@ import numpy as np
 
 from seqablate.probe.curves import everything, notes
 from seqablate.probe.modules import ModuleGradients
-from seqablate.signals.words import sparkline
+from seqablate.text import sparkline
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from seqablate.errors import UsageError
+from seqablate.record.events.view import rebuild_events
 from seqablate.record.folder import RunFolder
 from seqablate.record.info import info_of, write_info
 from seqablate.record.reader import Record
-from seqablate.record.tensorboard import rebuild_events
-from seqablate.record.views import write_signals
+from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 
 

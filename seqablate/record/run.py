@@ -10,7 +10,7 @@ from seqablate.errors import printable
 from seqablate.record.folder import RunFolder
 from seqablate.record.info import read_info
 from seqablate.record.reader import Record, read_record
-from seqablate.record.views import signals_table
+from seqablate.record.table import signals_table
 
 if TYPE_CHECKING:
     import pandas as pd

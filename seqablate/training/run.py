@@ -17,11 +17,11 @@ import torch
 from seqablate.config.codec import digest, to_plain
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
+from seqablate.record.events.view import EventView, rebuild_events
 from seqablate.record.folder import RunFolder, create_run_folder
 from seqablate.record.info import info_of, read_info, write_info
 from seqablate.record.reader import read_record
-from seqablate.record.tensorboard import EventView, rebuild_events
-from seqablate.record.views import write_signals
+from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.training.checkpoint import checkpoint_name, prune, save_checkpoint
 from seqablate.training.facts import header_row, summary

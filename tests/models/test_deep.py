@@ -20,7 +20,7 @@ from seqablate.config.compose import compose_config
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip
-from seqablate.models.deep import DeepStack
+from seqablate.models.deep.stack import DeepStack
 from seqablate.models.functional import dropout
 from seqablate.probe import TimestepProbe
 

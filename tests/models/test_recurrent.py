@@ -9,7 +9,7 @@ from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence, refusal
 from seqablate.errors import UsageError
 from seqablate.models.functional import dropout, reverse_steps
-from seqablate.models.lstm import LSTMVariant
+from seqablate.models.recurrent.lstm import LSTMVariant
 
 
 def build(*overrides: str):

@@ -14,7 +14,7 @@ import seqablate
 from seqablate.assemble import assemble, build_model, build_task, read_overrides
 from seqablate.cli.show import main as show
 from seqablate.errors import UsageError
-from seqablate.models.stack import RecurrentStack
+from seqablate.models.recurrent.stack import RecurrentStack
 from seqablate.probe import TimestepProbe
 from seqablate.streams import stream
 from seqablate.training.measure import pair_signals

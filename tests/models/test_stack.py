@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from seqablate.models.choices import Norm, Skip
-from seqablate.models.stack import RecurrentStack, StackShape
+from seqablate.models.recurrent.stack import RecurrentStack, StackShape
 
 T, I, D = 7, 2, 3  # noqa: E741
 LENGTHS = torch.tensor([7, 1, 4])

@@ -16,7 +16,7 @@ import seqablate
 from seqablate.assemble import build_model, build_task
 from seqablate.config.compose import compose_config
 from seqablate.errors import UsageError
-from seqablate.models.transformer_model import sinusoids
+from seqablate.models.transformer.model import sinusoids
 from seqablate.probe import TimestepProbe
 
 D, HEADS, WIDTH, LAYERS = 8, 2, 12, 2

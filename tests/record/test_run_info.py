@@ -18,7 +18,7 @@ from seqablate.errors import UsageError
 from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
 from seqablate.record.run import Run
-from seqablate.record.views import write_signals
+from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.signals import Signal
 from seqablate.signals.views import VIEWS, last_shown
@@ -40,7 +40,7 @@ from pathlib import Path
 from seqablate.errors import RunFailure
 from seqablate.record.reader import read_record
 from seqablate.record.info import write_info
-from seqablate.record.views import write_signals
+from seqablate.record.table import write_signals
 folder = Path(sys.argv[1])
 signals = read_record(folder).signals
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

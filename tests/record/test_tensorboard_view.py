@@ -22,10 +22,10 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 
 import seqablate
 from seqablate.errors import RunFailure
-from seqablate.record.event_file import EventFile
+from seqablate.record.events.file import EventFile
+from seqablate.record.events.protos import scalar_value
+from seqablate.record.events.view import rebuild_events
 from seqablate.record.rebuild import rebuild
-from seqablate.record.tensorboard import rebuild_events
-from seqablate.record.tensorboard_protos import scalar_value
 
 SMALL = [
     "task.length=12", "model.hidden_size=8", "batch_size=4", "steps=25", "eval.every=10", "eval.size=30",

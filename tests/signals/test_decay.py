@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqablate.signals import FLOORS, fit_decay
-from seqablate.signals.words import decay_words, half_life, rate, rate_cell, ratio
+from seqablate.signals.words import decay_words, half_life, rate_cell
+from seqablate.text import rate, ratio
 
 NAN, INF = math.nan, math.inf
 K = np.arange(60.0)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from seqablate.signals.words import BLOCKS, sparkline
+from seqablate.text import BLOCKS, sparkline
 
 
 def heights(line: str) -> list[int]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from seqablate.config.task_spec import TaskSpec
 from seqablate.models.initialise import Initialiser
-from seqablate.models.stack import RecurrentStack, StackShape
+from seqablate.models.recurrent.stack import RecurrentStack, StackShape
 
 
 class RecurrentModel(nn.Module):

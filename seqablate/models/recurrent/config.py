@@ -18,7 +18,7 @@ from seqablate.models.choices import MOST_LAYERS, Init, Norm, Skip, check_gain, 
 if TYPE_CHECKING:
     from seqablate.engine.cells import Cell
     from seqablate.models.initialise import Initialiser
-    from seqablate.models.stack import StackShape
+    from seqablate.models.recurrent.stack import StackShape
 
 
 @dataclass(kw_only=True, slots=True)
@@ -152,7 +152,7 @@ class RecurrentConfig(ModelConfig):
 
     def shape(self, input_size: int) -> StackShape:
         """This config's sizes and an input's together."""
-        from seqablate.models.stack import StackShape
+        from seqablate.models.recurrent.stack import StackShape
 
         return StackShape(
             cell=self.cell,
@@ -181,7 +181,7 @@ class RecurrentConfig(ModelConfig):
         )
 
     def build(self, *, seed: int, task: TaskSpec) -> Model:
-        from seqablate.models.recurrent import RecurrentModel
+        from seqablate.models.recurrent.model import RecurrentModel
 
         shape = self.shape(self.hidden_size if task.tokens else task.input_size)
         return RecurrentModel(shape, task, variant_name(self), self.initialiser(seed=seed, task=task))

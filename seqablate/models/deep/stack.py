@@ -17,13 +17,13 @@ from seqablate.config.registry import variant_name
 from seqablate.config.task_spec import TaskSpec
 from seqablate.models.base import Place
 from seqablate.models.choices import Norm, Skip
-from seqablate.models.cnn import CNNConfig
-from seqablate.models.deep_config import DeepConfig
+from seqablate.models.deep.cnn import CNNConfig
+from seqablate.models.deep.config import DeepConfig
+from seqablate.models.deep.mlp import MLPConfig
+from seqablate.models.deep.tcn import TCNConfig
 from seqablate.models.functional import dropout
 from seqablate.models.initialise import Initialiser
-from seqablate.models.mlp import MLPConfig
 from seqablate.models.skip import DepthSkip, Stream
-from seqablate.models.tcn import TCNConfig
 
 # The affine part of a hidden layer, from its number and the features that it reads and makes.
 Affine = Callable[[int, int, int], nn.Linear | nn.Conv1d | nn.Conv2d]

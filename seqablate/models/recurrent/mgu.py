@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from seqablate.config.registry import variant
-from seqablate.models.recurrent_config import RecurrentConfig
+from seqablate.models.recurrent.config import RecurrentConfig
 
 
 @variant("model", "mgu")

@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from seqablate.config.registry import variant
 from seqablate.models.choices import finite
-from seqablate.models.recurrent_config import RecurrentConfig
+from seqablate.models.recurrent.config import RecurrentConfig
 
 
 @variant("model", "gru")

@@ -10,14 +10,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from seqablate.cli import begin_run
-from seqablate.cli.hydra_launch import launch, make_launcher
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import compose_config
 from seqablate.config.schema import TrainConfig
-from seqablate.console.output import run_console
 from seqablate.errors import RunFailure, UsageError
+from seqablate.launch.hydra import launch, make_launcher
+from seqablate.launch.process import begin_run
 from seqablate.record.folder import create_folder
+from seqablate.report.console import run_console
 
 Arms = list[tuple[list[str], TrainConfig]]  # the words of each, and what they compose to
 

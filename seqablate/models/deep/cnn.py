@@ -16,10 +16,10 @@ from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.choices import MOST_LAYERS
-from seqablate.models.deep_config import DeepConfig, check_whole_sequence
+from seqablate.models.deep.config import DeepConfig, check_whole_sequence
 
 if TYPE_CHECKING:
-    from seqablate.models.deep import CNN
+    from seqablate.models.deep.stack import CNN
 
 
 @variant("model", "cnn")
@@ -67,6 +67,6 @@ class CNNConfig(DeepConfig):
         check_whole_sequence("cnn", task)
 
     def build(self, *, seed: int, task: TaskSpec) -> CNN:
-        from seqablate.models.deep import CNN
+        from seqablate.models.deep.stack import CNN
 
         return CNN(self, task, self.initialiser(seed))

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 
 from seqablate.config.task_spec import TaskSpec
 from seqablate.engine.cells import States
-from seqablate.models.attention import AdditiveScore, DotScore, attend
 from seqablate.models.initialise import Initialiser
-from seqablate.models.stack import RecurrentStack, StackShape
+from seqablate.models.recurrent.stack import RecurrentStack, StackShape
+from seqablate.models.seq2seq.attention import AdditiveScore, DotScore, attend
 
 SCORES: dict[str, type[AdditiveScore | DotScore]] = {"additive": AdditiveScore, "dot": DotScore}
 

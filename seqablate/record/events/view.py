@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from seqablate.record.event_file import EventFile, own_event_files, remove
+from seqablate.record.events.file import EventFile, own_event_files, remove
+from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.record.reader import Record
-from seqablate.record.tensorboard_protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.signals import Signal
 from seqablate.signals.pairs import PAIRS, last_pairs, last_pairs_step
 from seqablate.signals.views import View, view_of

@@ -8,7 +8,8 @@ from shlex import quote
 from typing import Any
 
 from seqablate.config.codec import to_plain
-from seqablate.signals.words import apart, decay_words, duration, number, percent
+from seqablate.signals.words import decay_words
+from seqablate.text import apart, duration, number, percent
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 

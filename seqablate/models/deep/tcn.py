@@ -22,10 +22,10 @@ from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.models.base import one_window
 from seqablate.models.choices import MOST_LAYERS, check_reach
-from seqablate.models.deep_config import DeepConfig
+from seqablate.models.deep.config import DeepConfig
 
 if TYPE_CHECKING:
-    from seqablate.models.deep import TCN
+    from seqablate.models.deep.stack import TCN
 
 
 @variant("model", "tcn")
@@ -83,6 +83,6 @@ class TCNConfig(DeepConfig):
         return notes
 
     def build(self, *, seed: int, task: TaskSpec) -> TCN:
-        from seqablate.models.deep import TCN
+        from seqablate.models.deep.stack import TCN
 
         return TCN(self, task, self.initialiser(seed))

@@ -17,7 +17,9 @@ from rich.table import Table
 from rich.text import Text
 
 from seqablate.config.codec import to_plain
-from seqablate.console.lines import (
+from seqablate.errors import printable
+from seqablate.report.console import run_console
+from seqablate.report.outcome import (
     against,
     headline,
     kept,
@@ -28,11 +30,9 @@ from seqablate.console.lines import (
     resumed_line,
     scale_lines,
 )
-from seqablate.console.output import run_console
-from seqablate.errors import printable
 from seqablate.signals import Signal
 from seqablate.signals.schema import PARTS
-from seqablate.signals.words import duration, number, percent, sparkline
+from seqablate.text import duration, number, percent, sparkline
 from seqablate.training.parts import Parts
 from seqablate.training.run import Reporter
 from seqablate.training.state import TrainState

@@ -14,7 +14,7 @@ from seqablate.config.task_spec import TaskSpec
 from seqablate.models.base import Place
 from seqablate.models.functional import dropout, last_step
 from seqablate.models.initialise import Initialiser
-from seqablate.models.transformer import Position, TransformerConfig
+from seqablate.models.transformer.config import Position, TransformerConfig
 
 
 class TransformerModel(nn.Module):

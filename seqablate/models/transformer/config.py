@@ -23,7 +23,7 @@ from seqablate.models.base import ModelConfig, one_window
 from seqablate.models.choices import MOST_LAYERS
 
 if TYPE_CHECKING:
-    from seqablate.models.transformer_model import TransformerModel
+    from seqablate.models.transformer.model import TransformerModel
 
 
 class FeedForward(Enum):
@@ -111,6 +111,6 @@ class TransformerConfig(ModelConfig):
 
     def build(self, *, seed: int, task: TaskSpec) -> TransformerModel:
         from seqablate.models.initialise import Initialiser
-        from seqablate.models.transformer_model import TransformerModel
+        from seqablate.models.transformer.model import TransformerModel
 
         return TransformerModel(self, task, variant_name(self), Initialiser(seed=seed))

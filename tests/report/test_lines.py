@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seqablate.console.lines import against, next_lines, outcome, result_lines, scale_name
+from seqablate.report.outcome import against, next_lines, outcome, result_lines, scale_name
 from seqablate.signals import fit_decay
 
 MSE = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True}

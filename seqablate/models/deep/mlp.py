@@ -16,10 +16,10 @@ from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.choices import MOST_LAYERS
-from seqablate.models.deep_config import DeepConfig, check_whole_sequence
+from seqablate.models.deep.config import DeepConfig, check_whole_sequence
 
 if TYPE_CHECKING:
-    from seqablate.models.deep import MLP
+    from seqablate.models.deep.stack import MLP
 
 
 @variant("model", "mlp")
@@ -68,6 +68,6 @@ class MLPConfig(DeepConfig):
             )
 
     def build(self, *, seed: int, task: TaskSpec) -> MLP:
-        from seqablate.models.deep import MLP
+        from seqablate.models.deep.stack import MLP
 
         return MLP(self, task, self.initialiser(seed))

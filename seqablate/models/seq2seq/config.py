@@ -12,7 +12,7 @@ from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.choices import finite
-from seqablate.models.recurrent_config import RecurrentConfig
+from seqablate.models.recurrent.config import RecurrentConfig
 
 if TYPE_CHECKING:
     from seqablate.models.base import Model
@@ -27,7 +27,7 @@ class CellKind(StrEnum):
 
 
 class Attention(Enum):
-    """How the decoder scores encoder timesteps (:mod:`seqablate.models.attention`)."""
+    """How the decoder scores encoder timesteps (:mod:`seqablate.models.seq2seq.attention`)."""
 
     none = "none"  # one fixed summary of the source
     additive = "additive"  # Bahdanau et al. 2015
@@ -96,7 +96,7 @@ class Seq2SeqConfig(RecurrentConfig):
         return task.source_steps
 
     def build(self, *, seed: int, task: TaskSpec) -> Model:
-        from seqablate.models.seq2seq_model import EncoderDecoder
+        from seqablate.models.seq2seq.model import EncoderDecoder
 
         initialiser = self.initialiser(seed=seed, task=task)
         return EncoderDecoder(self.shape(self.hidden_size), task, self.attention.value, initialiser)

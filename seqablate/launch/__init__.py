@@ -1,0 +1,1 @@
+"""Sweeps: which runs there are, and what starts them."""

@@ -1,0 +1,5 @@
+"""Encoder-decoder models of recurrences."""
+
+from seqablate.models.seq2seq import config
+
+__all__ = ["config"]

@@ -1,0 +1,1 @@
+"""The TensorBoard event file of a run: a view of its record."""
