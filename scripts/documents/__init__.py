@@ -1,0 +1,1 @@
+"""What ``make_documents.py`` makes: one file for each document with pictures or generated tables."""
