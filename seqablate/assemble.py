@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any
 
-from seqablate.config.compose import compose_config
+from seqablate.config.compose import compose_config, config_folder
 from seqablate.config.plugins import load_plugins
 from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
@@ -24,10 +26,20 @@ ROOMS = {"model": "models", "task": "tasks", "clip": "clip", "optim": "optim", "
 
 
 def load_variants() -> None:
-    """Import every room that registers variants, and the packages that add some. Imports no torch."""
+    """Import the file of every variant, and the packages that add some. Imports no torch."""
     for group in GROUPS:
-        import_module(f"seqablate.{ROOMS[group]}")
+        _import_variants(group)
     load_plugins()
+
+
+@cache
+def _import_variants(group: str) -> None:
+    """``model=lstm`` is declared in the file ``lstm.py`` somewhere in ``models/``, and has a YAML of that name."""
+    room = import_module(f"seqablate.{ROOMS[group]}")
+    names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
+    for file in walk_packages(room.__path__, f"{room.__name__}."):
+        if file.name.rpartition(".")[2] in names:
+            import_module(file.name)
 
 
 def read_overrides(overrides: list[str]) -> TrainConfig:

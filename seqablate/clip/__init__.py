@@ -1,5 +1,1 @@
-"""Clipping strategies: one file each. Importing this package registers them."""
-
-from seqablate.clip import none, norm, value
-
-__all__ = ["none", "norm", "value"]
+"""Clipping strategies: ``clip=NAME`` is ``NAME.py``, and a YAML of that name."""

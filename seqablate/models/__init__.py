@@ -1,5 +1,1 @@
-"""Models by family, one file per kind. Importing this package registers them; torch is imported when one is built."""
-
-from seqablate.models import deep, recurrent, seq2seq, transformer
-
-__all__ = ["deep", "recurrent", "seq2seq", "transformer"]
+"""Models by family: ``model=NAME`` is the file ``NAME.py`` of its family, and a YAML of that name."""

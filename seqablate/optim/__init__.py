@@ -1,5 +1,1 @@
-"""Optimizers: one file each, with torch.optim's argument names. Importing this package registers them."""
-
-from seqablate.optim import adagrad, adam, adamw, momentum, rmsprop, sgd
-
-__all__ = ["adagrad", "adam", "adamw", "momentum", "rmsprop", "sgd"]
+"""Optimizers with torch.optim's argument names: ``optim=NAME`` is ``NAME.py``, and a YAML of that name."""

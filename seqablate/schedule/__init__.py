@@ -1,5 +1,1 @@
-"""Learning-rate schedules: one file each. Importing this package registers them."""
-
-from seqablate.schedule import constant, cosine, step
-
-__all__ = ["constant", "cosine", "step"]
+"""Learning-rate schedules: ``schedule=NAME`` is ``NAME.py``, and a YAML of that name."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from omegaconf import MISSING
 
-from seqablate.config.registry import variant
+from seqablate.config.registry import variant, variant_name
 from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
@@ -19,7 +19,7 @@ from seqablate.models.choices import MOST_LAYERS
 from seqablate.models.deep.config import DeepConfig, check_whole_sequence
 
 if TYPE_CHECKING:
-    from seqablate.models.deep.stack import CNN
+    from seqablate.models.deep.model import CNN
 
 
 @variant("model", "cnn")
@@ -67,6 +67,6 @@ class CNNConfig(DeepConfig):
         check_whole_sequence("cnn", task)
 
     def build(self, *, seed: int, task: TaskSpec) -> CNN:
-        from seqablate.models.deep.stack import CNN
+        from seqablate.models.deep.model import CNN
 
-        return CNN(self, task, self.initialiser(seed))
+        return CNN(self.shape(), task, variant_name(self), self.initialiser(seed), kernel_size=self.kernel_size)

@@ -16,6 +16,7 @@ from seqablate.models.base import ModelConfig
 from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip, finite
 
 if TYPE_CHECKING:
+    from seqablate.models.deep.stack import DeepShape
     from seqablate.models.initialise import Initialiser
 
 
@@ -83,6 +84,14 @@ class DeepConfig(ModelConfig):
             parameters=weights,
             activations=sum(self.widths) * self.positions(task),
             flops=2 * weights * self.positions(task),
+        )
+
+    def shape(self) -> DeepShape:
+        """The sizes and choices that a stack is built from."""
+        from seqablate.models.deep.stack import DeepShape
+
+        return DeepShape(
+            widths=self.widths, nonlinearity=self.nonlinearity, norm=self.norm, dropout=self.dropout, skip=self.skip
         )
 
     def initialiser(self, seed: int) -> Initialiser:

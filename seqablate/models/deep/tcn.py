@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from omegaconf import MISSING
 
-from seqablate.config.registry import variant
+from seqablate.config.registry import variant, variant_name
 from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.models.base import one_window
@@ -25,7 +25,7 @@ from seqablate.models.choices import MOST_LAYERS, check_reach
 from seqablate.models.deep.config import DeepConfig
 
 if TYPE_CHECKING:
-    from seqablate.models.deep.stack import TCN
+    from seqablate.models.deep.model import TCN
 
 
 @variant("model", "tcn")
@@ -83,6 +83,13 @@ class TCNConfig(DeepConfig):
         return notes
 
     def build(self, *, seed: int, task: TaskSpec) -> TCN:
-        from seqablate.models.deep.stack import TCN
+        from seqablate.models.deep.model import TCN
 
-        return TCN(self, task, self.initialiser(seed))
+        return TCN(
+            self.shape(),
+            task,
+            variant_name(self),
+            self.initialiser(seed),
+            kernel_size=self.kernel_size,
+            dilations=self.dilations,
+        )

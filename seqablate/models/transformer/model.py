@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,7 +15,21 @@ from seqablate.config.task_spec import TaskSpec
 from seqablate.models.base import Place
 from seqablate.models.functional import dropout, last_step
 from seqablate.models.initialise import Initialiser
-from seqablate.models.transformer.config import Position, TransformerConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformerShape:
+    """Sizes and choices of a :class:`TransformerModel`; the words are those of ``TransformerConfig``."""
+
+    hidden_size: int
+    num_layers: int
+    num_heads: int
+    dim_feedforward: int
+    dropout: float
+    causal: bool
+    norm_first: bool
+    nonlinearity: str
+    position: str
 
 
 class TransformerModel(nn.Module):
@@ -24,38 +39,38 @@ class TransformerModel(nn.Module):
     map; positions are added, counted from 0 in each call.
 
     Args:
-        config: sizes and choices.
+        shape: sizes and choices.
         task: what it reads and answers.
         label: name of the model, for signals.
         initialiser: of its values.
     """
 
-    def __init__(self, config: TransformerConfig, task: TaskSpec, label: str, initialiser: Initialiser) -> None:
+    def __init__(self, shape: TransformerShape, task: TaskSpec, label: str, initialiser: Initialiser) -> None:
         super().__init__()
-        D = config.hidden_size
-        self.config, self.every_step = config, task.every_step
+        D = shape.hidden_size
+        self.shape, self.every_step = shape, task.every_step
         self.embedding = nn.Embedding(task.input_size, D) if task.tokens else nn.Linear(task.input_size, D)
-        self.position = nn.Embedding(task.horizon, D) if config.position is Position.learned else None
-        self.layers = nn.ModuleList(self._layer() for _ in range(config.num_layers))
-        self.norm = nn.LayerNorm(D) if config.norm_first else nn.Identity()
+        self.position = nn.Embedding(task.horizon, D) if shape.position == "learned" else None
+        self.layers = nn.ModuleList(self._layer() for _ in range(shape.num_layers))
+        self.norm = nn.LayerNorm(D) if shape.norm_first else nn.Identity()
         self.readout = nn.Linear(D, task.output_size)
         self.places = tuple(
-            Place(name=f"layers.{k}", part=label, layer=k, layout="TBD") for k in range(config.num_layers)
+            Place(name=f"layers.{k}", part=label, layer=k, layout="TBD") for k in range(shape.num_layers)
         )
         self._initialise(initialiser)
 
     def _layer(self) -> nn.TransformerEncoderLayer:
         # With batch_first=False torch never leaves for its fused "fast path", whose numbers differ: evaluation is the
         # arithmetic of training.
-        config = self.config
+        shape = self.shape
         return nn.TransformerEncoderLayer(
-            config.hidden_size,
-            config.num_heads,
-            config.dim_feedforward,
-            config.dropout,
-            config.nonlinearity.value,
+            shape.hidden_size,
+            shape.num_heads,
+            shape.dim_feedforward,
+            shape.dropout,
+            shape.nonlinearity,
             batch_first=False,
-            norm_first=config.norm_first,
+            norm_first=shape.norm_first,
         )
 
     @torch.no_grad()
@@ -76,7 +91,7 @@ class TransformerModel(nn.Module):
         for name, module in (("embedding", self.embedding), ("position", self.position)):
             if isinstance(module, nn.Embedding):
                 initialiser.embedding(module, name)
-                module.weight.mul_(1 / math.sqrt(self.config.hidden_size))
+                module.weight.mul_(1 / math.sqrt(self.shape.hidden_size))
         if isinstance(self.embedding, nn.Linear):
             initialiser.linear(self.embedding, "embedding")
         initialiser.linear(self.readout, "readout")
@@ -88,7 +103,7 @@ class TransformerModel(nn.Module):
         state: None = None,
         generator: torch.Generator | None = None,
     ) -> tuple[Tensor, None]:
-        x_TBD = dropout(self._embed(x), self.config.dropout, generator)
+        x_TBD = dropout(self._embed(x), self.shape.dropout, generator)
         masks = self._masks(x_TBD, lengths)
         with self._dropout_from(generator, x_TBD.device):
             for layer in self.layers:
@@ -97,20 +112,20 @@ class TransformerModel(nn.Module):
         return self.readout(self.norm(features)), None
 
     def _embed(self, x: Tensor) -> Tensor:
-        T, D = len(x), self.config.hidden_size
+        T, D = len(x), self.shape.hidden_size
         x_TBD = self.embedding(x)
         if isinstance(self.embedding, nn.Embedding):
             x_TBD = x_TBD * math.sqrt(D)
         if self.position is not None:
             return x_TBD + self.position.weight[:T, None] * math.sqrt(D)
-        if self.config.position is Position.sinusoidal:
+        if self.shape.position == "sinusoidal":
             return x_TBD + sinusoids(T, D, x.device).to(x_TBD.dtype)[:, None]
         return x_TBD
 
     def _masks(self, x_TBD: Tensor, lengths: Tensor | None) -> dict[str, Any]:
         """What no timestep may see: later ones; or else the padding, which to a causal one is later anyway."""
         T = len(x_TBD)
-        if self.config.causal:
+        if self.shape.causal:
             mask_TT = nn.Transformer.generate_square_subsequent_mask(T, device=x_TBD.device, dtype=x_TBD.dtype)
             return {"src_mask": mask_TT, "is_causal": True}
         if lengths is None:
@@ -124,7 +139,7 @@ class TransformerModel(nn.Module):
         They draw from the process's generator, whatever is asked of them. So that one continues as ``generator`` for
         the length of the block, ``generator`` goes on where it ended, and it gets back the state that it had.
         """
-        if not self.config.dropout:
+        if not self.shape.dropout:
             yield
             return
         training = [module.training for module in self.layers.modules()]

@@ -111,6 +111,17 @@ class TransformerConfig(ModelConfig):
 
     def build(self, *, seed: int, task: TaskSpec) -> TransformerModel:
         from seqablate.models.initialise import Initialiser
-        from seqablate.models.transformer.model import TransformerModel
+        from seqablate.models.transformer.model import TransformerModel, TransformerShape
 
-        return TransformerModel(self, task, variant_name(self), Initialiser(seed=seed))
+        shape = TransformerShape(
+            hidden_size=self.hidden_size,
+            num_layers=self.num_layers,
+            num_heads=self.num_heads,
+            dim_feedforward=self.dim_feedforward,
+            dropout=self.dropout,
+            causal=self.causal,
+            norm_first=self.norm_first,
+            nonlinearity=self.nonlinearity.value,
+            position=self.position.value,
+        )
+        return TransformerModel(shape, task, variant_name(self), Initialiser(seed=seed))
