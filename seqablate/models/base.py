@@ -5,8 +5,10 @@ Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from inspect import signature
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
 from seqablate.config.schema import at_least
 from seqablate.config.sizes import ModelSize
@@ -15,6 +17,8 @@ from seqablate.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+
+S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +101,18 @@ class ModelConfig:
     def build(self, *, seed: int, task: TaskSpec) -> Model:
         """The model for one run; initial values are a function of ``seed``. Import torch in here, not above."""
         raise NotImplementedError
+
+
+def shape_of(kind: Callable[..., S], config: ModelConfig, **more: Any) -> S:
+    """The sizes and choices that a model is built from.
+
+    Args:
+        kind: a dataclass of them.
+        config: has keys or properties of the same names.
+        more: fields that it has not.
+    """
+    names = set(signature(kind).parameters) - more.keys()
+    return kind(**{name: getattr(config, name) for name in names}, **more)
 
 
 def one_window(task: TaskTraits) -> list[str]:

@@ -12,7 +12,7 @@ from seqablate.config.schema import at_least, fraction
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
-from seqablate.models.base import ModelConfig
+from seqablate.models.base import ModelConfig, shape_of
 from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip, finite
 
 if TYPE_CHECKING:
@@ -90,9 +90,7 @@ class DeepConfig(ModelConfig):
         """The sizes and choices that a stack is built from."""
         from seqablate.models.deep.stack import DeepShape
 
-        return DeepShape(
-            widths=self.widths, nonlinearity=self.nonlinearity, norm=self.norm, dropout=self.dropout, skip=self.skip
-        )
+        return shape_of(DeepShape, self)
 
     def initialiser(self, seed: int) -> Initialiser:
         """Of one run's initial values."""

@@ -41,11 +41,7 @@ class DeepModel(nn.Module):
         initialiser.linear(self.readout, "readout")
 
     def forward(
-        self,
-        x: Tensor,
-        lengths: Tensor | None = None,
-        state: Any = None,
-        generator: torch.Generator | None = None,
+        self, x: Tensor, lengths: Tensor | None = None, state: Any = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, None]:
         return self.readout(self.features(x, lengths, generator)), None
 

@@ -12,7 +12,7 @@ from seqablate.config.schema import at_least, at_most, fraction
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.models.base import Model, ModelConfig
+from seqablate.models.base import Model, ModelConfig, shape_of
 from seqablate.models.choices import MOST_LAYERS, Init, Norm, Skip, check_gain, check_reach, check_skip, finite
 
 if TYPE_CHECKING:
@@ -154,18 +154,7 @@ class RecurrentConfig(ModelConfig):
         """This config's sizes and an input's together."""
         from seqablate.models.recurrent.stack import StackShape
 
-        return StackShape(
-            cell=self.cell,
-            input_size=input_size,
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            bidirectional=self.bidirectional,
-            dropout=self.dropout,
-            norm=self.norm,
-            skip=self.skip,
-            time_skip=self.time_skip,
-            dilation=self.dilation,
-        )
+        return shape_of(StackShape, self, input_size=input_size)
 
     def initialiser(self, *, seed: int, task: TaskSpec) -> Initialiser:
         """Of this config's initial values."""

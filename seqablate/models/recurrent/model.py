@@ -38,11 +38,7 @@ class RecurrentModel(nn.Module):
         initialiser.linear(self.readout, "readout")
 
     def forward(
-        self,
-        x: Tensor,
-        lengths: Tensor | None = None,
-        state: Any = None,
-        generator: torch.Generator | None = None,
+        self, x: Tensor, lengths: Tensor | None = None, state: Any = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, Any]:
         x_TBI = x if self.embedding is None else self.embedding(x)
         features, new_state = self.stack(x_TBI, lengths, state, generator, last_only=not self.every_step)

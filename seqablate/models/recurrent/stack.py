@@ -8,7 +8,7 @@ Shapes: T time, B batch, I input, D hidden, W width of a stream (D by direction;
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -197,14 +197,7 @@ class RecurrentStack(nn.Module):
             ValueError: torch has no such module: another cell, a norm, a skip over depth or time.
         """
         shape = self.shape
-        plain = StackShape(
-            cell=shape.cell,
-            input_size=shape.input_size,
-            hidden_size=shape.hidden_size,
-            num_layers=shape.num_layers,
-            bidirectional=shape.bidirectional,
-            dropout=shape.dropout,
-        )
+        plain = replace(shape, norm=Norm.none, skip=Skip.none, time_skip=0, dilation=1)
         if shape.cell not in TORCH_MODULES or shape != plain:
             raise ValueError(f"torch has no module of {shape}")
         make, options = TORCH_MODULES[shape.cell]

@@ -109,11 +109,7 @@ class EncoderDecoder(nn.Module):
             initialiser.linear(getattr(self, name), name)
 
     def forward(
-        self,
-        x: Tensor,
-        lengths: Tensor | None = None,
-        state: Any = None,
-        generator: torch.Generator | None = None,
+        self, x: Tensor, lengths: Tensor | None = None, state: Any = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, None]:
         """``lengths`` change nothing: a source has no padding, and what stands behind a target no step before sees."""
         source_TB, target_SB = x[: self.source_steps], x[self.source_steps :]

@@ -97,11 +97,7 @@ class TransformerModel(nn.Module):
         initialiser.linear(self.readout, "readout")
 
     def forward(
-        self,
-        x: Tensor,
-        lengths: Tensor | None = None,
-        state: None = None,
-        generator: torch.Generator | None = None,
+        self, x: Tensor, lengths: Tensor | None = None, state: None = None, generator: torch.Generator | None = None
     ) -> tuple[Tensor, None]:
         x_TBD = dropout(self._embed(x), self.shape.dropout, generator)
         masks = self._masks(x_TBD, lengths)

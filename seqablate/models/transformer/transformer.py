@@ -19,7 +19,7 @@ from seqablate.config.schema import at_least, at_most, fraction
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.models.base import ModelConfig, one_window
+from seqablate.models.base import ModelConfig, one_window, shape_of
 from seqablate.models.choices import MOST_LAYERS
 
 if TYPE_CHECKING:
@@ -113,15 +113,6 @@ class TransformerConfig(ModelConfig):
         from seqablate.models.initialise import Initialiser
         from seqablate.models.transformer.model import TransformerModel, TransformerShape
 
-        shape = TransformerShape(
-            hidden_size=self.hidden_size,
-            num_layers=self.num_layers,
-            num_heads=self.num_heads,
-            dim_feedforward=self.dim_feedforward,
-            dropout=self.dropout,
-            causal=self.causal,
-            norm_first=self.norm_first,
-            nonlinearity=self.nonlinearity.value,
-            position=self.position.value,
-        )
+        choices = {"nonlinearity": self.nonlinearity.value, "position": self.position.value}
+        shape = shape_of(TransformerShape, self, **choices)
         return TransformerModel(shape, task, variant_name(self), Initialiser(seed=seed))
