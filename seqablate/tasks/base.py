@@ -90,9 +90,19 @@ class RunData:
     eval_size: int
 
 
-class Task(Protocol):
-    """A built task. ``batch`` arguments below hold tensors; ``output`` is the model's, [B, O] or [T, B, O] (of a
+class Objective(Protocol):
+    """Loss and scores. ``batch`` arguments hold tensors; ``output`` is the model's, [B, O] or [T, B, O] (of a
     transduction also [S, B, O], the target's steps alone)."""
+
+    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """Loss of each sample [B], or of each step (with a target) and sample; a sample's is the mean of its steps."""
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        """Per-sample values [B] by name; their means over a whole split go to :meth:`Task.summarise`."""
+
+
+class Task(Objective, Protocol):
+    """A built task."""
 
     spec: TaskSpec
     metrics: tuple[Metric, ...]  # the first is the headline: its chance and goal are printed and drawn
@@ -110,12 +120,6 @@ class Task(Protocol):
     def eval_batches(self, split: str) -> Iterator[Batch]:
         """``"evaluation"`` data (fixed by their own seed) or ``"test"`` data, which only confirm a solution."""
 
-    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Loss of each sample [B], or of each step (with a target) and sample; a sample's is the mean of its steps."""
-
-    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
-        """Per-sample values [B] by name; their means over a whole split go to :meth:`summarise`."""
-
     def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
         """Every metric of ``metrics`` (and others worth keeping) from the mean loss and the mean scores."""
 
@@ -124,3 +128,18 @@ class Task(Protocol):
 
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
         """Text drawn from a language model; None for every other task."""
+
+
+class ByObjective:
+    """Abstract: a task whose loss and scores are those of its objective."""
+
+    __slots__ = ()
+    objective: Objective
+
+    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """See :meth:`Objective.step_losses`."""
+        return self.objective.step_losses(output, batch)
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        """See :meth:`Objective.scores`."""
+        return self.objective.scores(output, batch)

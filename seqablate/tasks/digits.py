@@ -28,12 +28,10 @@ from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.streams import stream
-from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
+from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
 from seqablate.tasks.synthetic import EVAL_BATCH
 
 if TYPE_CHECKING:
-    import torch
-
     from seqablate.tasks.objectives import Classification
 
 SIDE, CLASSES, WHITEST = 8, 10, 16
@@ -111,7 +109,7 @@ class Images:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Digits:
+class Digits(ByObjective):
     """See :class:`seqablate.tasks.base.Task`.
 
     Training goes through the images in epochs, each a fresh shuffle; a batch may straddle two. The order of the images
@@ -140,12 +138,6 @@ class Digits:
         images = self.parts[split]
         chosen = np.arange(min(self.data.eval_size, len(images)))
         return (images.batch(chosen[start : start + EVAL_BATCH]) for start in range(0, len(chosen), EVAL_BATCH))
-
-    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return self.objective.step_losses(output, batch)
-
-    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
-        return self.objective.scores(output, batch)
 
     def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
         return {"loss": loss, **scores}

@@ -29,13 +29,11 @@ from seqablate.config.registry import variant
 from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
+from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
 from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, UNK, Corpus, Level, load_corpus
 from seqablate.tasks.ngram import bigram_loss, unigram_loss
 
 if TYPE_CHECKING:
-    import torch
-
     from seqablate.tasks.objectives import Classification
 
 EVAL_STREAMS = 32  # read side by side in an evaluation: fixed, so that every run predicts the same tokens
@@ -152,7 +150,7 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class LanguageModelling:
+class LanguageModelling(ByObjective):
     """See :class:`seqablate.tasks.base.Task`. All runs read the same text in the same order, whatever their seed."""
 
     spec: TaskSpec
@@ -175,12 +173,6 @@ class LanguageModelling:
     def eval_batches(self, split: str) -> Iterator[Batch]:
         streams = self.streams[split]
         return (streams.window(number) for number in range(len(streams)))
-
-    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return self.objective.step_losses(output, batch)
-
-    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
-        return self.objective.scores(output, batch)
 
     def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
         return {"loss": loss, self.metrics[0].name: _in_unit(self.corpus.level, loss), **scores}

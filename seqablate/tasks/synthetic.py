@@ -10,11 +10,9 @@ import numpy as np
 
 from seqablate.config.task_spec import TaskSpec
 from seqablate.streams import stream
-from seqablate.tasks.base import Batch, Metric, NextLogits, RunData
+from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
 
 if TYPE_CHECKING:
-    import torch
-
     from seqablate.tasks.objectives import Classification, Regression
 
 EVAL_BATCH = 250  # sequences at once: small enough for the cache, large enough to be quick
@@ -23,7 +21,7 @@ Sampler = Callable[[np.random.Generator, int], Batch]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SyntheticTask:
+class SyntheticTask(ByObjective):
     """See :class:`seqablate.tasks.base.Task`.
 
     Args:
@@ -61,12 +59,6 @@ class SyntheticTask:
         for start in range(0, self.data.eval_size, EVAL_BATCH):
             count = min(EVAL_BATCH, self.data.eval_size - start)
             yield self.sampler(stream(self.data.eval_seed, split, start), count)
-
-    def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        return self.objective.step_losses(output, batch)
-
-    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
-        return self.objective.scores(output, batch)
 
     def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
         return {"loss": loss, **scores}
