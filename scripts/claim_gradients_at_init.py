@@ -70,8 +70,8 @@ def norms_by_lag(config: Any, seed: int) -> list[float]:
     with TimestepProbe(model) as probe:
         _, losses, _ = forward(model, task, batch, None, generator=None)
         sample_losses(losses).mean().backward()
-    (place,) = model.places
-    found = probe[place.name].total
+    (point,) = model.probe_points
+    found = probe[point.name].total
     norm_TB = (found["c"] if "c" in found else found["h"])[0, 0]
     return norm_TB.square().sum(1).sqrt().flip(0).tolist()
 

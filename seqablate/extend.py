@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from seqablate.engine.cells import Cell
     from seqablate.engine.recurrence import Recurrence
     from seqablate.errors import UsageError
-    from seqablate.models.base import ModelConfig, Place
+    from seqablate.models.base import ModelConfig, ProbePoint
     from seqablate.models.recurrent.config import RecurrentConfig
+    from seqablate.signals.place import Place
     from seqablate.tasks.base import Batch, Metric, RunData
     from seqablate.tasks.objectives import Classification, Regression
     from seqablate.tasks.synthetic import SyntheticTask
@@ -34,8 +35,9 @@ _HOMES = {
     "Cell": "engine.cells",
     "Recurrence": "engine.recurrence",
     "ModelConfig": "models.base",
-    "Place": "models.base",
+    "ProbePoint": "models.base",
     "RecurrentConfig": "models.recurrent.config",
+    "Place": "signals.place",
     "Batch": "tasks.base",
     "Metric": "tasks.base",
     "RunData": "tasks.base",
@@ -44,8 +46,8 @@ _HOMES = {
     "SyntheticTask": "tasks.synthetic",
 }
 __all__ = [
-    "Batch", "Cell", "Classification", "Metric", "ModelConfig", "Place", "Recurrence", "RecurrentConfig", "Regression",
-    "RunData", "SyntheticTask", "TaskSpec", "TaskTraits", "UsageError", "at_least", "variant",
+    "Batch", "Cell", "Classification", "Metric", "ModelConfig", "Place", "ProbePoint", "Recurrence", "RecurrentConfig",
+    "Regression", "RunData", "SyntheticTask", "TaskSpec", "TaskTraits", "UsageError", "at_least", "variant",
 ]  # fmt: skip
 
 

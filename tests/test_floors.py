@@ -53,7 +53,6 @@ LONG_FILES: dict[str, str] = {
 }
 LARGE_FOLDERS: dict[str, str] = {
     "engine": "it is being taken apart by cell",
-    "probe": "eleven lines too many",
 }
 
 

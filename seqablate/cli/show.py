@@ -17,15 +17,14 @@ from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 from seqablate.report.console import make_console, silence_stdout
-from seqablate.signals.pairs import PAIRS, last_pairs, last_pairs_step
-from seqablate.signals.views import VIEWS
+from seqablate.signals.view import Curve, Heatmap, last_shown, panels, views_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import Console
 
 MOST_STEPS = 4  # as many dashes as there are
-MOST_PAIRS = 6  # rows of panels in one picture
+MOST_ROWS = 6  # of panels in one picture
 
 
 def main(argv: list[str]) -> int:
@@ -85,28 +84,43 @@ def _whens(words: str) -> list[When]:
 
 def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> None:
     """Print the table and the curves, and save the curves in ``out``."""
-    from seqablate.figures.curves import draw_log_curves
-    from seqablate.figures.pairs import draw_pairs
-
     console = make_console()
     console.print(render_table(runs, console.width))
-    overlays = {view.name: drawn for view in VIEWS if (drawn := overlay(runs, view, whens)) is not None}
-    if not overlays:
+    views = views_of([signal for run in runs for signal in run.record.signals])
+    if not views:
         _say("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
     moment = "" if list(whens) == [None] else "-" + "-".join("last" if when is None else str(when) for when in whens)
-    for name, drawn in overlays.items():
+    for view in views:
+        if isinstance(view, Curve):
+            _show_curves(runs, view, whens, console, out / f"show-{view.stem}{moment}{_suffix(runs)}")
+        else:
+            _show_heatmap(runs, view, out / f"show-{view.stem}{_suffix(runs)}")
+
+
+def _show_curves(runs: Sequence[Run], view: Curve, whens: Sequence[When], console: Console, stem: Path) -> None:
+    from seqablate.figures.curves import draw_log_curves
+
+    if (drawn := overlay(runs, view, whens)) is None:
+        return
+    if not view.aside:
         _say("\n" + _plot(drawn, console))
-        words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
-        figure = draw_log_curves(drawn.curves, **words, floor=drawn.floor)
-        _save(figure, out / f"show-{name}{moment}{_suffix(runs)}")
-    pairs = {run: found for run in runs if (found := last_pairs(run.record.signals))}
-    if len(pairs) > MOST_PAIRS:
-        _say(f"no pair matrices: {len(pairs)} runs have one, at most {MOST_PAIRS} fit a picture; name fewer runs")
-    elif pairs:
-        moments = {run: after([last_pairs_step(run.record.signals)]) for run in pairs}
-        names = {f"{run.name}, {moments[run]}" if len(runs) > 1 else "": found for run, found in pairs.items()}
-        title = PAIRS if len(runs) > 1 else f"{runs[0].name}\n{PAIRS}, {moments[runs[0]]}"
-        _save(draw_pairs(names, title=title), out / f"show-pair{_suffix(runs)}")
+    words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
+    _save(draw_log_curves(drawn.curves, **words, floor=drawn.floor), stem)
+
+
+def _show_heatmap(runs: Sequence[Run], view: Heatmap, stem: Path) -> None:
+    """Signals of two axes as they were last measured."""
+    from seqablate.figures.panels import draw_panels
+
+    found = {run: shown for run in runs if (shown := last_shown(view, run.record.signals))}
+    if len(found) > MOST_ROWS:
+        _say(f"no {view.noun} matrices: {len(found)} runs have one, at most {MOST_ROWS} fit a picture; name fewer runs")
+        return
+    moments = {run: after([shown[0].step]) for run, shown in found.items()}
+    rows = {f"{run.name}, {moments[run]}" if len(runs) > 1 else "": panels(shown) for run, shown in found.items()}
+    title = view.title if len(runs) > 1 else f"{runs[0].name}\n{view.title}, {moments[runs[0]]}"
+    words = {"title": title, "xlabel": view.xlabel, "ylabel": view.ylabel, "unit": view.unit}
+    _save(draw_panels(rows, **words, log=view.log, relative=view.relative), stem)
 
 
 def _plot(drawn: Overlay, console: Console) -> str:

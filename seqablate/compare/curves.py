@@ -15,12 +15,11 @@ from seqablate.figures.styles import Look
 from seqablate.record.run import Run
 from seqablate.signals import Signal
 from seqablate.signals.decay import FLOORS
-from seqablate.signals.schema import PARTS
-from seqablate.signals.views import View, last_shown, memory_rank
+from seqablate.signals.view import Curve as CurveView
+from seqablate.signals.view import last_shown, standing_for_run, view_of
 
 MOST_CURVES = 8  # more runs are pooled over their seeds
 MOST_DRAWN = 60  # more cannot be told apart
-NORM = "gradient norm (mean over samples)"
 
 When = int | None  # a number of training steps; None: the last evaluation
 
@@ -58,7 +57,7 @@ class Found:
     diverged: int | None
 
 
-def overlay(runs: Sequence[Run], view: View, whens: Sequence[When] = (None,)) -> Overlay | None:
+def overlay(runs: Sequence[Run], view: CurveView, whens: Sequence[When] = (None,)) -> Overlay | None:
     """The curves of one kind of every run; None when no run has one.
 
     A single run shows all its states, layers and directions. Several runs show the first layer's memory, one curve a
@@ -87,33 +86,13 @@ def overlay(runs: Sequence[Run], view: View, whens: Sequence[When] = (None,)) ->
         notes.append(
             f"only the first {MOST_DRAWN} of {len(curves)} curves are drawn: name fewer runs to see the others"
         )
-    return Overlay(curves[:MOST_DRAWN], _title(runs, view, found), view.xlabel, NORM, floor, notes)
+    return Overlay(curves[:MOST_DRAWN], _title(runs, view, found), view.xlabel, view.unit, floor, notes)
 
 
-def headline_signal(signals: Sequence[Signal]) -> Signal | None:
-    """The first layer's memory: forward where there is such a curve, the cell state where there is one, else h."""
-    found = [signal for signal in signals if signal.layer == 0]
-    return max(
-        found,
-        key=lambda signal: (signal.direction == "forward", memory_rank(signal.module, signal.state)),
-        default=None,
-    )
-
-
-def place_name(signal: Signal) -> str:
-    """``h, layer 0``, ``encoder c, layer 1, reverse``."""
-    layer = "" if signal.axis in ("layer", "depth") else f", layer {signal.layer}"
-    return f"{_state(signal)}{layer}" + (", reverse" if signal.direction == "reverse" else "")
-
-
-def _state(signal: Signal) -> str:
-    return f"{signal.module} {signal.state}" if signal.module in PARTS else signal.state
-
-
-def _find(run: Run, dash: int, view: View, when: When, *, every_place: bool) -> Found | None:
+def _find(run: Run, dash: int, view: CurveView, when: When, *, every_place: bool) -> Found | None:
     """The run's curves after ``when`` steps; where nothing was measured then, those of the last time before."""
     signals = last_shown(view, [signal for signal in run.record.signals if when is None or signal.step <= when])
-    headline = headline_signal(signals)
+    headline = standing_for_run(signals)
     if not every_place:
         signals = [] if headline is None else [headline]
     if not signals:
@@ -127,7 +106,7 @@ def _of_one(found: Sequence[Found], several: bool) -> list[Curve]:
     """All places of a run: a colour for each place, a dash for each training step."""
     return [
         _curve(
-            place_name(signal) + (f", {after([one.step])}" if several else ""),
+            signal.place.label + (f", {after([one.step])}" if several else ""),
             signal,
             (number, one.dash) if several else (number,),
         )
@@ -157,7 +136,7 @@ def _of_several(runs: Sequence[Run], found: Sequence[Found], several: bool, floo
 def _single(label: str, one: Found, say_step: bool, look: Look) -> Curve:
     """The curve of an arm's only run."""
     (signal,) = one.signals
-    words = [f"{label} ({_state(signal)})"]
+    words = [f"{label} ({signal.place.owner})"]
     words += [f"diverged at step {one.diverged}"] if one.diverged is not None else []
     words += [after([one.step])] if say_step or one.diverged is not None else []
     return _curve(", ".join(words), signal, look)
@@ -175,7 +154,7 @@ def _pooled(label: str, members: Sequence[Found], say_step: bool, floor: float |
     vanished = sum(bool((values < (floor or FLOORS["float64"])).any()) for values in curves)
     at_least, most = seeds_at(curves).min(), len(curves)
     seeds = f"{most} seeds" if at_least == most else f"{at_least} to {most} seeds"
-    words = [f"{label} ({_state(kept[0].signals[0])})"]
+    words = [f"{label} ({kept[0].signals[0].place.owner})"]
     words += [after([one.step for one in kept])] if say_step else []
     words += [f"median over {seeds} ({vanished} vanished, {diverged} diverged)"]
     y = median_over_seeds(curves)
@@ -195,15 +174,16 @@ def _measured(signal: Signal) -> tuple[int, np.ndarray]:
     """
     values = signal.values
     known = np.flatnonzero(~np.isnan(values))
-    if signal.axis in ("lag", "path"):
+    view = view_of(signal)
+    if isinstance(view, CurveView) and view.decay:
         return int(known[0]), values[known[0] :]
-    overflowed = signal.direction == "reverse" and np.isinf(values[known[-1]])
+    overflowed = signal.place.direction == "reverse" and np.isinf(values[known[-1]])
     return 0, values if overflowed else values[: known[-1] + 1]
 
 
-def _title(runs: Sequence[Run], view: View, found: Sequence[Found]) -> str:
+def _title(runs: Sequence[Run], view: CurveView, found: Sequence[Found]) -> str:
     """What is drawn, and after how many training steps."""
-    states = sorted({signal.state for one in found for signal in one.signals}, reverse=True)  # h before c
+    states = sorted({signal.place.state for one in found for signal in one.signals}, reverse=True)  # h before c
     title = re.sub(r"{state}(\S+)", lambda at: " or ".join(state + at[1] for state in states), view.title)
     moments = []
     for dash in sorted({one.dash for one in found}, reverse=True):

@@ -11,7 +11,7 @@ from seqablate.compare.settings import differing_keys, headings, settings
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import printable
 from seqablate.record.run import Run
-from seqablate.signals.views import memory_rank
+from seqablate.signals.place import Place
 from seqablate.signals.words import half_life, rate_cell
 from seqablate.text import apart, duration, number, percent
 
@@ -80,9 +80,8 @@ def _row(run: Run, keys: list[str]) -> dict[str, Any]:
 
 
 def headline_decay(info: dict[str, Any]) -> dict[str, Any] | None:
-    """The fit of the first layer's memory: c where there is one (an LSTM), else h; forward; an encoder's, if any."""
-    fits = [fit for fit in info.get("decay") or [] if fit["layer"] == 0 and fit["direction"] == "forward"]
-    return max(fits, key=lambda fit: memory_rank(fit["module"], fit["state"]), default=None)
+    """The fit at the place that stands for the run."""
+    return max(info.get("decay") or [], key=lambda fit: Place.of(fit).rank, default=None)
 
 
 def render_table(runs: Sequence[Run], width: int) -> Table:
@@ -200,11 +199,11 @@ def _decay(row: Row) -> str:
     fit = row["decay"]
     if not fit:
         return "–"
-    unit = " by layer" if fit["axis"] == "depth" else ""  # it is per timestep, unless a net has no time axis
+    unit = " by layer" if fit["quantity"] == "depth_lag" else ""  # it is per timestep, unless a net has no time axis
     words = dict.fromkeys([_text(fit["verdict"]), rate_cell(fit)])  # the rate may be the verdict again
     return f"{' '.join(words)} ({_text(fit['state'])}{unit})" + _dated(row, fit)
 
 
 def _half_life(row: Row) -> str:
     fit = row["decay"]
-    return half_life(fit) + (" layers" if fit["axis"] == "depth" else "") if fit else "–"
+    return half_life(fit) + (" layers" if fit["quantity"] == "depth_lag" else "") if fit else "–"

@@ -14,6 +14,7 @@ from seqablate.config.schema import at_least
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
+from seqablate.signals.place import Place
 
 if TYPE_CHECKING:
     import torch
@@ -22,23 +23,19 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class ProbePoint:
     """One module of a model whose gradient is recorded.
 
     Args:
         name: the torch module's name inside the model (as in ``named_modules()``).
-        part: what signals call it: ``"lstm"``, ``"encoder"``.
-        layer: depth within the part, from 0.
-        direction: ``"forward"``, or ``"reverse"`` when the module is fed each sample's valid steps back to front.
+        place: what signals call it; a recurrence's other states stand at this place, too.
         layout: of its output, as :class:`seqablate.probe.TimestepProbe` takes it (``"TBD"``; ``"BD"`` for a layer that
             knows no time); None for a :class:`seqablate.engine.recurrence.Recurrence`, whose states are recorded.
         lag: timesteps between its last one and the model's last one: those of a decoder, for an encoder.
     """
 
     name: str
-    part: str
-    layer: int
-    direction: str = "forward"
+    place: Place
     layout: str | None = None
     lag: int = 0
 
@@ -128,7 +125,7 @@ def one_window(task: TaskTraits) -> list[str]:
 class Model(Protocol):
     """A ``torch.nn.Module`` with this much more."""
 
-    places: tuple[Place, ...]
+    probe_points: tuple[ProbePoint, ...]
 
     def __call__(
         self,

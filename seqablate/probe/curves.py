@@ -14,10 +14,12 @@ import torch
 
 from seqablate.probe.modules import ModuleGradients
 from seqablate.signals.decay import FLOORS, Decay, fit_decay
+from seqablate.signals.place import Place
 from seqablate.signals.words import decay_words
 
 Align = Literal["start", "end"]
 Axis = Literal["timestep", "call", "layer"]
+OUTPUT = Place(part="", state="output")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,8 +30,7 @@ class Profile:
         label: what it is of: ``encoder.rnn h layer 0 reverse``; an output's module; ``depth``.
         axis: what its steps are.
         norms_TB, valid_TB: the norms, and whether there is such a step of such a sample.
-        state: ``"h"``, ``"c"`` or ``"output"``.
-        layer, direction: as recorded.
+        place: its layer, direction and state; the state of an output is called ``"output"``.
         floor: norms below it are too small for the dtype of the gradient (see :data:`~seqablate.signals.decay.FLOORS`).
     """
 
@@ -37,9 +38,7 @@ class Profile:
     axis: Axis
     norms_TB: np.ndarray
     valid_TB: np.ndarray
-    state: str = "output"
-    layer: int = 0
-    direction: Literal["forward", "reverse"] = "forward"
+    place: Place = OUTPUT
     floor: float = FLOORS["float32"]
 
     def mean(self, align: Align = "start") -> np.ndarray:
@@ -61,7 +60,7 @@ class Profile:
 
     def backwards(self) -> np.ndarray:
         """[T] the mean at each step back, counted from the last step that a gradient arrives at."""
-        back_T = self.mean("start" if self.direction == "reverse" else "end")
+        back_T = self.mean("start" if self.place.direction == "reverse" else "end")
         return back_T[np.argmax(back_T != 0) :]
 
     def decay(self) -> Decay | None:
@@ -74,9 +73,9 @@ class Profile:
         if fit is None:
             steps = len(self.backwards())
             return f"too short for a decay: a gradient arrives at {steps} {self.axis}{'' if steps == 1 else 's'}"
-        axis = "depth" if self.axis == "layer" else "path" if self.direction == "reverse" else "lag"
-        at = {"module": "", "layer": self.layer, "direction": self.direction, "state": self.state, "axis": axis}
-        words = decay_words(asdict(fit) | at)
+        reverse = self.place.direction == "reverse"
+        quantity = "depth_lag" if self.axis == "layer" else "path_lag" if reverse else "lag"
+        words = decay_words({"quantity": quantity, **self.place.fields(), **asdict(fit)})
         return words if fit.factor is None else f"decay {fit.factor:.3g}  {words}"
 
     def vanished(self) -> float:
@@ -114,19 +113,14 @@ def profiles(records: Mapping[str, ModuleGradients]) -> list[Profile]:
                 if not valid_TB.any():
                     continue
                 for s, norms_TB in enumerate(directions):
-                    label = _label(name, module, state, layer, s, len(norms_LSTB))
-                    found.append(
-                        Profile(
-                            label,
-                            "call" if module.counts_calls else "timestep",
-                            norms_TB,
-                            valid_TB,
-                            state if module.layout is None else "output",
-                            layer if module.layout is None else 0,
-                            "reverse" if s else "forward",
-                            _floor(module),
-                        )
-                    )
+                    if module.layout is None:
+                        place = Place(part="", layer=layer, direction="reverse" if s else "forward", state=state)
+                        label = f"{name} {place.label}".strip()
+                    else:
+                        place, calls = OUTPUT, f" call {layer}" if len(norms_LSTB) > 1 else ""
+                        label = (name or "output") + calls
+                    axis: Axis = "call" if module.counts_calls else "timestep"
+                    found.append(Profile(label, axis, norms_TB, valid_TB, place, _floor(module)))
     return found
 
 
@@ -155,12 +149,6 @@ def notes(records: Mapping[str, ModuleGradients], found: list[Profile]) -> list[
     """What is missing from a record, and where it is not finite, in a line each."""
     lines = [line for record in records.values() for line in record.problems]
     return lines + [f"{curve.label}: {curve.oddities()}" for curve in found if not curve.is_finite()]
-
-
-def _label(name: str, module: ModuleGradients, state: str, layer: int, s: int, layers: int) -> str:
-    if module.layout is None:
-        return f"{name} {state} layer {layer}".strip() + (" reverse" if s else "")
-    return (name or "output") + (f" call {layer}" if layers > 1 else "")
 
 
 def _floor(module: ModuleGradients) -> float:

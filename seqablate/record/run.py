@@ -65,5 +65,8 @@ class Run:
 
     @cached_property
     def signals(self) -> pd.DataFrame:
-        """Tidy: step, quantity, module, layer, direction, state, loss_step, axis, index, value."""
-        return signals_table(self.record.signals).to_pandas()
+        """Tidy: step, quantity, part, layer, direction, state, loss_step, index, at, value.
+
+        ``layer`` is missing for a curve over layers, and ``at`` where a signal has no second axis.
+        """
+        return signals_table(self.record.signals).to_pandas().astype({"layer": "Int64"})

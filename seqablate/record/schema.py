@@ -6,13 +6,16 @@ the record as well: the facts in its header, a summary in each row of kind "prog
 
 from __future__ import annotations
 
+import math
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal, TypedDict
 
 from seqablate.record.shape import Misfit, at_least, compiled, matches
 from seqablate.signals.decay import Decay
+from seqablate.signals.signal import MOST_VALUES, NAME
 
-VERSION = 3  # of run.json and the record
+VERSION = 4  # of run.json and the record
 
 
 def folder_name(value: Any) -> str:
@@ -39,6 +42,7 @@ def letters(value: Any) -> str:
 Step = Annotated[int, at_least(0)]
 Name = Annotated[str, matches(r"[\w .,%+-]{1,100}", "a name without special characters")]
 Part = Annotated[str, matches(r"[\w .,%+-]{0,200}", "a name without special characters")]
+Quantity = Annotated[str, matches(NAME.pattern, "a lower-case name")]
 Hash = Annotated[str, matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")]
 CHECKPOINT = re.compile(r"step_(\d{8,12})\.pt")
 Checkpoint = Annotated[str, matches(CHECKPOINT.pattern, "the name of a checkpoint, such as step_00000100.pt")]
@@ -99,13 +103,13 @@ class Confirmation(Results):
 
 
 class FitPlace(TypedDict):
-    """Where a decay was fitted."""
+    """Where a decay was fitted: see :class:`seqablate.signals.Place`."""
 
-    module: Part
-    layer: Step
+    quantity: Quantity
+    part: Part
+    layer: Step | None
     direction: Literal["forward", "reverse"]
     state: Part
-    axis: Part
 
 
 class Seconds(TypedDict):
@@ -165,23 +169,29 @@ class EvalRow(Results):
 
 
 class SignalRow(TypedDict):
-    """One curve: see :class:`seqablate.signals.Signal`."""
+    """One curve or matrix: see :class:`seqablate.signals.Signal`."""
 
     step: Step
-    quantity: Part
-    module: Part
-    layer: Step
+    quantity: Quantity
+    part: Part
+    layer: Step | None
     direction: Literal["forward", "reverse"]
     state: Part
     loss_step: Part
-    axis: Part
-    values: list[float]
+    at: list[float] | None
+    values: list[float] | list[list[float]]
 
 
-def paired(row: dict[str, Any]) -> dict[str, Any]:
-    """A pair's loss step is a number."""
-    if row["quantity"] == "pair" and not re.fullmatch(r"\d{1,9}", row["loss_step"]):
-        raise Misfit("must be the number of a loss step", ("loss_step",))
+def aligned(row: dict[str, Any]) -> dict[str, Any]:
+    """A matrix has a column for each of its second axis's coordinates, which increase; a curve has no such axis."""
+    at, values = row["at"], row["values"]
+    if at is not None and not all(low < high < math.inf for low, high in pairwise([-math.inf, *at])):
+        raise Misfit("must be numbers that increase", ("at",))
+    columns = {len(part) if type(part) is list else None for part in values[:1]}  # all rows are as long as the first
+    if columns - {None if at is None else len(at)}:
+        raise Misfit("must have a column for each number in at", ("values",))
+    if len(values) * (1 if at is None else len(at)) > MOST_VALUES:
+        raise Misfit(f"must be at most {MOST_VALUES} numbers", ("values",))
     return row
 
 
@@ -212,7 +222,7 @@ ROWS: dict[str, Any] = {
     "header": Header,
     "train": TrainRow,
     "eval": EvalRow,
-    "signal": Annotated[Any, compiled(SignalRow), paired],
+    "signal": Annotated[Any, compiled(SignalRow), aligned],
     "text": TextRow,
     "test": EvalRow,
     "confirmation": EvalRow,

@@ -142,6 +142,16 @@ def numbers(value: Any) -> list[float]:
     return [number(part) for part in value]
 
 
+def numbers_or_rows(value: Any) -> list[Any]:
+    """A list of numbers, or one of such lists, all of one length."""
+    if type(value) is not list or not value or type(value[0]) is not list:
+        return numbers(value)
+    rows = [numbers(row) for row in value]
+    if len(set(map(len, rows))) > 1:
+        raise Misfit("must have rows of one length")
+    return rows
+
+
 def _table(checks: dict[str, Check]) -> Check:
     def check(value: Any) -> dict[str, Any]:
         if type(value) is not dict:
@@ -216,4 +226,5 @@ SIMPLE: dict[Any, Check] = {
     bool: truth,
     Any: plain,
     list[float]: numbers,
+    list[float] | list[list[float]]: numbers_or_rows,
 }

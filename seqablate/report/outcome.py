@@ -109,8 +109,8 @@ def telling(fits: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """The fits worth a sentence each: all where they are few, else each part's first and last layer, forward."""
     if len(fits) <= MOST_SENTENCES:
         return fits
-    last = {fit["module"]: fit["layer"] for fit in fits}
-    return [fit for fit in fits if fit["direction"] == "forward" and fit["layer"] in (0, last[fit["module"]])]
+    last = {fit["part"]: fit["layer"] for fit in fits}
+    return [fit for fit in fits if fit["direction"] == "forward" and fit["layer"] in (0, None, last[fit["part"]])]
 
 
 def result_lines(info: dict[str, Any], clip: str | None) -> Iterator[str]:

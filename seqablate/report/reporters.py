@@ -31,7 +31,7 @@ from seqablate.report.outcome import (
     scale_lines,
 )
 from seqablate.signals import Signal
-from seqablate.signals.schema import PARTS
+from seqablate.signals.view import view_of
 from seqablate.text import duration, number, percent, sparkline
 from seqablate.training.parts import Parts
 from seqablate.training.run import Reporter
@@ -93,7 +93,7 @@ class Watch:
         self.started = time.perf_counter()
         self.train: dict[str, Any] = {}
         self.eval: dict[str, Any] = state.progress.last or {}
-        self.profiles: dict[tuple[str, str], np.ndarray] = {}
+        self.shown: dict[tuple[str, str], Signal] = {}  # by quantity and place
 
     def row(self, row: dict[str, Any]) -> None:
         if row["kind"] == "train":
@@ -101,16 +101,13 @@ class Watch:
             self.clipped += row["clipped"]
         elif row["kind"] == "eval":
             self.eval = row
-        elif row["kind"] == "signal" and row["quantity"] in ("total", "layer"):
-            self._profile(Signal.from_row(row))
+        elif row["kind"] == "signal":
+            self._keep(Signal.from_row(row))
 
-    def _profile(self, signal: Signal) -> None:
-        """Keep a profile: over the timesteps of a part's first layer, or over its layers."""
-        if signal.layer > 0:
-            return
-        part = f"{signal.module} " if signal.module in PARTS else ""
-        where = f"{part}{signal.state}{'←' if signal.direction == 'reverse' else ''}"
-        self.profiles[where, "t" if signal.axis == "timestep" else "layer"] = signal.values
+    def _keep(self, signal: Signal) -> None:
+        """Of what is shown live, the first layer, or all layers together."""
+        if view_of(signal).live and not signal.place.layer:
+            self.shown[signal.quantity, signal.place.label] = signal
 
     @property
     def rate(self) -> float:
@@ -239,13 +236,19 @@ class LiveReporter:
         yield bar
         yield one_line("   ".join(watch.training))
         yield one_line(f"{watch.result} at step {watch.eval['step']}" if watch.eval else watch.result, "cyan")
-        for (place, index), values in watch.profiles.items():
-            ends = f"{index}=0", f"{index}={len(values) - 1}"
-            room = self.console.width - len(f"  |dL/d{place}| {' '.join(ends)}  ") - len("1.0e-38 to 1.0e-38")
-            curve = sparkline(values, max(8, min(40, room)))
-            yield one_line(f"‖dL/d{place}‖ {ends[0]} {curve} {ends[1]}  {span(values)}")
+        yield from (one_line(signal_line(signal, self.console.width)) for signal in watch.shown.values())
         if self.text:
             yield one_line(f"sample: {self.text}", "dim")
+
+
+def signal_line(signal: Signal, width: int) -> str:
+    """``‖dL/dh‖ t=0 ▁▂▄▇ t=99  1.0e-05 to 0.12``; of a matrix its first column."""
+    view = view_of(signal)
+    values = signal.values if signal.at is None else signal.values[:, 0]
+    name = view.symbol.format(place=signal.place.symbol)
+    ends = f"{view.index}=0", f"{view.index}={len(values) - 1}"
+    room = width - len(f"  {name} {' '.join(ends)}  ") - len("1.0e-38 to 1.0e-38")
+    return f"{name} {ends[0]} {sparkline(values, max(8, min(40, room)))} {ends[1]}  {span(values)}"
 
 
 def first_lines(parts: Parts, state: TrainState) -> list[str]:

@@ -1,6 +1,9 @@
-"""What a probe yields (schema) and what is read off it (decay). numpy only."""
+"""What is measured (Signal, of a Place), how it is shown (view) and what is read off it (decay). numpy only."""
 
+from seqablate.signals import views  # noqa: F401  (declares ours)
 from seqablate.signals.decay import FLOORS, Decay, fit_decay
-from seqablate.signals.schema import Signal
+from seqablate.signals.place import Place
+from seqablate.signals.signal import Signal
+from seqablate.signals.view import Curve, Heatmap, declare
 
-__all__ = ["FLOORS", "Decay", "Signal", "fit_decay"]
+__all__ = ["FLOORS", "Curve", "Decay", "Heatmap", "Place", "Signal", "declare", "fit_decay"]

@@ -1,87 +1,75 @@
-"""The curves that people look at: which signals make them, and the words around them."""
+"""The views of the quantities that are measured here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from seqablate.signals.view import Curve, Heatmap, declare
 
-import numpy as np
+LEAST_LAYERS = 4  # over fewer a heatmap shows nothing that the curves do not
 
-from seqablate.signals.schema import Signal
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One kind of curve.
-
-    Args:
-        name: in file names.
-        quantity, axis: of the signals that it shows.
-        tag: prefix on TensorBoard.
-        title: what it is; ``{state}`` stands for h or c.
-        xlabel: what its axis counts.
-    """
-
-    name: str
-    quantity: str
-    axis: str
-    tag: str
-    title: str
-    xlabel: str
-
-    def shows(self, signal: Signal) -> bool:
-        """Whether a signal is such a curve, with something known in it."""
-        kind = (signal.quantity, signal.axis)
-        return kind == (self.quantity, self.axis) and bool(np.isfinite(signal.values).any())
-
-
-VIEWS = (
-    View(
-        "lag",
-        "lag",
-        "lag",
-        "lag_curve",
-        "Gradient of the last loss step with respect to {state}(t−k)",
-        "lag k (timesteps before the loss)",
-    ),
-    View(
-        "path",
-        "lag",
-        "path",
-        "path_curve",
-        "Reverse direction: gradient of the last loss step with respect to its h, by its own steps",
-        "steps k of the reverse direction back from its end at timestep 0",
-    ),
-    View(
-        "profile",
-        "total",
-        "timestep",
-        "profile",
-        "Gradient of the training loss with respect to {state}(t)",
-        "timestep t",
-    ),
-    View(
-        "layers",
-        "layer",
-        "layer",
-        "layer_profile",
-        "Gradient of the training loss with respect to the output of each layer",
-        "layer",
-    ),
+LAG = Curve(
+    quantity="lag",
+    tag="lag_curve",
+    title="Gradient of the last loss step with respect to {state}(t−k)",
+    xlabel="lag k (timesteps before the loss)",
+    axis="the lag",
+    index="k",
+    decay=True,
+    live=False,
 )
-
-
-def view_of(signal: Signal) -> View | None:
-    """The view that shows a signal, if one does."""
-    return next((view for view in VIEWS if view.shows(signal)), None)
-
-
-def last_shown(view: View, signals: Iterable[Signal]) -> list[Signal]:
-    """A view's curves of the last step at which any was known (a diverged run ends in NaN)."""
-    found = [signal for signal in signals if view.shows(signal)]
-    return [signal for signal in found if signal.step == found[-1].step]
-
-
-def memory_rank(module: str, state: str) -> tuple[bool, bool]:
-    """The place that stands for a run is the one of highest rank: an encoder before its decoder, c before h."""
-    return module != "decoder", state == "c"
+PATH = Curve(
+    quantity="path_lag",
+    tag="path_curve",
+    file="path",
+    title="Reverse direction: gradient of the last loss step with respect to its h, by its own steps",
+    xlabel="steps k of the reverse direction back from its end at timestep 0",
+    axis="the reverse direction's own steps",
+    index="k",
+    decay=True,
+    live=False,
+)
+DEPTH = Curve(
+    quantity="depth_lag",
+    tag="depth_curve",
+    file="depth",
+    title="Gradient of the last loss step with respect to the output of each layer, from the top",
+    xlabel="layers below the top",
+    axis="the layers below the top",
+    index="k",
+    decay=True,
+    live=False,
+)
+PROFILE = Curve(
+    quantity="total",
+    tag="profile",
+    file="profile",
+    title="Gradient of the training loss with respect to {state}(t)",
+    history=1,
+)
+DIRECT = Curve(
+    quantity="direct",
+    tag="direct_profile",
+    title="Gradient of the training loss with respect to {state}(t), through the output at t alone",
+    live=False,
+    aside=True,
+)
+LAYERS = Curve(
+    quantity="layer",
+    tag="layer_profile",
+    file="layers",
+    title="Gradient of the training loss with respect to the output of each layer",
+    xlabel="layer",
+    axis="the layer",
+    index="layer",
+    history=LEAST_LAYERS,
+)
+PAIR = Heatmap(
+    quantity="pair",
+    tag="pair",
+    title="Gradient of each loss step with respect to h(t)",
+    xlabel="encoder timestep t",
+    ylabel="decoder step s (whose loss it is)",
+    unit="‖dJ(s)/dh(t)‖",
+    live=False,
+    relative=True,
+)
+declare(LAG, PATH, DEPTH, PROFILE, DIRECT, LAYERS, PAIR)

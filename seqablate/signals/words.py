@@ -7,17 +7,17 @@ from collections.abc import Callable
 from typing import Any
 
 from seqablate.signals.decay import FLOORS
-from seqablate.signals.schema import PARTS
+from seqablate.signals.place import Place
 from seqablate.text import number, rate, ratio
 
 FALLING = ("fades", "vanishes")
 
-# By axis: what is counted, the name of one place on it, and where it leads. A reverse direction's steps do not lead
+# By quantity: what is counted, the name of one place on it, and where it leads. A reverse direction's steps do not lead
 # back in time.
 WAYS = {
     "lag": ("timestep", "lag {}", "back"),
-    "path": ("timestep", "path length {}", "through the reverse direction"),
-    "depth": ("layer", "layer {} from the top", "down"),
+    "path_lag": ("timestep", "path length {}", "through the reverse direction"),
+    "depth_lag": ("layer", "layer {} from the top", "down"),
 }
 
 
@@ -37,22 +37,14 @@ def decay_words(fit: dict[str, Any]) -> str:
     """What a lag curve, over time or over depth, does: the verdict, then the number, then how it was got.
 
     Args:
-        fit: the fields of a :class:`seqablate.signals.decay.Decay` with those of its signal's place (``module``,
-            ``layer``, ``direction``, ``state``, ``axis``).
+        fit: the fields of a :class:`seqablate.signals.decay.Decay`, those of its signal's :class:`Place`, and the
+            signal's ``quantity``.
     """
-    return f"gradient at {_place(fit)} {SENTENCES[fit['verdict']](fit)}{_missing(fit)}"
-
-
-def _place(fit: dict[str, Any]) -> str:
-    """``h``, ``c (layer 1, reverse)``, ``h (encoder)``."""
-    place = [fit["module"]] if fit["module"] in PARTS else []
-    place += [f"layer {fit['layer']}"] if fit["layer"] else []
-    place += ["reverse"] if fit["direction"] == "reverse" else []
-    return fit["state"] + (f" ({', '.join(place)})" if place else "")
+    return f"gradient at {Place.of(fit).words} {SENTENCES[fit['verdict']](fit)}{_missing(fit)}"
 
 
 def _way(fit: dict[str, Any]) -> tuple[str, str, str]:
-    return WAYS.get(fit["axis"], WAYS["lag"])
+    return WAYS.get(fit["quantity"], WAYS["lag"])
 
 
 def _unit(fit: dict[str, Any], count: float) -> str:

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 import torch
 
-from seqablate.signals import FLOORS, Signal, fit_decay
+from seqablate.signals import FLOORS, Curve, Signal, fit_decay
+from seqablate.signals.view import view_of
 from seqablate.training.evaluate import Results, evaluate, sample_text
 from seqablate.training.interrupt import Interruption
 from seqablate.training.measure import final_profile, lag_signals, make_probe, pair_signals, profile_signals
@@ -170,9 +171,11 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
     _note_loss(state, results.solved)
     progress.decay = []
     for signal in signals:
+        view = view_of(signal)
+        if not isinstance(view, Curve) or not view.decay:
+            continue
         if fit := fit_decay(signal.values, FLOORS[parts.config.dtype.value]):
-            place = {name: getattr(signal, name) for name in ("module", "layer", "direction", "state", "axis")}
-            progress.decay.append(place | asdict(fit))
+            progress.decay.append({"quantity": signal.quantity, **signal.place.fields(), **asdict(fit)})
 
 
 def _confirm(parts: Parts, state: TrainState) -> None:

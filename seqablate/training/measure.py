@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +15,9 @@ import numpy as np
 import torch
 
 from seqablate.engine.subnormals import flushed
-from seqablate.models.base import Place
+from seqablate.models.base import ProbePoint
 from seqablate.probe import TimestepProbe
-from seqablate.signals import Signal
+from seqablate.signals import Place, Signal
 from seqablate.tasks.base import Batch
 from seqablate.training.parts import Parts
 from seqablate.training.step import dropout_generator, forward, sample_losses
@@ -33,7 +34,7 @@ def make_probe(parts: Parts, step: int) -> TimestepProbe | None:
 
 def new_probe(parts: Parts) -> TimestepProbe:
     """A probe of every place of the model."""
-    outputs = {place.name: place.layout for place in parts.model.places if place.layout is not None}
+    outputs = {point.name: point.layout for point in parts.model.probe_points if point.layout is not None}
     return TimestepProbe(parts.model, outputs=outputs)
 
 
@@ -48,37 +49,37 @@ def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.n
     ``lengths`` are the batch's valid steps [B], None when all are.
     """
     signals, layers = [], _Layers()
-    for place in parts.model.places:
-        found = probe[place.name]
+    for point in parts.model.probe_points:
+        found = probe[point.name]
         for quantity, norms in (("total", found.total), ("direct", found.direct)):
             for state, norm_11TB in norms.items():
-                norm_TB = _in_time(norm_11TB, place, lengths)
+                norm_TB = _in_time(norm_11TB, point, lengths)
                 norm_TB = norm_TB * norm_TB.shape[1]
                 if state == "h" and (quantity == "direct" or not found.direct):
-                    layers.add(place, norm_TB, lengths)
-                if place.timed:
-                    values = _batch_mean(norm_TB, lengths)
-                    signals.append(_signal(step, place, quantity, state, "all", "timestep", values))
-    return signals + [_signal(step, at, "layer", "h", "all", "layer", values) for at, values in layers.profiles()]
+                    layers.add(point, norm_TB, lengths)
+                if point.timed:
+                    place, values = replace(point.place, state=state), _batch_mean(norm_TB, lengths)
+                    signals.append(Signal(step=step, quantity=quantity, place=place, values=values))
+    return signals + [Signal(step=step, quantity="layer", place=at, values=values) for at, values in layers.profiles()]
 
 
 class _Layers:
     """Norms of the gradient at the whole output of each layer, collected over the layers of a stack."""
 
     def __init__(self) -> None:
-        self.found: dict[tuple[str, str], list[tuple[Place, float]]] = defaultdict(list)
+        self.found: dict[Place, list[tuple[ProbePoint, float]]] = defaultdict(list)
 
-    def add(self, place: Place, norm_TB: np.ndarray, lengths: np.ndarray | None) -> None:
+    def add(self, point: ProbePoint, norm_TB: np.ndarray, lengths: np.ndarray | None) -> None:
         """Norms of the timesteps of one place, valid steps first: whatever is not finite makes the mean so."""
-        valid_TB = _valid(norm_TB, lengths if place.timed else None)
+        valid_TB = _valid(norm_TB, lengths if point.timed else None)
         whole_B = np.sqrt((np.where(valid_TB, norm_TB, 0.0) ** 2).sum(0))
-        self.found[place.part, place.direction].append((place, float(whole_B.mean())))
+        self.found[point.place.over_layers()].append((point, float(whole_B.mean())))
 
     def profiles(self) -> Iterator[tuple[Place, np.ndarray]]:
-        """First place and norms [L] of every stack; of a single layer only where it is all that there is to see."""
-        for found in self.found.values():
+        """Place and norms [L] of every stack; of a single layer only where it is all that there is to see."""
+        for place, found in self.found.items():
             if len(found) > 1 or not found[0][0].timed:
-                yield found[0][0], np.array([norm for _, norm in found])
+                yield place, np.array([norm for _, norm in found])
 
 
 def _one_step(s: int, losses: torch.Tensor) -> torch.Tensor:
@@ -115,10 +116,10 @@ def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
 def lag_signals(parts: Parts, step: int) -> list[Signal]:
     """The gradient of the last loss step over the distance from it, on evaluation data.
 
-    Over time (axis "lag"): dJ(t)/dh(t-k) for k = 0, 1, ... (Pascanu et al. 2013, eq. 5). Over depth, if the layers have
-    no time axis: dJ/dh(L-1-k). A reverse recurrence ends at timestep 0, so its steps back from there (axis "path") are
-    no distances in time from the last loss step. Only if every step has a loss does the last loss step read its first
-    step, at the last timestep: then its timestep t-k is at lag k as everywhere else.
+    Over time (quantity "lag"): dJ(t)/dh(t-k) for k = 0, 1, ... (Pascanu et al. 2013, eq. 5). Over depth ("depth_lag"),
+    if the layers have no time axis: dJ/dh(L-1-k). A reverse recurrence ends at timestep 0, so its steps back from there
+    ("path_lag") are no distances in time from the last loss step. Only if every step has a loss does the last loss step
+    read its first step, at the last timestep: then its timestep t-k is at lag k as everywhere else.
     """
     if not parts.config.probe.every:
         return []
@@ -126,43 +127,51 @@ def lag_signals(parts: Parts, step: int) -> list[Signal]:
     probe = _backward(parts, batch, lambda losses: (losses if losses.dim() == 1 else losses[-1]).sum())
     lengths = None if batch.lengths is None else batch.lengths.cpu().numpy()
     signals, layers = [], _Layers()
-    for place in parts.model.places:
-        reverse = place.direction == "reverse"
+    for point in parts.model.probe_points:
+        reverse = point.place.direction == "reverse"
         # A module's own order is already that of the lag for a reverse recurrence whose first step the loss reads.
-        reads_first = reverse and not place.lag and parts.task.spec.every_step
-        axis = "path" if reverse and not reads_first else "lag"
-        for state, norm_11TB in probe[place.name].total.items():
+        reads_first = reverse and not point.lag and parts.task.spec.every_step
+        quantity = "path_lag" if reverse and not reads_first else "lag"
+        for state, norm_11TB in probe[point.name].total.items():
             norm_TB = _norms(norm_11TB)
-            if not place.timed:
-                layers.add(place, norm_TB, None)
+            if not point.timed:
+                layers.add(point, norm_TB, None)
                 continue
             values = _batch_mean(norm_TB if reads_first else reverse_steps(norm_TB, lengths), lengths)
-            values = np.concatenate([np.full(place.lag, np.nan), values])
-            signals.append(_signal(step, place, "lag", state, "last", axis, values))
-    return signals + [_signal(step, at, "lag", "h", "all", "depth", values[::-1]) for at, values in layers.profiles()]
+            values = np.concatenate([np.full(point.lag, np.nan), values])
+            place = replace(point.place, state=state)
+            signals.append(Signal(step=step, quantity=quantity, place=place, loss_step="last", values=values))
+    return signals + [
+        Signal(step=step, quantity="depth_lag", place=at, loss_step="last", values=values[::-1])
+        for at, values in layers.profiles()
+    ]
 
 
 def pair_signals(parts: Parts, step: int) -> list[Signal]:
     """The gradient of ONE loss step at every timestep of an encoder, for each loss step; on evaluation data.
 
-    An encoder is what stands ``lag`` steps before the model's end (:class:`Place`); h of its top layer is measured.
-    Without an encoder, or without a probe, there are none.
+    An encoder is what stands ``lag`` steps before the model's end (:class:`ProbePoint`); h of its top layer is
+    measured. Without an encoder, or without a probe, there are none.
     """
-    encoder = [place for place in parts.model.places if place.lag]
+    encoder = [point for point in parts.model.probe_points if point.lag]
     if not encoder or not parts.config.probe.every:
         return []
-    top = max(place.layer for place in encoder)
+    top = max(point.place.layer or 0 for point in encoder)
     batch = _first_samples(next(parts.task.eval_batches("evaluation"))).tensors(parts.device, parts.dtype)
-    signals = []
-    for s in np.unique(np.linspace(0, len(batch.y) - 1, PAIR_STEPS).round().astype(int)):
+    rows: dict[Place, list[np.ndarray]] = defaultdict(list)
+    loss_steps = np.unique(np.linspace(0, len(batch.y) - 1, PAIR_STEPS).round().astype(int))
+    for s in loss_steps:
         # A forward pass each: through one call of a compiled recurrence, two backward passes cannot be told apart.
         probe = _backward(parts, batch, partial(_one_step, int(s)))
-        for place in encoder:
-            if place.layer == top:
-                values = _batch_mean(_in_time(probe[place.name].total["h"], place, None), None)
-                signals.append(_signal(step, place, "pair", "h", str(s), "timestep", values))
+        for point in encoder:
+            if point.place.layer == top:
+                norm_TB = _in_time(probe[point.name].total["h"], point, None)
+                rows[point.place].append(_batch_mean(norm_TB, None))
     parts.optimizer.zero_grad(set_to_none=True)
-    return signals
+    return [
+        Signal(step=step, quantity="pair", place=place, loss_step="each", values=np.stack(found, 1), at=loss_steps)
+        for place, found in rows.items()
+    ]
 
 
 def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
@@ -174,10 +183,10 @@ def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     return np.where(t_T1 < lengths, reversed_TB, np.nan)
 
 
-def _in_time(norm_11TB: torch.Tensor, place: Place, lengths: np.ndarray | None) -> np.ndarray:
+def _in_time(norm_11TB: torch.Tensor, point: ProbePoint, lengths: np.ndarray | None) -> np.ndarray:
     """A module's norms [1, 1, T, B] by timestep (a reverse recurrence counts its own steps)."""
     norm_TB = _norms(norm_11TB)
-    return reverse_steps(norm_TB, lengths) if place.direction == "reverse" else norm_TB
+    return reverse_steps(norm_TB, lengths) if point.place.direction == "reverse" else norm_TB
 
 
 def _norms(norm_11TB: torch.Tensor) -> np.ndarray:
@@ -206,17 +215,3 @@ def _first_samples(batch: Batch) -> Batch:
     T = len(batch.x) if lengths is None else int(lengths.max())
     y = batch.y[:LAG_SAMPLES] if batch.y.ndim == 1 else np.ascontiguousarray(batch.y[:T, :LAG_SAMPLES])
     return Batch(x=np.ascontiguousarray(batch.x[:T, :LAG_SAMPLES]), y=y, lengths=lengths)
-
-
-def _signal(step: int, at: Place, quantity: str, state: str, loss_step: str, axis: str, values: np.ndarray) -> Signal:
-    return Signal(
-        step=step,
-        quantity=quantity,
-        module=at.part,
-        layer=at.layer,
-        direction=at.direction,
-        state=state,
-        loss_step=loss_step,
-        axis=axis,
-        values=values,
-    )

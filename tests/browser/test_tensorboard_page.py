@@ -23,7 +23,8 @@ import pytest
 
 import seqablate
 from seqablate.config.flat import flat_config
-from seqablate.signals.views import VIEWS, last_shown
+from seqablate.signals.view import last_shown
+from seqablate.signals.views import LAG, PROFILE
 
 SMALL = ["task.length=12", "model.hidden_size=8", "batch_size=4", "steps=30", "eval.every=10", "eval.size=30",
          "device=cpu", "probe.every=5"]  # fmt: skip
@@ -156,8 +157,8 @@ def test_the_served_scalars_equal_the_record(address, runs):
             assert points(address, name, tag) == expected
         expected = [(row["step"], float(np.float32(row["metrics"]["mse"]))) for row in run.record.evals]
         assert points(address, name, "metric/mse") == expected
-        for view in (view for view in VIEWS if view.name in ("lag", "profile")):
-            (curve,) = [s for s in last_shown(view, run.record.signals) if (s.layer, s.state) == (0, "h")]
+        for view in (LAG, PROFILE):
+            (curve,) = [s for s in last_shown(view, run.record.signals) if s.place.slug == "h_layer0"]
             seen = points(address, name, f"{view.tag}/h_layer0")
             assert [step for step, _ in seen] == list(range(12))
             np.testing.assert_allclose([value for _, value in seen], np.log10(curve.values), rtol=2e-7)
@@ -165,7 +166,7 @@ def test_the_served_scalars_equal_the_record(address, runs):
 
 def test_pictures_hyperparameters_and_charts_are_served(address, runs):
     images = ask(address, "data/plugin/images/tags")
-    assert set(images["lstm"]) == {f"heatmap/{state}_layer{layer}" for state in "hc" for layer in (0, 1)}
+    assert set(images["lstm"]) == {f"heatmap/profile/{state}_layer{layer}" for state in "hc" for layer in (0, 1)}
     layout = ask(address, "data/plugin/custom_scalars/layout")
     titles = [chart["title"] for section in layout["category"] for chart in section["chart"]]
     assert len(titles) == len(set(titles)) == 10

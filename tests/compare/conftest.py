@@ -16,10 +16,10 @@ from seqablate.signals import fit_decay
 
 
 def signal_row(values, step=100, quantity="lag", state="h", layer=0) -> dict:
-    axis, loss_step = ("lag", "last") if quantity == "lag" else ("timestep", "all")
+    loss_step = "last" if quantity == "lag" else "all"
     return {
-        "kind": "signal", "step": step, "quantity": quantity, "module": "rnn", "layer": layer, "direction": "forward",
-        "state": state, "loss_step": loss_step, "axis": axis, "values": [float(v) for v in values],
+        "kind": "signal", "step": step, "quantity": quantity, "part": "rnn", "layer": layer, "direction": "forward",
+        "state": state, "loss_step": loss_step, "at": None, "values": [float(v) for v in values],
     }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def make_run(tmp_path):
             rows.sort(key=lambda row: row["step"])
         lines = [recorded.header(name=name, config=plain), *rows]
         (path / "record.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        place = {"module": "rnn", "axis": "lag", "layer": 0, "direction": "forward"}
+        place = {"part": "rnn", "quantity": "lag", "layer": 0, "direction": "forward"}
         fit, cell = (place | asdict(fit_decay(f ** np.arange(6.0))) for f in (factor, 0.99))
         summary = recorded.info() | {
             "name": name, "status": "done", "seed": seed, "step": 100, "message": None, "solved_at": 40,

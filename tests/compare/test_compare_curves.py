@@ -11,9 +11,7 @@ from hypothesis import strategies as st
 
 from seqablate.compare.curves import overlay
 from seqablate.compare.pool import median_over_seeds, seeds_at
-from seqablate.signals.views import VIEWS
-
-LAG, _, PROFILE, LAYERS = VIEWS
+from seqablate.signals.views import LAG, PROFILE
 
 
 def test_several_runs_show_their_last_lag_curve_under_what_differs(make_run):
@@ -76,7 +74,7 @@ def test_a_run_is_shown_by_its_first_layers_cell_state_where_it_has_one(make_run
     assert [curve.label for curve in drawn.curves] == ["lstm (c)", "gru (h)"]
     np.testing.assert_allclose(drawn.curves[0].y, 9 * curve)
     alone = overlay([lstm], LAG)
-    assert [curve.label for curve in alone.curves] == ["h, layer 0", "c, layer 0", "c, layer 1"]
+    assert [curve.label for curve in alone.curves] == ["h layer 0", "c layer 0", "c layer 1"]
 
 
 def test_a_few_runs_of_one_config_and_seed_stay_apart_by_name(make_run):
@@ -168,6 +166,6 @@ def test_float64_has_no_floor(make_run):
 
 
 def test_an_encoder_stands_for_its_run_and_its_decoder_does_not(make_run, signal):
-    rows = [signal(np.full(3, 5.0)) | {"module": "decoder"}, signal(np.full(3, 7.0)) | {"module": "encoder"}]
+    rows = [signal(np.full(3, 5.0)) | {"part": "decoder"}, signal(np.full(3, 7.0)) | {"part": "encoder"}]
     both = [make_run(name, rows=rows) for name in ("a", "b")]
     assert [curve.y[0] for curve in overlay(both, LAG).curves] == pytest.approx([7.0, 7.0])

@@ -78,10 +78,8 @@ def test_a_reader_that_goes_away_is_no_error(runs):
 
 
 def test_pair_matrices_of_several_runs_are_drawn_and_of_many_it_is_said_why_not(make_run, signal, tmp_path, capsys):
-    pairs = [
-        signal([1.0, 0.5, 0.1]) | {"quantity": "pair", "module": "encoder", "axis": "timestep", "loss_step": str(s)}
-        for s in range(2)
-    ]
+    matrix = {"at": [0, 1], "values": [[1.0, 1.0], [0.5, 0.5], [0.1, 0.1]]}
+    pairs = [signal([], quantity="pair") | {"part": "encoder", "loss_step": "each"} | matrix]
     for seed in range(7):
         make_run(f"s{seed}", seed=seed, rows=pairs)
     two = [str(tmp_path / "runs" / name) for name in ("s0", "s1")]
@@ -99,7 +97,7 @@ def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):
 
 
 def test_json_is_strict_and_draws_nothing(make_run, tmp_path, capsys):
-    fit = {"module": "rnn", "axis": "lag", "layer": 0, "direction": "forward", "state": "h"}
+    fit = {"part": "rnn", "quantity": "lag", "layer": 0, "direction": "forward", "state": "h"}
     fit |= asdict(fit_decay(1.1 ** np.arange(6.0)))
     make_run("grows", info={"decay": [fit], "final": {"loss": "nan", "mse": "nan"}})
     assert main([str(tmp_path / "runs"), "--json"]) == 0

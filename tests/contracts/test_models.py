@@ -225,10 +225,10 @@ def test_a_carried_state_goes_on_where_the_first_half_ended(case):
 @each_case
 def test_every_place_is_where_it_says_and_no_two_are_the_same(case):
     model = build(case)
-    assert len({(p.part, p.layer, p.direction) for p in model.places}) == len(model.places)
-    layers = {place.layer for place in model.places}
+    assert len({p.place for p in model.probe_points}) == len(model.probe_points)
+    layers = {point.place.layer for point in model.probe_points}
     assert layers == set(range(case.layers))
-    for place in model.places:
+    for place in model.probe_points:
         assert (place.layout is None) == isinstance(model.get_submodule(place.name), Recurrence)
 
 
@@ -236,11 +236,11 @@ def test_every_place_is_where_it_says_and_no_two_are_the_same(case):
 def test_the_probe_measures_what_finite_differences_do(case):
     """Shift what a place gives at one timestep and sample by a little; the loss changes by the gradient times that."""
     model, x = build(case), data(case)
-    outputs = {p.name: p.layout for p in model.places if p.layout}
+    outputs = {p.name: p.layout for p in model.probe_points if p.layout}
     with TimestepProbe(model, vectors=True, outputs=outputs) as probe:
         loss_of(model(x)[0]).backward()
     generator = torch.Generator().manual_seed(3)
-    for place in model.places:
+    for place in model.probe_points:
         found = probe[place.name].vectors["h"][0][0]
         t, b = (3 if place.timed else 0), 1
         nudge = torch.randn(found.shape[2:], dtype=torch.float64, generator=generator)

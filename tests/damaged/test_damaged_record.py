@@ -11,8 +11,9 @@ from damaged.conftest import fifo
 
 TRAIN = {"kind": "train", "step": 3, "loss": 1, "grad_norm": 1, "grad_norm_clipped": 1, "update_ratio": 1, "lr": 1}
 TRAIN |= {"clipped": 0}
-SIGNAL = {"kind": "signal", "step": 40, "quantity": "total", "module": "", "layer": 0, "direction": "forward"}
-SIGNAL |= {"state": "h", "axis": "timestep", "loss_step": "all", "values": []}
+SIGNAL = {"kind": "signal", "step": 40, "quantity": "total", "part": "", "layer": 0, "direction": "forward"}
+SIGNAL |= {"state": "h", "loss_step": "all", "at": None, "values": []}
+MATRIX = {"at": [0, 1], "values": [[1.0, 2.0], [3.0, 4.0]]}
 
 
 def row(base: dict, **new) -> str:
@@ -73,7 +74,19 @@ ROWS = {
     "a signal of a layer below 0": (row(SIGNAL, layer=-1), -3),
     "a signal with escapes in its state": (row(SIGNAL, state="\x1b[31m"), -3),
     "a signal with markup in its state": (row(SIGNAL, state="[/red]"), -3),
-    "a pair of no loss step": (row(SIGNAL, quantity="pair", values=[1.0]), -3),
+    "a signal whose quantity is a path": (row(SIGNAL, quantity="../a"), -3),
+    "a curve with a second axis": (row(SIGNAL, at=[0, 1], values=[1.0, 2.0]), -3),
+    "a matrix without its second axis": (row(SIGNAL | MATRIX, at=None), -3),
+    "a matrix with rows of two lengths": (row(SIGNAL | MATRIX, values=[[1.0, 2.0], [3.0]]), -3),
+    "a matrix with one column too many": (row(SIGNAL | MATRIX, at=[0]), -3),
+    "a matrix with a number for a row": (row(SIGNAL | MATRIX, values=[[1.0, 2.0], 3.0]), -3),
+    "a matrix of three axes": (row(SIGNAL | MATRIX, values=[[[1.0], [2.0]]]), -3),
+    "a matrix of text": (row(SIGNAL | MATRIX, values=[["a", "b"]]), -3),
+    "a second axis that turns back": (row(SIGNAL | MATRIX, at=[1, 0]), -3),
+    "a second axis that is not a number": (row(SIGNAL | MATRIX, at=[0, "nan"]), -3),
+    "a second axis without an end": (row(SIGNAL | MATRIX, at=[0, "inf"]), -3),
+    "a curve of three million values": (row(SIGNAL, values=[0] * 3_000_000), -3),
+    "a matrix of three million values": (row(SIGNAL, at=list(range(1000)), values=[[0] * 1000] * 3000), -3),
     "an evaluation without metrics": ('{"kind":"eval","step":40}', -3),
     "a commit without hash": ('{"kind":"commit","step":40,"checkpoint":"step_00000040.pt"}', -1),
     "a commit of a number": ('{"kind":"commit","step":40,"checkpoint":3,"sha256":"","bytes":1}', -1),

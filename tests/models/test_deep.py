@@ -99,10 +99,10 @@ def test_the_probe_measures_the_gradient_of_each_layers_stream(model, skip, dept
     net, x = build(model, skip, depth), data(model)
     output, streams = by_hand(net, model, skip, x)
     wanted = torch.autograd.grad(output.square().sum(), streams)
-    with TimestepProbe(net, outputs={place.name: place.layout for place in net.places}) as probe:
+    with TimestepProbe(net, outputs={place.name: place.layout for place in net.probe_points}) as probe:
         net(x)[0].square().sum().backward()
-    assert [(place.part, place.layer) for place in net.places] == [(model, k) for k in range(depth)]
-    for place, gradient in zip(net.places, wanted, strict=True):
+    assert [(point.place.part, point.place.layer) for point in net.probe_points] == [(model, k) for k in range(depth)]
+    for place, gradient in zip(net.probe_points, wanted, strict=True):
         norm_11TB = probe[place.name].total["h"]
         over = {"mlp": "b... -> 1b", "tcn": "tb", "cnn": "1b"}[model]
         squares = gradient.square().sum(1)  # [B], [B, T] or [B, X, Y]
@@ -117,7 +117,7 @@ def test_in_the_linear_range_gradients_are_products_of_the_weights():
         with torch.no_grad():
             for p in net.parameters():
                 p.abs_()
-        with TimestepProbe(net, outputs={place.name: "BD" for place in net.places}) as probe:
+        with TimestepProbe(net, outputs={place.name: "BD" for place in net.probe_points}) as probe:
             net(data("mlp"))[0].sum().backward()
         flowing = net.readout.weight.sum(0)
         for k in reversed(range(5)):
@@ -277,7 +277,7 @@ def test_a_run_records_one_norm_per_layer_and_the_curve_over_depth_where_there_i
     run = seqablate.train([*words, "steps=2", "probe.every=1", "eval.size=20", "batch_size=4"])
     assert run.status == "done"
     found = run.signals[run.signals.value.notna()]
-    layers = found[found.axis == "layer"].groupby("step")["index"].apply(list)
+    layers = found[found.quantity == "layer"].groupby("step")["index"].apply(list)
     assert layers.map(lambda index: index == [0, 1, 2]).all()
     assert set(layers.index) >= {0, 1}
-    assert set(found.axis) == ({"layer", "timestep", "lag"} if model == "tcn" else {"layer", "depth"})
+    assert set(found.quantity) == ({"layer", "total", "lag"} if model == "tcn" else {"layer", "depth_lag"})

@@ -60,7 +60,7 @@ def test_two_hundred_layers_are_a_net_like_any_other():
     output = net(torch.rand(64, 2, 1, dtype=torch.float64))[0]
     output.sum().backward()
     assert torch.isfinite(output).all()
-    assert len(net.places) == 200
+    assert len(net.probe_points) == 200
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ def test_every_variant_of_the_lstm_is_a_cell_of_its_own_under_one_label():
     names = [model.stack.layers[0]["forward_cell"].cell.name for model in models]
     assert set(names) == {"lstm"} | {name for name, cell in CELLS.items() if cell.base == "lstm"}
     assert len(set(names)) == len(names)
-    assert {place.part for model in models for place in model.places} == {"lstm"}
+    assert {point.place.part for model in models for point in model.probe_points} == {"lstm"}
 
 
 @pytest.mark.parametrize(

@@ -132,11 +132,12 @@ def test_outputs_and_the_gradient_at_every_timestep_are_those_of_a_plain_loop(ce
         (output * weights).sum().backward()
     assert state is None
     torch.testing.assert_close(output, expected, rtol=1e-10, atol=1e-12)
-    assert {(p.part, p.layer, p.direction) for p in model.places} == set(loop.h)
-    for place in model.places:
-        found_TB = probe[place.name].total["h"][0, 0]
-        wanted_TB = torch.stack([h.grad.norm(dim=-1) for h in loop.h[place.part, place.layer, place.direction]])
-        wanted_TB = wanted_TB.flip(0) if place.direction == "reverse" else wanted_TB
+    assert {(p.place.part, p.place.layer, p.place.direction) for p in model.probe_points} == set(loop.h)
+    for point in model.probe_points:
+        found_TB = probe[point.name].total["h"][0, 0]
+        at = point.place
+        wanted_TB = torch.stack([h.grad.norm(dim=-1) for h in loop.h[at.part, at.layer, at.direction]])
+        wanted_TB = wanted_TB.flip(0) if at.direction == "reverse" else wanted_TB
         torch.testing.assert_close(found_TB, wanted_TB, rtol=1e-9, atol=1e-14)
 
 
@@ -151,14 +152,13 @@ def test_pair_signals_are_the_gradients_of_one_loss_step_each(cell, attention, b
     for s in range(N):
         loop = Loop(parts.model, cell, attention, bidirectional, layers)
         nn.functional.cross_entropy(loop.output(x)[s], y[s], reduction="sum").backward()
-        rows = [signal for signal in found if signal.loss_step == str(s)]
-        assert [signal.direction for signal in rows] == ["forward", "reverse"][: 1 + bidirectional]
-        for signal in rows:
-            assert (signal.step, signal.quantity, signal.module, signal.layer) == (7, "pair", "encoder", layers - 1)
-            assert (signal.state, signal.axis) == ("h", "timestep")
-            wanted = [h.grad.norm(dim=-1).mean().item() for h in loop.h["encoder", layers - 1, signal.direction]]
-            np.testing.assert_allclose(signal.values, wanted, rtol=1e-9)
-    assert len(found) == N * (1 + bidirectional)
+        for signal in found:
+            wanted = [h.grad.norm(dim=-1).mean().item() for h in loop.h["encoder", layers - 1, signal.place.direction]]
+            np.testing.assert_allclose(signal.values[:, s], wanted, rtol=1e-9)
+    assert [signal.place.direction for signal in found] == ["forward", "reverse"][: 1 + bidirectional]
+    for signal in found:
+        assert (signal.step, signal.quantity, signal.loss_step, signal.at.tolist()) == (7, "pair", "each", [*range(N)])
+        assert (signal.place.part, signal.place.layer, signal.place.state) == ("encoder", layers - 1, "h")
     assert all(p.grad is None for p in parts.parameters)
 
 
@@ -169,7 +169,7 @@ def test_pair_signals_are_measured_where_there_is_an_encoder_and_a_probe_only():
 
 def test_of_a_long_target_32_steps_are_measured_from_the_first_to_the_last():
     parts = assemble(read_overrides(words("task.length=70", "eval.size=2", "device=cpu")))
-    steps = [int(signal.loss_step) for signal in pair_signals(parts, 0)]
+    steps = [int(s) for signal in pair_signals(parts, 0) for s in signal.at]
     assert (len(steps), steps[0], steps[-1]) == (32, 0, 69)
     assert set(np.diff(steps)) == {2, 3}
 

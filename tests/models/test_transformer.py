@@ -378,10 +378,10 @@ def test_the_probed_gradient_is_the_finite_difference_of_the_residual_stream(kin
             return ((output.square() * weight).sum(-1) * valid_TB).sum()
         return (output.square() * weight).sum()
 
-    outputs = {place.name: place.layout for place in model.places}
+    outputs = {place.name: place.layout for place in model.probe_points}
     with TimestepProbe(model, vectors=True, outputs=outputs) as probe:
         loss().backward()
-    for place in model.places:
+    for place in model.probe_points:
         found = probe[place.name].vectors["h"][0][0]
         expected = finite_differences(model.get_submodule(place.name), loss, found.shape)
         torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-8)
@@ -405,11 +405,11 @@ def finite_differences(module: torch.nn.Module, loss, shape: torch.Size, eps: fl
 
 def test_places_are_its_layers_in_order():
     model = build("model.num_layers=3")
-    assert [(p.name, p.part, p.layer, p.layout) for p in model.places] == [
+    assert [(p.name, p.place.part, p.place.layer, p.layout) for p in model.probe_points] == [
         (f"layers.{k}", "transformer", k, "TBD") for k in range(3)
     ]
     assert all(
-        model.get_submodule(place.name) is layer for place, layer in zip(model.places, model.layers, strict=True)
+        model.get_submodule(place.name) is layer for place, layer in zip(model.probe_points, model.layers, strict=True)
     )
 
 
@@ -434,11 +434,10 @@ def test_a_run_records_the_stream_of_every_layer(task, tmp_path):
     found = seqablate.train([*small, *task.format(text=text).split(), f"output_dir={tmp_path / 'runs'}"])
     assert found.status == "done"
     signals = found.signals
-    assert set(signals["module"]) == {"transformer"}
-    assert set(signals["axis"]) >= {"timestep", "layer", "lag"}
-    timestep = signals[(signals["axis"] == "timestep") & (signals["step"] == 0)]
+    assert set(signals["part"]) == {"transformer"}
+    assert set(signals["quantity"]) == {"total", "layer", "lag"}
+    timestep = signals[(signals["quantity"] == "total") & (signals["step"] == 0)]
     assert set(timestep["layer"]) == set(range(LAYERS))
-    assert set(timestep["quantity"]) == {"total"}
 
 
 @pytest.mark.parametrize(

@@ -51,8 +51,8 @@ def test_declared_numbers_come_back_as_they_were_though_json_lacks_some(loss, va
     assert same(decode(encode(row)), row)
     results = eval_row(3, mse=loss)
     assert same(decode(encode(results)), results)
-    curve = {"kind": "signal", "step": 1, "quantity": "lag", "module": "rnn", "layer": 0, "direction": "forward"}
-    curve |= {"state": "h", "loss_step": "last", "axis": "lag", "values": values}
+    curve = {"kind": "signal", "step": 1, "quantity": "lag", "part": "rnn", "layer": 0, "direction": "forward"}
+    curve |= {"state": "h", "loss_step": "last", "at": None, "values": values}
     assert same(decode(encode(curve)), curve)
     assert json.loads(encode(curve), parse_constant=refuse)["values"] == [
         value if math.isfinite(value) else str(value) for value in values

@@ -20,8 +20,9 @@ from seqablate.record.reader import read_record
 from seqablate.record.run import Run
 from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
-from seqablate.signals import Signal
-from seqablate.signals.views import VIEWS, last_shown
+from seqablate.signals import Place, Signal
+from seqablate.signals.view import last_shown
+from seqablate.signals.views import DEPTH, LAG, PROFILE
 
 WRITING = """
 import sys
@@ -53,15 +54,18 @@ for write in (lambda: write_info(folder, {"values": [0] * 1000}), lambda: write_
 """
 
 
-def curve(step: int, quantity: str, values: list[float], **where) -> Signal:
-    place = {"module": "rnn", "layer": 0, "direction": "forward", "state": "h", "loss_step": "all", "axis": "timestep"}
-    return Signal(step=step, quantity=quantity, values=np.array(values), **(place | where))
+def signal(step: int, quantity: str, values: list, at: list[float] | None = None, **where) -> Signal:
+    place = Place(part="rnn", **where)
+    return Signal(step=step, quantity=quantity, place=place, values=np.array(values), at=at and np.array(at))
 
 
 SIGNALS = [
-    curve(0, "total", [0.25, 1e-30, math.nan]),
-    curve(0, "lag", [1.0, 0.5], axis="lag", loss_step="last"),
-    curve(2, "total", [0.125, 0.0, 3.0], layer=1, direction="reverse", state="c"),
+    signal(0, "total", [0.25, 1e-30, math.nan]),
+    signal(0, "lag", [1.0, 0.5]),
+    signal(2, "total", [0.125, 0.0, 3.0], layer=1, direction="reverse", state="c"),
+    signal(2, "layer", [1.0, 2.0], layer=None),
+    signal(2, "pair", [[1.0, math.inf, 0.1], [4.0, math.nan, 0.2]], at=[0.0, 2.0, 10.0]),
+    signal(2, "spectrum", [[1.0], [0.5], [0.25]], at=[0.5]),
 ]
 
 
@@ -138,13 +142,19 @@ def test_the_metrics_equal_what_was_written(run_dir):
 
 
 def assert_equals_the_curves(table: pd.DataFrame) -> None:
-    assert len(table) == sum(len(signal.values) for signal in SIGNALS)
+    assert len(table) == sum(signal.values.size for signal in SIGNALS)
     for signal in SIGNALS:
         here = table[(table["step"] == signal.step) & (table["quantity"] == signal.quantity)]
-        assert here["index"].tolist() == list(range(len(signal.values)))
-        np.testing.assert_array_equal(here["value"].to_numpy(), signal.values)
-        for name in ("module", "layer", "direction", "state", "loss_step", "axis"):
-            assert set(here[name]) == {getattr(signal, name)}
+        columns = [None] if signal.at is None else signal.at.tolist()
+        expected = [(t, at) for t in range(len(signal.values)) for at in columns]
+        found = [(t, None if pd.isna(at) else at) for t, at in zip(here["index"], here["at"], strict=True)]
+        assert found == expected
+        np.testing.assert_array_equal(here["value"].to_numpy(), np.ravel(signal.values))
+        assert set(here["loss_step"]) == {"all"}
+        for name in ("part", "direction", "state"):
+            assert set(here[name]) == {getattr(signal.place, name)}
+        layers = {None if pd.isna(layer) else layer for layer in here["layer"]}
+        assert layers == {signal.place.layer}
 
 
 def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
@@ -158,10 +168,10 @@ def test_signals_and_their_parquet_file_equal_what_was_written(run_dir):
 
 def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
     run = Run(run_dir)
-    lag, _, profile, layers = (last_shown(view, run.record.signals) for view in VIEWS)
+    lag, profile, depth = (last_shown(view, run.record.signals) for view in (LAG, PROFILE, DEPTH))
     assert [signal.step for signal in profile] == [2]
     assert [signal.step for signal in lag] == [0]
-    assert layers == []
+    assert depth == []
 
 
 def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
@@ -172,7 +182,7 @@ def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
     assert run.metrics.empty
     assert run.signals.empty
     assert list(run.signals.columns) == [
-        "step", "quantity", "module", "layer", "direction", "state", "loss_step", "axis", "index", "value",
+        "step", "quantity", "part", "layer", "direction", "state", "loss_step", "index", "at", "value",
     ]  # fmt: skip
 
 

@@ -40,10 +40,10 @@ RUNS = {
 CHARTS = {"lstm": 10, "gru": 10, "lm": 8, "copy": 8}  # layer profiles: of a stack; paths: of a reverse direction
 ALL = {"scalars": 0, "images": 0, "tensors": 0}
 CURVES = {
-    ("lag", "lag"): "lag_curve",
-    ("lag", "path"): "path_curve",
-    ("total", "timestep"): "profile",
-    ("layer", "layer"): "layer_profile",
+    "lag": "lag_curve",
+    "path_lag": "path_curve",
+    "total": "profile",
+    "layer": "layer_profile",
 }
 
 
@@ -118,13 +118,13 @@ def test_chance_goal_and_baselines_stand_beside_the_headline_metric_at_every_eva
 def test_curves_equal_log10_of_the_first_and_of_the_last_signal(run):
     seen, expected = scalars(run.path), {}
     for measured in run.record.signals:
-        tag = CURVES.get((measured.quantity, measured.axis))
+        tag, at = CURVES.get(measured.quantity), measured.place
         if tag is None:
             continue
-        reverse = "_reverse" if measured.direction == "reverse" else ""
-        place = f"{measured.state}_layer{measured.layer}{reverse}"
-        if measured.axis == "layer":
-            place = f"{measured.state}{reverse}_layers"
+        reverse = "_reverse" if at.direction == "reverse" else ""
+        place = f"{at.state}_layer{at.layer}{reverse}"
+        if measured.quantity == "layer":
+            place = f"{at.state}{reverse}_layers"
         curve = [(t, float(np.float32(np.log10(v)))) for t, v in enumerate(measured.values) if v > 0 and np.isfinite(v)]
         expected.setdefault(f"{tag}_init/{place}", curve)
         expected[f"{tag}/{place}"] = curve
@@ -144,7 +144,7 @@ def test_no_tag_has_two_points_at_one_step(run):
 
 def test_a_heatmap_is_a_picture_of_the_size_it_says(run):
     read = events(run.path)
-    profiled = {(s.layer, s.direction, s.state) for s in run.record.signals if s.axis == "timestep"}
+    profiled = {signal.place for signal in run.record.signals if signal.quantity == "total"}
     assert len(read.Tags()["images"]) == len(profiled)
     for tag in read.Tags()["images"]:
         (image,) = read.Images(tag)

@@ -17,7 +17,7 @@ FIT = asdict(fit_decay(0.5 ** np.arange(40.0)))
 
 
 def info(**changes) -> dict:
-    fit = {"module": "lstm", "layer": 0, "direction": "forward", "state": "h", "axis": "lag"} | FIT
+    fit = {"quantity": "lag", "part": "lstm", "layer": 0, "direction": "forward", "state": "h"} | FIT
     return {
         "status": "done", "step": 400, "message": None, "metric": MSE, "baselines": {}, "final": {"mse": 0.0087},
         "test": {"metrics": {"mse": 0.009}}, "solved_at": 300, "lost_at": None, "decay": [fit], "clipped_share": 0.12,

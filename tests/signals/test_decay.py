@@ -17,7 +17,7 @@ from seqablate.text import rate, ratio
 
 NAN, INF = math.nan, math.inf
 K = np.arange(60.0)
-PLACE = {"module": "rnn", "axis": "lag", "state": "h", "layer": 0, "direction": "forward"}
+PLACE = {"part": "rnn", "quantity": "lag", "state": "h", "layer": 0, "direction": "forward"}
 
 # Of a trained LSTM, ten timesteps long.
 LSTM_H = [0.13613, 0.09075, 0.05345, 0.04058, 0.06736, 0.03871, 0.04128, 0.06493, 0.03677, 0.03780]
@@ -205,10 +205,10 @@ def test_the_place_is_named_where_there_is_more_than_one():
     curve = 0.5**K
     assert words(curve).startswith("gradient at h fades")
     assert words(curve, layer=1, direction="reverse").startswith("gradient at h (layer 1, reverse) fades")
-    assert words(curve, module="encoder", state="c").startswith("gradient at c (encoder) fades")
-    assert "9 layers (0.5x per layer)" in words(0.5 ** np.arange(10.0), axis="depth")
-    assert "from path length 35 on" in words(0.1**K, axis="path")
-    assert "all the way down" in words(np.array([1, 0.9, 0.8, 0.7]), axis="depth")
+    assert words(curve, part="encoder", state="c").startswith("gradient at c (encoder) fades")
+    assert "9 layers (0.5x per layer)" in words(0.5 ** np.arange(10.0), quantity="depth_lag")
+    assert "from path length 35 on" in words(0.1**K, quantity="path_lag")
+    assert "all the way down" in words(np.array([1, 0.9, 0.8, 0.7]), quantity="depth_lag")
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from seqablate.models.base import Place
+from seqablate.models.base import ProbePoint
 from seqablate.record.rows import decode, encode
-from seqablate.signals import Signal
+from seqablate.signals import Place, Signal
 from seqablate.training.measure import _batch_mean, _in_time, _Layers, reverse_steps
 
 LENGTHS = np.array([4, 2, 3])
+RNN = ProbePoint(name="x", place=Place(part="rnn"))
 
 
 def norms() -> np.ndarray:
@@ -23,8 +24,8 @@ def norms() -> np.ndarray:
 
 @pytest.mark.parametrize("direction", ["forward", "reverse"])
 def test_a_mean_is_over_the_samples_that_have_the_step_in_either_direction(direction):
-    place = Place(name="x", part="rnn", layer=0, direction=direction)
-    in_time = _in_time(torch.from_numpy(norms())[None, None], place, LENGTHS)
+    point = ProbePoint(name="x", place=Place(part="rnn", direction=direction))
+    in_time = _in_time(torch.from_numpy(norms())[None, None], point, LENGTHS)
     expected = []
     for t in range(4):
         valid = [norms()[t if direction == "forward" else n - 1 - t, b] for b, n in enumerate(LENGTHS) if t < n]
@@ -44,8 +45,8 @@ def test_one_sample_that_is_not_finite_makes_the_mean_so_and_no_other_timestep(v
     place = 0 if lengths is not None else 2  # the second step of two, or of four
     np.testing.assert_equal(backwards[place], value)
     layers = _Layers()
-    layers.add(Place(name="x", part="rnn", layer=0), norm_TB, lengths)
-    np.testing.assert_equal(layers.found["rnn", "forward"][0][1], value)
+    layers.add(RNN, norm_TB, lengths)
+    np.testing.assert_equal(layers.found[RNN.place.over_layers()][0][1], value)
 
 
 def test_what_stands_in_the_padding_is_never_seen():
@@ -54,22 +55,21 @@ def test_what_stands_in_the_padding_is_never_seen():
     assert np.isfinite(_batch_mean(norm_TB, LENGTHS)).all()
     assert np.isfinite(_batch_mean(reverse_steps(norm_TB, LENGTHS), LENGTHS)).all()
     layers = _Layers()
-    layers.add(Place(name="x", part="rnn", layer=0), norm_TB, LENGTHS)
-    assert math.isfinite(layers.found["rnn", "forward"][0][1])
+    layers.add(RNN, norm_TB, LENGTHS)
+    assert math.isfinite(layers.found[RNN.place.over_layers()][0][1])
 
 
 def test_norms_near_the_end_of_float32_have_a_mean_and_a_layers_norm():
     norm_TB = np.full((4, 3), 3e38, dtype=np.float32)
-    wide = _in_time(torch.from_numpy(norm_TB)[None, None], Place(name="x", part="rnn", layer=0), None)
+    wide = _in_time(torch.from_numpy(norm_TB)[None, None], RNN, None)
     assert _batch_mean(wide, None)[0] == pytest.approx(3e38)
     layers = _Layers()
-    layers.add(Place(name="x", part="rnn", layer=0), wide, None)
-    assert layers.found["rnn", "forward"][0][1] == pytest.approx(6e38)
+    layers.add(RNN, wide, None)
+    assert layers.found[RNN.place.over_layers()][0][1] == pytest.approx(6e38)
 
 
 def test_nan_and_both_infinities_come_back_from_the_record_as_what_they_are():
     values = np.array([1.0, math.nan, math.inf, 0.0, -math.inf])
-    signal = Signal(step=0, quantity="total", module="rnn", layer=0, direction="forward", state="h", loss_step="all",
-                    axis="timestep", values=values)  # fmt: skip
+    signal = Signal(step=0, quantity="total", place=RNN.place, values=values)
     row = decode(encode({"kind": "signal", **signal.to_row()}))
     np.testing.assert_array_equal(Signal.from_row(row).values, values)

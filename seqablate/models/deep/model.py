@@ -13,9 +13,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from seqablate.config.task_spec import TaskSpec
-from seqablate.models.base import Place
+from seqablate.models.base import ProbePoint
 from seqablate.models.deep.stack import DeepShape, DeepStack
 from seqablate.models.initialise import Initialiser
+from seqablate.signals.place import Place
 
 
 class DeepModel(nn.Module):
@@ -34,8 +35,9 @@ class DeepModel(nn.Module):
         super().__init__()
         self.stack = stack
         self.readout = nn.Linear(stack.output_size, task.output_size)
-        self.places = tuple(
-            Place(name=f"stack.outputs.{k}", part=label, layer=k, layout=self.layout) for k in range(len(stack.layers))
+        self.probe_points = tuple(
+            ProbePoint(name=f"stack.outputs.{k}", place=Place(part=label, layer=k), layout=self.layout)
+            for k in range(len(stack.layers))
         )
         stack.initialise(initialiser)
         initialiser.linear(self.readout, "readout")

@@ -31,7 +31,7 @@ class RecurrentModel(nn.Module):
         self.embedding = nn.Embedding(task.input_size, shape.input_size) if task.tokens else None
         self.stack = RecurrentStack(shape)
         self.readout = nn.Linear(self.stack.output_size, task.output_size)
-        self.places = self.stack.places(label, "stack.")
+        self.probe_points = self.stack.probe_points(label, "stack.")
         if self.embedding is not None:
             initialiser.embedding(self.embedding, "embedding")
         self.stack.initialise(initialiser)

@@ -16,11 +16,12 @@ from torch import Tensor, nn
 
 from seqablate.engine.cells import CELLS, Cell
 from seqablate.engine.recurrence import Recurrence
-from seqablate.models.base import Place
+from seqablate.models.base import ProbePoint
 from seqablate.models.choices import Norm, Skip
 from seqablate.models.functional import dropout, last_step, reverse_steps
 from seqablate.models.initialise import Initialiser
 from seqablate.models.skip import DepthSkip, Stream
+from seqablate.signals.place import Place
 
 DIRECTIONS = ("forward", "reverse")
 TORCH_MODULES: dict[str, tuple[Any, dict[str, Any]]] = {
@@ -95,18 +96,22 @@ class RecurrentStack(nn.Module):
             }
         )
 
-    def places(self, part: str, prefix: str, lag: int = 0) -> tuple[Place, ...]:
+    def probe_points(self, part: str, prefix: str, lag: int = 0) -> tuple[ProbePoint, ...]:
         """Where its recurrences stand in a model that calls it ``prefix`` (``"stack."``)."""
         return tuple(
-            Place(name=f"{prefix}layers.{k}.{direction}_cell", part=part, layer=k, direction=direction, lag=lag)
+            ProbePoint(
+                name=f"{prefix}layers.{k}.{direction}_cell",
+                place=Place(part=part, layer=k, direction=direction),
+                lag=lag,
+            )
             for k in range(self.shape.num_layers)
             for direction in self.shape.directions
         )
 
     def initialise(self, initialiser: Initialiser, prefix: str = "") -> None:
         """Give every parameter its initial value; ``prefix`` tells the stacks of one model apart."""
-        for place in self.places("", ""):
-            initialiser.recurrence(self._cell(place), prefix + place.name)
+        for point in self.probe_points("", ""):
+            initialiser.recurrence(self._cell(point), prefix + point.name)
         self.skip.initialise(initialiser, prefix)
 
     def forward(
@@ -184,9 +189,9 @@ class RecurrentStack(nn.Module):
         end, start = end_BW.unflatten(-1, halves), h_TBW[0].unflatten(-1, halves)
         return torch.stack([end[:, :, 0], start[:, :, 1]], dim=2).flatten(1)
 
-    def _cell(self, place: Place) -> Recurrence:
+    def _cell(self, point: ProbePoint) -> Recurrence:
         """The module that stands there."""
-        module = self.get_submodule(place.name)
+        module = self.get_submodule(point.name)
         assert isinstance(module, Recurrence)
         return module
 
@@ -231,9 +236,9 @@ class RecurrentStack(nn.Module):
 
     def _pairs(self, module: nn.RNNBase) -> list[tuple[Tensor, Tensor]]:
         pairs = []
-        for place in self.places("", ""):
-            ours = self._cell(place)
-            suffix = f"_l{place.layer}" + ("_reverse" if place.direction == "reverse" else "")
+        for point in self.probe_points("", ""):
+            ours = self._cell(point)
+            suffix = f"_l{point.place.layer}" + ("_reverse" if point.place.direction == "reverse" else "")
             for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
                 pairs.append((getattr(module, kind + suffix), getattr(ours, kind)))
         return pairs

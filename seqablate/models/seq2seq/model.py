@@ -94,9 +94,9 @@ class EncoderDecoder(nn.Module):
         self.score = SCORES[attention](*widths) if attention in SCORES else None
         self.combine = nn.Linear(sum(widths), D)
         self.readout = nn.Linear(D, task.output_size)
-        self.places = (
-            *self.encoder.places("encoder", "encoder.", lag=task.horizon - task.source_steps),
-            *self.decoder.places("decoder", "decoder."),
+        self.probe_points = (
+            *self.encoder.probe_points("encoder", "encoder.", lag=task.horizon - task.source_steps),
+            *self.decoder.probe_points("decoder", "decoder."),
         )
         self._initialise(initialiser)
 

@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from seqablate.config.task_spec import TaskSpec
-from seqablate.models.base import Place
+from seqablate.models.base import ProbePoint
 from seqablate.models.functional import dropout, last_step
 from seqablate.models.initialise import Initialiser
+from seqablate.signals.place import Place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +55,9 @@ class TransformerModel(nn.Module):
         self.layers = nn.ModuleList(self._layer() for _ in range(shape.num_layers))
         self.norm = nn.LayerNorm(D) if shape.norm_first else nn.Identity()
         self.readout = nn.Linear(D, task.output_size)
-        self.places = tuple(
-            Place(name=f"layers.{k}", part=label, layer=k, layout="TBD") for k in range(shape.num_layers)
+        self.probe_points = tuple(
+            ProbePoint(name=f"layers.{k}", place=Place(part=label, layer=k), layout="TBD")
+            for k in range(shape.num_layers)
         )
         self._initialise(initialiser)
 

@@ -17,11 +17,9 @@ import numpy as np
 from seqablate.record.events.file import EventFile, own_event_files, remove
 from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.record.reader import Record
-from seqablate.signals import Signal
-from seqablate.signals.pairs import PAIRS, last_pairs, last_pairs_step
-from seqablate.signals.views import View, view_of
+from seqablate.signals import Curve, Signal
+from seqablate.signals.view import Heatmap, last_shown, panels, view_of, views_of
 
-LEAST_LAYERS = 4  # over fewer a heatmap shows nothing that the curves do not
 FIRST_HEATMAP = 1000  # profiles; drawn again each time that they have doubled: each costs some tenths of a second
 TRAIN_TAGS = {
     "loss": "loss/train",
@@ -32,24 +30,14 @@ TRAIN_TAGS = {
 }
 # The Custom scalars page: sections, their charts, and the tags of each as a pattern. TensorBoard merges the pages of
 # many runs and shows a chart once only where its title and pattern are the same, so no pattern names a layer.
-LAYOUT = {
-    "training": {
-        "loss in training and evaluation": "^loss/",
-        "{metric}, with chance, goal and baselines": "^metric/{metric}(/|$)",
-        "gradient norm, before and after clipping": "^gradient/norm",
-        "share of steps clipped so far": "^gradient/clipped_share$",
-    },
-    "gradient of every timestep and layer, log10 (set Smoothing to 0)": {
-        "lag curve, last (against the lag)": "^lag_curve/",
-        "lag curve, at initialisation (against the lag)": "^lag_curve_init/",
-        "reverse direction, last (against its own steps)": "^path_curve/",
-        "reverse direction, at initialisation (against its own steps)": "^path_curve_init/",
-        "profile, last (against the timestep)": "^profile/",
-        "profile, at initialisation (against the timestep)": "^profile_init/",
-        "layer profile, last (against the layer)": "^layer_profile/",
-        "layer profile, at initialisation (against the layer)": "^layer_profile_init/",
-    },
+TRAINING = {
+    "loss in training and evaluation": "^loss/",
+    "{metric}, with chance, goal and baselines": "^metric/{metric}(/|$)",
+    "gradient norm, before and after clipping": "^gradient/norm",
+    "share of steps clipped so far": "^gradient/clipped_share$",
 }
+CURVES = "gradient of every timestep and layer, log10 (set Smoothing to 0)"
+OTHERS = "other curves, as measured (set Smoothing to 0)"
 
 
 class EventView:
@@ -71,10 +59,9 @@ class EventView:
         self.tags: set[str] = set()
         self.laid_out: dict[str, dict[str, str]] = {}
         self.clipped = self.steps = 0
-        self.profiles: dict[str, list[Signal]] = defaultdict(list)
-        self.heatmap_due = FIRST_HEATMAP
         self.last: dict[str, Signal] = {}  # by tag
-        self.pairs: list[Signal] = []  # of the last step that has some
+        self.history: dict[str, list[Signal]] = defaultdict(list)  # by tag
+        self.heatmap_due = FIRST_HEATMAP
 
     def add(self, row: dict[str, Any]) -> None:
         """Show one row of the record."""
@@ -101,9 +88,10 @@ class EventView:
             summary: the record's last row of that kind.
         """
         for tag, signal in self.last.items():
-            self._curve(tag, signal)
-        self._heatmaps()
-        self._draw_pairs(summary["step"])
+            if signal.at is None:
+                self._curve(tag, signal)
+        self._draw_history()
+        self._draw_matrices(summary["step"])
         self._lay_out()
         self.file.add(0, hparam_values(self.facts, summary["status"]))
         self.file.sync()
@@ -124,56 +112,69 @@ class EventView:
 
     def _signal(self, signal: Signal) -> None:
         """Curves at initialisation at once; the last ones only when they are known to be the last."""
-        if (view := view_of(signal)) is not None:
-            self.last[_tag(view, signal, "")] = signal
-            if signal.step == 0:
-                self._curve(_tag(view, signal, "_init"), signal)
-        if signal.quantity == "pair" and np.isfinite(signal.values).any():
-            self.pairs = [pair for pair in self.pairs if pair.step == signal.step] + [signal]
-        timed = (signal.quantity, signal.axis) == ("total", "timestep")
-        if timed or (signal.axis == "layer" and len(signal.values) >= LEAST_LAYERS):
-            self.profiles[_place(signal)].append(signal)
+        if not signal.known:
+            return
+        view = view_of(signal)
+        self.last[f"{view.tag}/{signal.place.slug}"] = signal
+        if isinstance(view, Heatmap):
+            return
+        if signal.step == 0:
+            self._curve(f"{view.tag}_init/{signal.place.slug}", signal)
+        if view.history is not None and len(signal.values) >= view.history:
+            self.history[f"heatmap/{view.tag}/{signal.place.slug}"].append(signal)
 
     def _progress(self) -> None:
         self._lay_out()
-        if max(map(len, self.profiles.values()), default=0) >= self.heatmap_due:
-            self._heatmaps()
+        if max(map(len, self.history.values()), default=0) >= self.heatmap_due:
+            self._draw_history()
             self.heatmap_due *= 2
 
     def _curve(self, tag: str, signal: Signal) -> None:
-        """One curve over its axis; unknown points are left out."""
-        for index in np.flatnonzero(np.isfinite(signal.values) & (signal.values > 0)):
-            self._scalars(int(index), {tag: math.log10(signal.values[index])})
+        """One curve over its axis, without the points that are unknown or that a logarithmic axis cannot show."""
+        log = view_of(signal).log
+        for index in np.flatnonzero(np.isfinite(signal.values) & ((signal.values > 0) | (not log))):
+            value = float(signal.values[index])
+            self._scalars(int(index), {tag: math.log10(value) if log else value})
 
-    def _heatmaps(self) -> None:
+    def _draw_history(self) -> None:
+        """Curves against the training step."""
         from seqablate.figures.curves import png
         from seqablate.figures.heatmap import draw_heatmap
 
-        for place, signals in self.profiles.items():
-            timed = signals[0].axis == "timestep"
+        for tag, signals in self.history.items():
+            view, place = view_of(signals[0]), signals[0].place
             width = max(len(s.values) for s in signals)
-            norms_ST = np.full((len(signals), width), np.nan)
-            for row, signal in zip(norms_ST, signals, strict=True):
+            values_ST = np.full((len(signals), width), np.nan)
+            for row, signal in zip(values_ST, signals, strict=True):
                 row[: len(signal.values)] = signal.values
             figure = draw_heatmap(
-                norms_ST,
+                values_ST,
                 np.array([s.step for s in signals]),
-                title=f"{self.facts['name']}: {signals[0].label}" + ("" if timed else ", by layer"),
-                label=f"log10 ‖dL/d{signals[0].state}ₜ‖" if timed else f"log10 ‖dL/d{signals[0].state}‖",
-                ylabel="timestep t" if timed else "layer",
+                title=f"{self.facts['name']}: {view.noun}, {place.label}",
+                label=f"log10 {view.symbol.format(place=place.state)}",
+                ylabel=view.xlabel,
             )
-            self.file.add(signals[-1].step, [heatmap_value(f"heatmap/{place}", png(figure))])
+            self.file.add(signals[-1].step, [heatmap_value(tag, png(figure))])
 
-    def _draw_pairs(self, step: int) -> None:
-        """Which decoder step depends on which encoder timestep, as it was in the end."""
+    def _draw_matrices(self, step: int) -> None:
+        """Signals of two axes, as they were in the end: a picture a quantity."""
         from seqablate.figures.curves import png
-        from seqablate.figures.pairs import draw_pairs
+        from seqablate.figures.panels import draw_panels
 
-        if pairs := last_pairs(self.pairs):
-            figure = draw_pairs(
-                {"": pairs}, title=f"{self.facts['name']}\n{PAIRS}, after {last_pairs_step(self.pairs)} steps"
+        matrices = [signal for signal in self.last.values() if signal.at is not None]
+        for view in views_of(matrices):
+            assert isinstance(view, Heatmap)
+            shown = last_shown(view, matrices)
+            figure = draw_panels(
+                {"": panels(shown)},
+                title=f"{self.facts['name']}\n{view.title}, after {shown[0].step} steps",
+                xlabel=view.xlabel,
+                ylabel=view.ylabel,
+                unit=view.unit,
+                log=view.log,
+                relative=view.relative,
             )
-            self.file.add(step, [heatmap_value("heatmap/pair", png(figure))])
+            self.file.add(step, [heatmap_value(f"heatmap/{view.tag}", png(figure))])
 
     def _lay_out(self) -> None:
         """The page's layout, where there is more to show than before."""
@@ -185,13 +186,16 @@ class EventView:
     def _layout(self) -> dict[str, dict[str, str]]:
         """Sections and charts for which there is something to show."""
         metric = self.facts["metric"]["name"]
-        layout: dict[str, dict[str, str]] = {}
-        for section, charts in LAYOUT.items():
-            for title, pattern in charts.items():
-                pattern = pattern.format(metric=metric)
-                if any(re.match(pattern, tag) for tag in self.tags):
-                    layout.setdefault(section, {})[title.format(metric=metric)] = pattern
-        return layout
+        charts = {title.format(metric=metric): pattern.format(metric=metric) for title, pattern in TRAINING.items()}
+        layout = {"training": charts}
+        for view in views_of(self.last.values()):
+            if isinstance(view, Curve) and not view.aside:
+                layout.setdefault(CURVES if view.log else OTHERS, {}).update(_charts(view))
+        found = {section: self._found(charts) for section, charts in layout.items()}
+        return {section: charts for section, charts in found.items() if charts}
+
+    def _found(self, charts: dict[str, str]) -> dict[str, str]:
+        return {title: pattern for title, pattern in charts.items() if any(re.match(pattern, tag) for tag in self.tags)}
 
     def _scalars(self, step: int, values: dict[str, float]) -> None:
         self.tags.update(values)
@@ -220,10 +224,10 @@ def rebuild_events(run_dir: Path, record: Record, summary: dict[str, Any] | None
     return view
 
 
-def _place(signal: Signal) -> str:
-    """``h_layer0``, ``encoder_h_layer1_reverse``; ``h_layers`` for a curve over all of them."""
-    return signal.label.replace("layer ", "layer").replace(" ", "_") + ("_layers" if signal.axis == "layer" else "")
-
-
-def _tag(view: View, signal: Signal, when: str) -> str:
-    return f"{view.tag}{when}/{_place(signal)}"
+def _charts(view: Curve) -> dict[str, str]:
+    """Titles and patterns of what shows a view's curves as they were last, and as they were at initialisation."""
+    against = f"(against {view.axis})"
+    return {
+        f"{view.noun}, last {against}": f"^{view.tag}/",
+        f"{view.noun}, at initialisation {against}": f"^{view.tag}_init/",
+    }

@@ -6,13 +6,16 @@ import numpy as np
 import pytest
 
 from seqablate.figures.curves import png
-from seqablate.figures.pairs import SPAN, draw_pairs
+from seqablate.figures.panels import RELATIVE, draw_panels
 
 STEPS = np.array([0, 2, 4])
 
 
+WORDS = {"xlabel": "encoder timestep t", "ylabel": "decoder step s", "unit": "norm"}
+
+
 def panels(matrices):
-    figure = draw_pairs({"": matrices}, title="run")
+    figure = draw_panels({"": matrices}, title="run", relative=True, **WORDS)
     return figure, figure.axes[: len(matrices)]
 
 
@@ -24,7 +27,7 @@ def test_rows_are_loss_steps_downwards_relative_to_their_largest():
     corners = picture.get_coordinates()
     np.testing.assert_array_equal(corners[0, :, 0], [-0.5, 0.5, 1.5, 2.5])
     np.testing.assert_array_equal(corners[:, 0, 1], [-1, 1, 3, 5])
-    assert picture.get_clim() == SPAN
+    assert picture.get_clim() == RELATIVE
     assert axes.yaxis_inverted()
     assert axes.get_title(loc="left") == "encoder h layer 0"
 
@@ -32,7 +35,7 @@ def test_rows_are_loss_steps_downwards_relative_to_their_largest():
 def test_both_directions_have_a_panel_each_and_the_same_colours():
     ones, decay = np.ones((3, 4)), np.tile(10.0 ** -np.arange(4.0), (3, 1))
     _, both = panels({"h": (STEPS, ones), "h reverse": (STEPS, decay)})
-    assert {axes.collections[0].get_clim() for axes in both} == {SPAN}
+    assert {axes.collections[0].get_clim() for axes in both} == {RELATIVE}
     assert all(axes.yaxis_inverted() for axes in both)
 
 
@@ -47,7 +50,7 @@ def test_what_has_no_logarithm_is_explained(value, words):
 
 def test_several_runs_have_a_row_of_panels_each():
     one, two = {"h": (STEPS, np.ones((3, 4)))}, {"h": (STEPS, np.ones((3, 4))), "h reverse": (STEPS, np.ones((3, 4)))}
-    figure = draw_pairs({"first": one, "$econd$": two}, title="pairs")
+    figure = draw_panels({"first": one, "$econd$": two}, title="pairs", relative=True, **WORDS)
     titles = [axes.get_title(loc="left") for axes in figure.axes[:3]]
     assert titles == ["first\nh", "$econd$\nh", "$econd$\nh reverse"]
     assert png(figure).startswith(b"\x89PNG")
@@ -55,5 +58,22 @@ def test_several_runs_have_a_row_of_panels_each():
 
 @pytest.mark.parametrize("matrices", [{}, {"h": (STEPS, np.ones((2, 4)))}])
 def test_what_cannot_be_drawn_is_refused(matrices):
-    with pytest.raises(ValueError, match="loss step for each row"):
-        draw_pairs({"": matrices}, title="")
+    with pytest.raises(ValueError, match="coordinate for each row"):
+        draw_panels({"": matrices}, title="", **WORDS)
+
+
+def test_an_absolute_panel_has_its_own_values_upwards_between_its_smallest_and_its_largest():
+    values_KT = np.array([[1.0, -3.0], [0.5, np.nan], [np.inf, 2.0]])
+    figure = draw_panels({"": {"h": (STEPS, values_KT)}}, title="", log=False, **WORDS)
+    axes = figure.axes[0]
+    shown = axes.collections[0].get_array()
+    np.testing.assert_array_equal(np.ma.filled(shown, 9.0), [[1.0, -3.0], [0.5, 9.0], [9.0, 2.0]])
+    assert axes.collections[0].get_clim() == (-3.0, 2.0)
+    assert not axes.yaxis_inverted()
+    assert figure.axes[-1].get_ylabel() == "norm"
+
+
+def test_an_absolute_panel_of_norms_is_their_log10():
+    figure = draw_panels({"": {"h": (STEPS, np.array([[1e-3, 1.0], [10.0, 0.1], [1.0, 1.0]]))}}, title="", **WORDS)
+    np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), [[-3, 0], [1, -1], [0, 0]], atol=1e-12)
+    assert figure.axes[-1].get_ylabel() == "log10 of norm"

@@ -1,0 +1,179 @@
+"""How a signal is shown: a view is declared beside what measures the signal, and whoever draws loops over views.
+
+A quantity that no view was declared for, such as that of a package that is not installed any more, has a plain view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from seqablate.signals.signal import NAME, Signal
+
+NORM = "gradient norm (mean over samples)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A line over [T] values.
+
+    Args:
+        quantity: of the signals that it shows.
+        tag: prefix of its tags on TensorBoard, such as ``lag_curve``.
+        title: what it is; ``{state}`` stands for h or c.
+        xlabel: what T counts.
+        unit: what the values are.
+        axis: what T counts, in a chart's title: against ...
+        index: the letter or name of one place on it.
+        symbol: of the values in a formula; ``{place}`` stands for h, c, ...
+        file: in the names of its pictures; the quantity when left out.
+        decay: whether it runs back from a loss, so that a decay is read off it. What is not a number (NaN) at the
+            beginning of such a curve was not measured; of any other curve this holds for its end.
+        live: whether it is shown on the terminal while a run goes on.
+        aside: of secondary interest: TensorBoard has its tags and ``show`` saves its picture, and no more.
+        log: whether the axis is logarithmic, and TensorBoard gets log10; else values as they are.
+        history: the fewest values with which TensorBoard shows it against the training step as well; None: never.
+    """
+
+    quantity: str
+    tag: str
+    title: str
+    xlabel: str = "timestep t"
+    unit: str = NORM
+    axis: str = "the timestep"
+    index: str = "t"
+    symbol: str = "‖dL/d{place}‖"
+    file: str = ""
+    decay: bool = False
+    live: bool = True
+    aside: bool = False
+    log: bool = True
+    history: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_name(self.quantity)
+
+    def fits(self, signal: Signal) -> bool:
+        """Whether the values have the axes that this view shows."""
+        return signal.at is None
+
+    @property
+    def noun(self) -> str:
+        """In titles of charts: ``lag curve``."""
+        return self.tag.replace("_", " ")
+
+    @property
+    def stem(self) -> str:
+        """Of the names of its pictures."""
+        return self.file or self.quantity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heatmap:
+    """Cells of [T, K] values as they were last measured: T to the right, K upwards, in colours.
+
+    Args:
+        quantity, tag, title, xlabel, unit, index, symbol, file, live, log: as in :class:`Curve`.
+        ylabel: what K counts.
+        relative: colours compare each of the K rows with its own largest value, and the first row stands at the top: so
+            that each loss step of a decoder can be seen.
+    """
+
+    quantity: str
+    tag: str
+    title: str
+    ylabel: str
+    xlabel: str = "timestep t"
+    unit: str = NORM
+    index: str = "t"
+    symbol: str = "‖dL/d{place}‖"
+    file: str = ""
+    live: bool = True
+    log: bool = True
+    relative: bool = False
+
+    def __post_init__(self) -> None:
+        _check_name(self.quantity)
+
+    def fits(self, signal: Signal) -> bool:
+        """Whether the values have the axes that this view shows."""
+        return signal.at is not None
+
+    @property
+    def noun(self) -> str:
+        """What it is called in a message: ``pair``."""
+        return self.tag.replace("_", " ")
+
+    @property
+    def stem(self) -> str:
+        """Of the names of its pictures."""
+        return self.file or self.quantity
+
+
+View = Curve | Heatmap
+Panels = dict[str, tuple[np.ndarray, np.ndarray]]  # label of a place -> at [K] and values [K, T]
+_declared: dict[str, View] = {}
+
+
+def declare(*views: View) -> None:
+    """Make views known.
+
+    Raises:
+        ValueError: a quantity has another view already.
+    """
+    for view in views:
+        if _declared.setdefault(view.quantity, view) != view:
+            raise ValueError(f"the quantity {view.quantity!r} has a view already: {_declared[view.quantity].title}")
+
+
+def declared() -> tuple[View, ...]:
+    """All views, in the order in which they were declared."""
+    return tuple(_declared.values())
+
+
+def view_of(signal: Signal) -> View:
+    """The view that shows a signal: its quantity's, or a plain one where there is none that fits."""
+    view = _declared.get(signal.quantity)
+    return view if view is not None and view.fits(signal) else _plain(signal.quantity, signal.values.ndim)
+
+
+def views_of(signals: Iterable[Signal]) -> list[View]:
+    """The views that show these signals: the declared ones in their order, then the plain ones by name."""
+    found = {view_of(signal) for signal in signals if signal.known}
+    known = [view for view in declared() if view in found]
+    return known + sorted(found.difference(known), key=lambda view: view.tag)
+
+
+def last_shown(view: View, signals: Iterable[Signal]) -> list[Signal]:
+    """A view's signals of the last step at which any was known (a diverged run ends in NaN)."""
+    found = [signal for signal in signals if signal.known and view_of(signal) == view]
+    return [signal for signal in found if signal.step == found[-1].step]
+
+
+def panels(matrices: Iterable[Signal]) -> Panels:
+    """Signals of two axes as :func:`seqablate.figures.panels.draw_panels` takes them, by place."""
+    return {m.place.label: (m.at, m.values.T) for m in matrices if m.at is not None}
+
+
+def standing_for_run(signals: Sequence[Signal]) -> Signal | None:
+    """The signal whose place stands for the run (see :attr:`Place.rank`), None without any."""
+    return max(signals, key=lambda signal: signal.place.rank, default=None)
+
+
+@cache
+def _plain(name: str, axes: int) -> View:
+    """What is shown of a quantity that nothing is known of: its name."""
+    words: dict[str, Any] = {"quantity": name, "tag": f"signal/{name}", "title": name, "unit": name, "xlabel": "index"}
+    words |= {"index": "i", "symbol": name + " {place}", "log": False}
+    if axes == 1:
+        return Curve(**words, axis="the index", file=f"signal-{name}")
+    return Heatmap(**words, ylabel="second index", file=f"signal-{name}-2d")
+
+
+def _check_name(quantity: str) -> None:
+    if not NAME.fullmatch(quantity):
+        raise ValueError(f"quantity {quantity!r}: at most 40 lower-case letters, digits and underscores")
