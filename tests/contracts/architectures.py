@@ -1,12 +1,17 @@
 """The matrix of architectures: models x skips over depth x directions x layers, and what of it there is not.
 
-Everything that can be chosen is either built and tested, or refused with the line that stands here.
+Everything that can be chosen is either built and tested, or refused with the line that stands here. A model that is not
+listed here is in the matrix as well, as the kind that its keys and the tasks it accepts make it.
 """
 
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+
+from choices import REVERSE, accepts, task_for
+
+from seqablate.config.registry import variant_class, variants
 
 SKIPS = ("none", "residual", "dense", "dense_residual", "highway")
 D, T, B = 4, 9, 3  # hidden size, timesteps and samples of what is tested
@@ -36,8 +41,7 @@ class Kind:
     variant: bool = False
 
 
-REVERSE = "task=reverse task.length=4 task.symbols=5"
-KINDS = {
+LISTED = {
     "rnn": Kind("model=rnn"),
     "lstm": Kind("model=lstm"),
     "gru": Kind("model=gru"),
@@ -53,6 +57,25 @@ KINDS = {
     "seq2seq-dot": Kind("model=seq2seq model.attention=dot", REVERSE, padded=False, variant=True),
     "seq2seq-additive": Kind("model=seq2seq model.attention=additive", REVERSE, padded=False, variant=True),
 }
+
+
+def kind_of(model: str) -> Kind:
+    """What its keys, and the tasks that it accepts, say of a model."""
+    keys = {f.name for f in fields(variant_class("model", model))}
+    layers_key = "depth" if "depth" in keys else "num_layers"
+    shallow = f"model={model} model.{layers_key}=1"
+    return Kind(
+        f"model={model}",
+        task_for(shallow),
+        layers_key,
+        skips="skip" in keys,
+        ways="bidirectional" in keys,
+        causal=accepts(shallow, REVERSE),  # where later inputs are the targets
+        padded=accepts(shallow, "task=temporal_order task.variant=hs97 task.length=10"),
+    )
+
+
+KINDS = {name: kind_of(name) for name in variants("model")} | LISTED
 
 
 @dataclass(frozen=True)
