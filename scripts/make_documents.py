@@ -12,6 +12,7 @@ repository up to what differs between processors and versions of torch and matpl
 from __future__ import annotations
 
 import argparse
+import contextlib
 import tempfile
 import time
 from pathlib import Path
@@ -35,8 +36,8 @@ def main() -> None:
         print("\n".join(asked))
         return
     matplotlib.rcParams["svg.hashsalt"] = "seqablate"  # without it the names inside an SVG file are drawn at random
-    with tempfile.TemporaryDirectory() as folder:
-        runs = Runs(Path(folder))
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        runs = Runs()
         for name in asked:
             start = time.perf_counter()
             (ROOT / name).parent.mkdir(parents=True, exist_ok=True)

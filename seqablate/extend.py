@@ -1,4 +1,4 @@
-"""What another package needs in order to add a model or a task; the README has a complete example.
+"""What another package needs in order to add a model or a task; ``models/README.md`` has a complete example.
 
 A variant is a dataclass under ``@variant("model" | "task" | ..., name)`` whose fields are its keys, with their values,
 and whose ``build`` makes the thing. A package names the module that holds it as an entry point of the group

@@ -1,10 +1,13 @@
-"""The pictures of the README."""
+"""The pictures and tables of the README."""
 
 from __future__ import annotations
 
 import io
 import math
 import re
+import shlex
+import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,30 +15,60 @@ from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
 from rich.terminal_theme import MONOKAI
 
-from documents.runs import Runs
+from documents.runs import Runs, command, put_block
 from seqablate.assemble import assemble, read_overrides
 from seqablate.report.reporters import LiveReporter
 from seqablate.training.run import start_run
 
+FIRST = ("model=lstm", "clip=norm")  # the first run that the README starts
+ARMS = ("-m", "model=rnn,lstm,gru")
 WIDTH = 104  # characters of the terminal
 SHOT_AT = 700  # training step whose picture is kept
-WITHOUT_FONTS = re.sub(
-    r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL
-)  # they are files on the network
+# Fonts are files on the network, which a document does not fetch.
+WITHOUT_FONTS = re.sub(r"@font-face \{\{.*?\}\}", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+
+EXPLODING = "model=rnn model.nonlinearity=relu model.init=gaussian model.gain=2 task.length=50 optim=sgd"
+DEEP = "-m task=digits model=mlp model.depth=50 model.init=torch model.skip=none,residual optim.lr=0.001 steps=400"
+# A command, and what it shows.
+EXPERIMENTS = {
+    "vanishing": (
+        "model=rnn model.init=torch",
+        "The gradient shrinks at every timestep, until float32 holds only 0. The RNN cannot learn what happened "
+        "further back, and its error stays at chance.",
+    ),
+    "memory": (
+        "model=lstm",
+        "The LSTM solves the task. The gradient at its cell state c is about as large at the first timestep as at the "
+        "last.",
+    ),
+    "exploding": (
+        f"{EXPLODING} clip=none",
+        "The gradient grows at every timestep back. The first update is so large that the next loss is not finite.",
+    ),
+    "clipping": (
+        f"{EXPLODING} clip=norm",
+        "The same arm with clipped gradients: nearly every step is clipped, and the run ends. The error falls from "
+        "1e15 to chance; the task is not solved.",
+    ),
+    "skips": (
+        DEEP,
+        "50 layers without skips stay at chance. With residual skips, which add the input of a layer to its output, "
+        "they learn.",
+    ),
+}
 
 
 def lag_curves(runs: Runs, path: Path) -> None:
     """Lag curves of the default rnn, lstm and gru at the end of their training."""
-    runs.show("lag", path, *(runs.train(f"model={name}") for name in ("rnn", "lstm", "gru")))
+    runs.show("lag", path, runs.train(*ARMS))
 
 
 def terminal(runs: Runs, path: Path) -> None:
     """The terminal in the middle of the first run that the README starts."""
-    words = ["model=lstm", "clip=norm"]
     console = Console(record=True, force_terminal=True, width=WIDTH, file=io.StringIO(), highlight=False)
-    console.print(f"[bold]$[/] seqablate train {' '.join(words)}")
+    console.print(f"[bold]$[/] seqablate train {' '.join(FIRST)}")
     reporter = OnePicture(console)
-    start_run(assemble(read_overrides([*words, f"output_dir={runs.folder}"])), reporter, ["seqablate", "train", *words])
+    start_run(assemble(read_overrides([*FIRST, "output_dir=shot"])), reporter, ["seqablate", "train", *FIRST])
     path.write_text(reporter.svg)
 
 
@@ -45,17 +78,47 @@ class OnePicture(LiveReporter):
     svg = ""
 
     def row(self, row: dict[str, Any]) -> None:
-        self.drawn = math.inf
-        if row["kind"] == "train" and row["step"] == SHOT_AT:
-            self.drawn = -math.inf
+        here = row["kind"] == "train" and row["step"] == SHOT_AT
+        self.drawn = -math.inf if here else math.inf
         super().row(row)
-        if row["kind"] == "train" and row["step"] == SHOT_AT:
+        if here:
             self.svg = self.console.export_svg(
                 title="seqablate", theme=MONOKAI, code_format=WITHOUT_FONTS, unique_id="seqablate"
             )
 
 
+def readme(runs: Runs, path: Path) -> None:
+    """The end of the first run, the table of the arms, and what the five experiments print."""
+    end = re.search(r"^(solved|not solved).*", runs.output(*FIRST), re.MULTILINE | re.DOTALL)
+    put_block(path, "result", textwrap.indent(end[0] if end else "", "    "))
+    table = command("show", str(runs.train(*ARMS))).split("\n\n")[0]
+    put_block(path, "arms", textwrap.indent(textwrap.dedent(_without_edges(table)), "    "))
+    put_block(path, "experiments", "\n".join(_experiments(runs)))
+
+
+def _without_edges(table: str) -> str:
+    """The lines that say something, without the spaces at their ends."""
+    return "\n".join(line.rstrip() for line in table.splitlines() if line.strip())
+
+
+def _experiments(runs: Runs) -> Iterator[str]:
+    """A row for each experiment: its command, and the result that its run or its runs print."""
+    yield "| to see | command | what you see | what it prints |"
+    yield "| --- | --- | --- | --- |"
+    for name, (words, meaning) in EXPERIMENTS.items():
+        printed = "<br>".join(_results(runs.output(*shlex.split(words))))
+        yield f"| {name} | `seqablate train {words}` | {meaning} | {printed} |"
+
+
+def _results(printed: str) -> Iterator[str]:
+    """The outcome of a run, its gradient and its time; of a sweep one line a run."""
+    for line in map(str.strip, printed.splitlines()):
+        if re.match(r"solved|not solved|diverged|done after|gradient at|clipped|total time|\[", line):
+            yield line
+
+
 FILES = {
     "scripts/pictures/lag-curves.svg": lag_curves,
     "scripts/pictures/terminal.svg": terminal,
+    "README.md": readme,
 }

@@ -40,8 +40,9 @@ def global_norm(tensors: Sequence[torch.Tensor]) -> torch.Tensor:
 
     Example:
         >>> import torch
-        >>> global_norm([torch.tensor([3e19]), torch.tensor([4e19])]).item()
-        5e+19
+        >>> large = 2.0**100  # its square is beyond the range of float32
+        >>> global_norm([torch.tensor([3 * large]), torch.tensor([4 * large])]).item() / large
+        5.0
     """
     import torch
 

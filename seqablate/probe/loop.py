@@ -67,7 +67,8 @@ def probe_every(
         ValueError: ``every`` is no whole number of 1 or more.
 
     Example:
-        >>> model = nn.GRU(3, 8)
+        >>> import torch
+        >>> model = torch.nn.GRU(3, 8)
         >>> optimizer = torch.optim.Adam(model.parameters())
         >>> probing = probe_every(model, 100)  # with a SummaryWriter as third argument it is logged
         >>> for x_TBI in torch.randn(3, 20, 4, 3):

@@ -70,6 +70,8 @@ class TimestepProbe:
             transform, a CUDA graph capture or tracing.
 
     Example:
+        >>> import torch
+        >>> from torch import nn
         >>> model, x_TBI = nn.LSTM(3, 8), torch.randn(20, 4, 3)
         >>> with TimestepProbe(model) as probe:
         ...     output, _ = model(x_TBI)
@@ -163,7 +165,8 @@ class TimestepProbe:
         So one of several backward passes is measured alone, such as that of the loss without a gradient penalty.
 
         Example:
-            >>> model, x_TBI = nn.GRU(3, 8), torch.randn(20, 4, 3, requires_grad=True)
+            >>> import torch
+            >>> model, x_TBI = torch.nn.GRU(3, 8), torch.randn(20, 4, 3, requires_grad=True)
             >>> with TimestepProbe(model) as probe:
             ...     loss = model(x_TBI)[0][-1].sum()
             ...     (slope,) = torch.autograd.grad(loss, x_TBI, create_graph=True)
@@ -185,7 +188,8 @@ class TimestepProbe:
         times, else 0), ``quantity`` (``"total"`` or ``"direct"``), ``timestep``, ``sample`` and ``value``.
 
         Example:
-            >>> model = nn.GRU(3, 8)
+            >>> import torch
+            >>> model = torch.nn.GRU(3, 8)
             >>> with TimestepProbe(model) as probe:
             ...     model(torch.randn(20, 4, 3))[0][-1].sum().backward()
             >>> frame = probe.to_frame()

@@ -1,4 +1,4 @@
-"""Another package's variants, installed as they would be: the README's own example, under a real entry point."""
+"""Another package's variants, installed as they would be: the documents' own example, under a real entry point."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parents[2] / "README.md").read_text()
-PACKAGE, BAG = re.findall(r"```python\n(from dataclasses.*?)```", README, re.DOTALL)
+ROOMS = Path(__file__).parents[2] / "seqablate"
+LEAKY, BAG, MAJORITY = (
+    code
+    for room in ("models", "tasks")
+    for code in re.findall(r"```python\n(from dataclasses.*?)```", (ROOMS / room / "README.md").read_text(), re.DOTALL)
+)
 FAST = ["steps=3", "eval.every=3", "eval.size=20", "probe.every=1", "batch_size=4"]
 
 
@@ -19,7 +23,7 @@ FAST = ["steps=3", "eval.every=3", "eval.size=20", "probe.every=1", "batch_size=
 def site(tmp_path_factory) -> Path:
     """A folder as pip leaves it: modules, and the metadata that names them."""
     folder = tmp_path_factory.mktemp("site")
-    (folder / "my_variants.py").write_text(PACKAGE)
+    (folder / "my_variants.py").write_text(f"{LEAKY}\n\n{MAJORITY}")
     (folder / "bag.py").write_text(BAG)
     (folder / "broken.py").write_text("raise OSError('no such thing')\n")
     info = folder / "my_variants-0.1.dist-info"
@@ -37,7 +41,7 @@ def seqablate(site: Path | None, *words: str, cwd: Path) -> subprocess.Completed
     return subprocess.run(command, cwd=cwd, env=os.environ | path, capture_output=True, text=True, timeout=120)
 
 
-def test_the_readmes_model_and_task_are_trained_probed_recorded_and_shown(site, tmp_path):
+def test_the_documents_model_and_task_are_trained_probed_recorded_and_shown(site, tmp_path):
     words = [
         "model=leaky",
         "task=majority",
@@ -62,7 +66,7 @@ def test_the_readmes_model_and_task_are_trained_probed_recorded_and_shown(site, 
     assert "not installed" in again.stderr
 
 
-def test_the_readmes_model_without_recurrences_is_recorded_where_it_says(site, tmp_path):
+def test_the_documents_model_without_recurrences_is_recorded_where_it_says(site, tmp_path):
     done = seqablate(site, "train", "model=bag", "task.length=12", *FAST, "name=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     code = "import seqablate; s = seqablate.load_run('outputs/run').signals; print(s.groupby(['axis', 'layer']).size())"
