@@ -13,7 +13,7 @@ from seqablate.cli import main as seqablate
 
 
 class Runs:
-    """What ``seqablate train`` made and printed, in the current folder; each command runs when it is first asked for."""
+    """What ``seqablate train`` made and printed in the current folder; each command runs when it is first needed."""
 
     def __init__(self) -> None:
         self.printed: dict[tuple[str, ...], str] = {}

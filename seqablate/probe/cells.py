@@ -23,7 +23,7 @@ from seqablate.probe.session import Session, in_backward
 
 
 class Cell:
-    """The handler of a cell: listens at the h, and the c, that it returns."""
+    """The handler of a cell: records the gradient of the h, and the c, that it returns."""
 
     def __init__(self, name: str, session: Session, module: nn.Module, keep: Callable[[Any], None]) -> None:
         """``keep`` is given the handle of every hook that the block has to remove."""
@@ -59,7 +59,7 @@ class Cell:
 
 
 def _states(name: str, module: nn.Module, result: Any) -> tuple[Tensor, ...]:
-    """h, and c of an LSTM cell, in what a call returned; a subclass may return more behind them.
+    """h, and c of an LSTM cell, from what a call returned; a subclass may return more after them.
 
     Raises:
         TypeError: they are not the first that it returned.
@@ -76,7 +76,7 @@ def _states(name: str, module: nn.Module, result: Any) -> tuple[Tensor, ...]:
 
 
 def _receive(call: CallGradients, k: int, name: str, zeros: dict[str, Tensor], gradient: Tensor) -> None:
-    """Add what has arrived at one returned state; at another it arrives at another time."""
+    """Add the gradient of one returned state; those of other states arrive at other times."""
     total = _with_batch(gradient.detach())[None].clone()
     carried = call.carried()
     later = carried[k] if k < len(carried) else None
@@ -87,7 +87,7 @@ def _receive(call: CallGradients, k: int, name: str, zeros: dict[str, Tensor], g
 
 
 def _tracked(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
-    """The arguments; where a frozen cell is given nothing that requires a gradient, with an input that does."""
+    """The arguments; if nothing given to a frozen cell requires a gradient, with an input that does."""
     tensors = [x for x in tree_leaves((args, kwargs)) if isinstance(x, Tensor)]
     if not args or any(t.requires_grad for t in (*tensors, *module.parameters())):
         return args

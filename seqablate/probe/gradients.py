@@ -18,7 +18,7 @@ ADVICE = "record one of them only, the other under `with probe.pause():`"
 
 
 class Listener(Protocol):
-    """What a call's record must know of the block that it belongs to (see :mod:`seqablate.probe.session`)."""
+    """What a call's record must know about the block that it belongs to (see :mod:`seqablate.probe.session`)."""
 
     vectors: bool
 
@@ -32,7 +32,7 @@ class CallGradients:
     """The gradients of one forward call of a module; several backward passes through it add up, as ``.grad`` does.
 
     (Of a compiled ``Recurrence`` and of a named output only with ``vectors``: norms cannot be added. Of a recurrence
-    not after a pass with ``create_graph=True``: what a second derivative sends to the states inside is not seen.)
+    not after a pass with ``create_graph=True``: the part of a second derivative at the inner states is not seen.)
 
     Attributes:
         dtype: of the gradients themselves; norms are float64.
@@ -59,7 +59,7 @@ class CallGradients:
             layers: how many layers report.
             listener: the block.
             dtype: of the gradients.
-            rebuilt: whether the gradients are worked out from what flows through the call, not heard at its states.
+            rebuilt: whether the gradients are computed from what flows through the call, not recorded at its states.
             padding: where the samples of a packed batch end, in the order of ``sort``.
             unsorted: [B] where each sample of the caller's batch stands in the packed one, or None when they agree.
         """
@@ -78,11 +78,11 @@ class CallGradients:
     def total(self) -> dict[str, Tensor]:
         """State -> float64 norms [L, S, T, B] of dL/d(state), with all that flows back through later timesteps.
 
-        NaN where a sample has ended (:attr:`valid` tells it from a gradient that is NaN). ``"h"``, and ``"c"`` for an
-        LSTM; of a named output ``"h"`` [1, 1, T, B].
+        NaN after the end of a sample (:attr:`valid` distinguishes it from a gradient that is NaN). ``"h"``, and ``"c"``
+        for an LSTM; of a named output ``"h"`` [1, 1, T, B].
 
         Raises:
-            RuntimeError: no backward pass came through this call, or two of which only the sum would mean something.
+            RuntimeError: no backward pass has reached this call, or two have, and only their sum has a meaning.
         """
         return self._norms_of("total")
 
@@ -90,21 +90,21 @@ class CallGradients:
     def direct(self) -> dict[str, Tensor]:
         """As :attr:`total`, but only what arrives within the timestep: from loss, layer above or final state.
 
-        What a later call of the same module sends back to the final states is no part of it; NaN at the last step where
-        that cannot be told apart (:attr:`unknown_direct` says why). For c: what arrives at c_t through its own h_t's
+        What a later call of the same module sends back to the final states is not part of it; NaN at the last step if
+        the two cannot be separated (:attr:`unknown_direct` says why). For c: what arrives at c_t through its own h_t's
         direct part, and through a returned c_n. Of a named output ``{}``: what comes back through later timesteps
-        cannot be told apart there.
+        cannot be separated there.
         """
         return self._norms_of("direct")
 
     @property
     def vectors(self) -> dict[str, list[list[Tensor]]]:
-        """State -> ``[layer][direction]`` -> dL/d(state) itself [T, B, D], zero where a sample has ended.
+        """State -> ``[layer][direction]`` -> dL/d(state) itself [T, B, D], zero after the end of a sample.
 
         Of a named output D is all its other dimensions, flattened in their order.
 
         Raises:
-            RuntimeError: the probe was not asked for vectors, or as for :attr:`total`.
+            RuntimeError: the probe does not keep vectors (``vectors=True``), or as for :attr:`total`.
         """
         return self._vectors_of("total")
 
@@ -115,7 +115,7 @@ class CallGradients:
 
     @property
     def valid(self) -> Tensor:
-        """[T, B] whether a sample has this timestep: False behind its end in a packed batch."""
+        """[T, B] whether a sample has this timestep: False after its end in a packed batch."""
         if self._padding is not None:
             return self._in_batch_order(self._padding.valid_TB)
         norms_LSTB = next(iter(self.total.values()))
@@ -123,11 +123,11 @@ class CallGradients:
 
     @property
     def reached(self) -> bool:
-        """Whether a backward pass came through this call."""
+        """Whether a backward pass has reached this call."""
         return any(found is not None for found in self._layers)
 
     def add(self, layer: int, found: list[Gradients]) -> None:
-        """Take in what one backward pass brought to one layer; ignored outside the probe's block, and in a pause."""
+        """Add the gradients of one backward pass at one layer; ignored outside the probe's block and in a pause."""
         number = torch._C._current_graph_task_id()
         if self._listener.listening:
             if self._rebuilt and self._differentiated not in (None, number):
@@ -139,7 +139,7 @@ class CallGradients:
             self.passes.add(number)
 
     def watch_passes(self, results: Iterable[Tensor]) -> None:
-        """Notice every backward pass that comes to one of the call's results and will be differentiated again."""
+        """Notice every backward pass that reaches one of the call's results and will be differentiated again."""
         for node in {result.grad_fn for result in results}:
             if node is not None:
                 node.register_prehook(self._notice)
@@ -149,7 +149,7 @@ class CallGradients:
             self._differentiated = torch._C._current_graph_task_id()
 
     def carry(self, state: int, gradient: Tensor) -> None:
-        """Take in what a later call sends back, in this backward pass, to the final state of a number."""
+        """Add the gradient that a later call sends back, in this backward pass, to the final state of this number."""
         number = torch._C._current_graph_task_id()
         if self._carried[0] != number:
             self._carried = (number, [None, None, None])
@@ -157,12 +157,12 @@ class CallGradients:
         self._carried[1][state] = gradient if before is None else before + gradient
 
     def carried(self) -> Carried:
-        """What later calls have sent back in this backward pass, by state."""
+        """The gradients that later calls have sent back in this backward pass, by state."""
         number, found = self._carried
         return tuple(found) if number == torch._C._current_graph_task_id() else ()
 
     def close(self) -> None:
-        """Take the last norms and, unless vectors were asked for, let the gradients themselves go."""
+        """Compute the last norms and, unless vectors are kept, release the gradients themselves."""
         self._carried = (-1, [])
         if not self._listener.vectors:
             self._layers = [found and [_norms_only(gradients) for gradients in found] for found in self._layers]
@@ -179,7 +179,7 @@ class CallGradients:
         self._norms.clear()
 
     def _reached(self) -> list[list[Gradients]]:
-        """The gradients of every layer; zero above the highest that was reached, since the loss does not see those."""
+        """The gradients of every layer; zero above the highest layer reached, on which the loss does not depend."""
         if self.refusal is not None:
             raise RuntimeError(self.refusal)
         reached = [found for found in self._layers if found is not None]
@@ -203,7 +203,7 @@ class CallGradients:
         return self._norms[kind]
 
     def _known(self, kind: Kind, norms_LSTB: Tensor) -> Tensor:
-        """NaN at each sample's last steps where their direct part is not known."""
+        """NaN at each sample's last steps if their direct part is not known."""
         if kind == "total" or self.unknown_direct is None:
             return norms_LSTB
         return torch.where(self._last_steps(norms_LSTB.shape[1]), torch.nan, norms_LSTB)
@@ -216,7 +216,7 @@ class CallGradients:
         return torch.stack([ends_TB, starts_TB][:directions])
 
     def _mark(self, norms_TB: Tensor) -> Tensor:
-        """NaN where a sample has ended, and the samples in the caller's order."""
+        """NaN after the end of a sample; the samples in the caller's order."""
         if self._padding is not None:
             norms_TB = norms_TB.masked_fill(~self._padding.valid_TB, torch.nan)
         return self._in_batch_order(norms_TB)

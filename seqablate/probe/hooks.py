@@ -1,8 +1,8 @@
 """Seeing every call of a module, by ``module(x)`` or by ``module.forward(x)``, without leaving anything on the module.
 
-While a module is watched, the ``forward`` of the class that defines it is exchanged for one that looks the module up in
-a table and otherwise does what it always did. A copy of a watched module, a pickle or a state dict of it therefore
-holds nothing of the watch, and other modules of the class go their own way.
+While a module is watched, the ``forward`` of the class that defines it is replaced by one that looks the module up in
+a table and otherwise calls the original. A copy of a watched module, a pickle or a state dict of it therefore
+contains nothing of the watch, and other modules of the class are not affected.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _lock = threading.Lock()
 
 
 class Watch:
-    """Has a handler called instead of each module's ``forward``, until :meth:`end`.
+    """Calls a handler instead of each module's ``forward``, until :meth:`end`.
 
     Args:
         handlers: module -> ``handler(forward, args, kwargs)``, which returns what the call returns.
@@ -47,7 +47,7 @@ class Watch:
                     module.__dict__["forward"] = _Own(own, module)
 
     def end(self) -> None:
-        """Put everything back."""
+        """Restore everything."""
         with _lock:
             for module in self._modules:
                 _handlers.pop(module, None)
@@ -99,7 +99,7 @@ def _watched_forward(kind: type, own: Forward) -> Forward:
 
 
 class _Own:
-    """In the place of a ``forward`` that was set on the module itself. Copied or pickled, it is that one again."""
+    """Replaces a ``forward`` that was set on the module itself. Copied or pickled, it is the original again."""
 
     def __init__(self, forward: Forward, module: nn.Module) -> None:
         self.forward, self._module = forward, weakref.ref(module)

@@ -1,7 +1,8 @@
 """From one call of a module to its next: what flows back through a state that was handed on.
 
-The gradient at a returned h_n is what the loss sends there and what the next call sends back. The second part belongs
-to time, so the direct gradient is without it. It is measured where the next call takes the state in.
+The gradient at a returned h_n is the sum of what the loss sends there and what the next call sends back. The second
+part flows back through time, so the direct gradient does not include it. It is measured where the next call receives
+the state.
 """
 
 from __future__ import annotations
@@ -49,13 +50,13 @@ class Links:
     def returned(
         self, call: CallGradients, results: Sequence[Tensor], finals: Sequence[Tensor], to_kernel: ToKernel
     ) -> None:
-        """Note what a call has returned.
+        """Register what a call has returned.
 
         Args:
             call: its record.
             results: every tensor of the result that is part of a graph.
             finals: the final states among them, h first.
-            to_kernel: brings a gradient of a final state into the shape in which the call's record takes it.
+            to_kernel: reshapes a gradient of a final state as the call's record expects it.
         """
         self._calls.add(call)
         self._latest = weakref.ref(call)
@@ -67,7 +68,7 @@ class Links:
             self._finals[id(tensor)] = _Final(weakref.ref(tensor, forget), tensor._version, call, state, to_kernel)
 
     def taken_in(self, states: Any) -> Any:
-        """The states that a call was given, each as it was or as a tensor that tells what flows back through it."""
+        """The states given to a call, each unchanged or as a tensor that records what flows back through it."""
         if isinstance(states, Tensor):
             return self._taken_in(states)
         if isinstance(states, tuple | list):
@@ -88,7 +89,7 @@ class Links:
         return state
 
     def _behind(self, state: Tensor) -> list[CallGradients]:
-        """The calls of this module whose results a tensor was made from."""
+        """The calls of this module from whose results a tensor was computed."""
         found: list[CallGradients] = []
         seen, waiting = set(), [state.grad_fn]
         while waiting:
@@ -111,6 +112,6 @@ class Links:
 
 
 def _metadata(node: Any) -> dict[str, Any]:
-    """What Python code may keep with a node of the graph for as long as it lives."""
+    """A place where Python code may keep data with a node of the graph, as long as the node exists."""
     found: dict[str, Any] = node.metadata
     return found

@@ -61,10 +61,10 @@ def probe_every(
         model, states, vectors, outputs: as for :class:`~seqablate.probe.timestep.TimestepProbe`.
         every: number of steps from one probed step to the next.
         writer: where to log; None logs nothing, and ``.last`` is the probe of the last probed step.
-        step: the number of the first step, when training goes on.
+        step: the number of the first step, for training that continues.
 
     Raises:
-        ValueError: ``every`` is no whole number of 1 or more.
+        ValueError: ``every`` is not a whole number of at least 1.
 
     Example:
         >>> import torch

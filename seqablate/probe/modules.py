@@ -20,10 +20,10 @@ Grid = list[list[Tensor]]
 class ModuleGradients:
     """All recorded calls of one module that a backward pass has reached.
 
-    Calls that one backward pass came through follow each other, and are joined along time; those of an output whose
+    Calls reached by one backward pass are consecutive in time, and are joined along time; those of an output whose
     layout has a T, such as a block that is used as several layers, along the first axis, which then counts calls. Calls
     of different backward passes, such as micro-batches, are more samples, and are joined along the batch. What does not
-    fit is filled up, with NaN or with zero vectors; :attr:`valid` says where.
+    fit is padded, with NaN or with zero vectors; :attr:`valid` says where.
 
     Attributes:
         calls: one :class:`~seqablate.probe.gradients.CallGradients` per forward call, in order, reached or not.
@@ -128,7 +128,7 @@ def _by_pass(calls: Sequence[CallGradients]) -> list[list[CallGradients]]:
 
 
 def _join(parts: Sequence[Tensor], dim: int, fill: float = torch.nan) -> Tensor:
-    """Tensors one behind the other along one dimension, filled up along the others."""
+    """Tensors concatenated along one dimension and padded along the others."""
     if len(parts) == 1:
         return parts[0]
     sizes = [max(part.shape[d] for part in parts) for d in range(parts[0].dim())]

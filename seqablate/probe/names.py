@@ -19,7 +19,7 @@ class Names:
         self.modules = dict(model.named_modules())
 
     def first(self, name: str) -> str | None:
-        """The first name of the module that has this name too; None when there is no such module."""
+        """The first name of the module that has this name; None if there is no such module."""
         if name in self.modules:
             return name
         try:

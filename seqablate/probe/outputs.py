@@ -1,4 +1,4 @@
-"""The gradient of any module's output: what its dimensions mean, and a way to listen that changes nothing.
+"""The gradient of any module's output: what its dimensions mean, and how it is recorded without changing anything.
 
 Shapes: T time, B batch, D all the other dimensions of an output in one.
 """
@@ -50,7 +50,7 @@ class NamedOutput:
         """The tensor that counts in what the module returned: itself, or the first in a tuple or list.
 
         Raises:
-            TypeError: it is no floating-point tensor.
+            TypeError: it is not a floating-point tensor.
             ValueError: it has more or fewer dimensions than the layout.
         """
         found = output
@@ -86,7 +86,7 @@ def read_outputs(outputs: Mapping[str, str], names: Names, recurrences: Collecti
     Raises:
         TypeError: no mapping.
         KeyError: there is no such module.
-        ValueError: a recurrence, which is probed as such; a layout that means nothing; two layouts for one module.
+        ValueError: a recurrence, which is probed as such; an invalid layout; two layouts for one module.
     """
     if not isinstance(outputs, Mapping):
         raise TypeError(f'outputs must map names of modules to layouts, such as {{"fc": "BD"}}, not {outputs!r}')
@@ -110,12 +110,12 @@ def read_outputs(outputs: Mapping[str, str], names: Names, recurrences: Collecti
 
 
 def listen(tensor: Tensor, inputs: Any, receive: Receive) -> tuple[Tensor, RemovableHandle | None]:
-    """Have ``receive`` told the gradient of a tensor that a module made of ``inputs``, as the caller's hooks leave it.
+    """Call ``receive`` with the gradient of a tensor that a module computed from ``inputs``, after the caller's hooks.
 
     Returns:
-        The tensor to go on with, and the handle of a hook. It is the same tensor with the same hook for as long as that
-        will do. Autograd goes round a view that is later changed in place (the output of ``nn.Linear`` on more than two
-        dimensions is one), so a view of the module's own making is passed on as a tensor that is none.
+        The tensor to use from here on, and the handle of a hook. It is the same tensor if possible. Autograd bypasses
+        a view that is later changed in place (the output of ``nn.Linear`` on more than two dimensions is a view), so a
+        view that the module itself made is replaced by a tensor that is not a view.
 
     Raises:
         RuntimeError: in the backward pass, when a view of an input was modified in place after it had been used.
@@ -150,7 +150,7 @@ def replaced(output: Any, old: Tensor, new: Tensor) -> Any:
 
 
 class Output:
-    """The handler of a module whose output is named: listens at what it returns."""
+    """The handler of a module whose output is named: records the gradient of what it returns."""
 
     def __init__(self, named: NamedOutput, session: Session, keep: Callable[[RemovableHandle], None]) -> None:
         """``keep`` is given the handle of every hook that the block has to remove."""
@@ -181,12 +181,12 @@ def _order(layout: str) -> tuple[int, ...]:
 
 
 def _shared(base: Tensor, inputs: Any) -> bool:
-    """Whether others than the module hold what a view is of: it is a parameter, or the caller's."""
+    """Whether the base of a view is shared: it is a parameter, or belongs to the caller."""
     return base.is_leaf or any(base is x or base is x._base for x in tree_leaves(inputs) if isinstance(x, Tensor))
 
 
 class Heard(torch.autograd.Function):
-    """The same values in the same memory, with the same count of changes, but to autograd no view."""
+    """The same values in the same memory, with the same version counter, but not a view for autograd."""
 
     @staticmethod
     def forward(ctx: Any, receive: Receive, x: Tensor) -> Tensor:

@@ -55,7 +55,7 @@ class TorchRecurrence:
         cell: str,
         args: tuple[Any, ...],
     ) -> Any:
-        """Make a module's kernel call through the engine, recorded."""
+        """Make a module's kernel call through the engine and record it."""
         parsed = parse(cell, args)
         unsorted = None if packed is None else packed.unsorted_indices
         call = self.session.new_call(
@@ -76,7 +76,7 @@ class TorchRecurrence:
         return results if dtype is None else tuple(result.to(dtype) for result in results)
 
     def _link(self, call: CallGradients, packed: PackedSequence | None, result: Any) -> None:
-        """Note the results of the call: (output, h_n) or (output, (h_n, c_n))."""
+        """Register the results of the call: (output, h_n) or (output, (h_n, c_n))."""
         if not isinstance(result, tuple) or len(result) != 2:
             return
         output, finals = result
@@ -120,7 +120,7 @@ def with_state(
 
 
 def _to_kernel(packed: PackedSequence | None, gradient: Tensor) -> Tensor:
-    """A gradient of a returned h_n or c_n as one of the kernel's: with a batch, in the order of the packed one."""
+    """A gradient of a returned h_n or c_n as the kernel has it: with a batch dimension, in the packed batch's order."""
     if packed is not None and packed.sorted_indices is not None:
         return gradient.index_select(1, packed.sorted_indices)
     return gradient[:, None] if gradient.dim() == 2 else gradient
@@ -131,7 +131,7 @@ def _as_it_is(gradient: Tensor) -> Tensor:
 
 
 def _autocast_dtype(cell: str, call: KernelCall) -> torch.dtype | None:
-    """What autocast makes the kernel return, where it would run in other than its weights' precision."""
+    """The type that the kernel returns under autocast, if that is not the type of its weights."""
     device = call.x.device.type
     if not torch.is_autocast_enabled(device) or call.layers[0][0].w_ih.dtype != torch.float32:
         return None
@@ -139,12 +139,12 @@ def _autocast_dtype(cell: str, call: KernelCall) -> torch.dtype | None:
 
 
 def _in_float32(call: KernelCall) -> KernelCall:
-    """The layers of a call run one by one here, so between them autocast would meet two precisions in one kernel."""
+    """The layers of a call run one by one here, so autocast would mix two precisions in one kernel."""
     return replace(call, x=call.x.float(), hx=tuple(state.float() for state in call.hx))
 
 
 class _KernelMode(TorchFunctionMode):
-    """Sends recurrent kernel calls to ``receive(kernel, cell, args)`` and lets every other function through."""
+    """Sends recurrent kernel calls to ``receive(kernel, cell, args)`` and leaves every other function alone."""
 
     def __init__(self, receive: Callable[..., Any]) -> None:
         super().__init__()

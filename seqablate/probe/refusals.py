@@ -1,4 +1,4 @@
-"""What a probe cannot measure, said by name rather than measured wrongly."""
+"""What a probe cannot measure: it is rejected with its name, rather than measured wrongly."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ COLUMNS = ("module", "state", "layer", "direction", "call", "quantity", "timeste
 
 
 def text(model: str, records: Mapping[str, ModuleGradients]) -> str:
-    """A line for each curve: label, sparkline over its steps, and how it decays on the way back."""
+    """A line for each curve: label, sparkline over its steps, and its decay in words."""
     found = everything(records)
     calls = sum(len(record.calls) for record in records.values())
     head = f"TimestepProbe of {model}: {_count(len(records), 'module')}, {_count(calls, 'call')} recorded"

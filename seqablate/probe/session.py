@@ -22,7 +22,7 @@ class Session:
 
     Args:
         records: name of a probed module -> what was recorded of it.
-        cell_states: whether c is wanted.
+        cell_states: whether c is recorded.
         vectors: whether the gradients themselves are kept.
     """
 
@@ -39,7 +39,7 @@ class Session:
         return self.open and not self.paused
 
     def records_call(self, name: str) -> bool:
-        """Whether the call of a module that is under way is one to record: on this thread, with gradients.
+        """Whether the current call of a module is recorded: on this thread, with gradients enabled.
 
         Raises:
             RuntimeError: it is being transformed, captured or traced.
@@ -59,7 +59,7 @@ class Session:
         padding: Padding | None = None,
         unsorted: Tensor | None = None,
     ) -> CallGradients:
-        """A record for the call under way; of one that a backward pass makes again, nobody will see it."""
+        """A record for the current call; that of a call repeated in a backward pass is not kept."""
         call = CallGradients(name, layers, self, dtype=dtype, rebuilt=rebuilt, padding=padding, unsorted=unsorted)
         if not in_backward():
             self.records[name].calls.append(call)
@@ -83,5 +83,5 @@ class Session:
 
 
 def in_backward() -> bool:
-    """Whether a backward pass is under way: then a call of a module is gradient checkpointing's, made once more."""
+    """Whether a backward pass is running: then a call of a module is one that gradient checkpointing repeats."""
     return torch._C._current_graph_task_id() != -1

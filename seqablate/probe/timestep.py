@@ -1,4 +1,4 @@
-"""The gradient of every timestep of any recurrence, wherever in a model it sits, and of any other module's output."""
+"""The gradient of every timestep of any recurrence in a model, and of any other module's output."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ class TimestepProbe:
         return report.text(type(self._model).__name__, dict(self.items()))
 
     def to_frame(self) -> pd.DataFrame:
-        """Every norm in a row of its own; steps behind the end of a sample in a packed batch are left out.
+        """One row for each norm; timesteps after the end of a sample in a packed batch are left out.
 
         Columns: ``module``, ``state``, ``layer``, ``direction``, ``call`` (of an output whose module was called several
         times, else 0), ``quantity`` (``"total"`` or ``"direct"``), ``timestep``, ``sample`` and ``value``.

@@ -6,7 +6,7 @@ from typing import Protocol
 
 
 class Schedule(Protocol):
-    """Configs of this group are their own run-time objects: nothing has to be built."""
+    """A config of this group is its own run-time object, so it has no ``build``."""
 
     def factor(self, step: int, steps: int) -> float:
         """What ``lr`` is multiplied by at ``step`` (0-based) of ``steps``."""

@@ -1,9 +1,9 @@
 """Adding problem: a sequence of random numbers, two of them marked; at the end, combine the two.
 
-Four published variants, told apart by encoding, positions and target. One example each row, T = 6, ``arjovsky``::
+Four published variants, which differ in encoding, positions and target. One example of ``arjovsky``, T = 6::
 
-    value   .3  .9  .1  .6  .2  .5
-    marker   0   1   0   0   1   0      target .9 + .2 = 1.1
+    value   0.3  0.9  0.1  0.6  0.2  0.5
+    marker    0    1    0    0    1    0      target 0.9 + 0.2 = 1.1
 
 Sources: hs97 = Hochreiter & Schmidhuber 1997, task 4; pascanu = Pascanu et al. 2013, supplement; arjovsky = Arjovsky et
 al. 2016, section 5.2; tcn = Bai et al. 2018, section 5.2.
@@ -74,7 +74,7 @@ class AddingConfig:
             objective=Regression(tolerance),
             data=data,
             shuffle_labels=self.shuffle_labels,
-            # Hochreiter & Schmidhuber also want every recent sequence within the tolerance.
+            # Hochreiter & Schmidhuber also require every recent sequence to be within the tolerance.
             also_needed=lambda results: self.variant is not AddingVariant.hs97 or results["wrong"] == 0,
         )
 
@@ -96,7 +96,7 @@ def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
 
 
 def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
-    """Features (marker, value); length l from [T, 1.1 T), marks in [0, .1 l) and [.1 l, .5 l); target the mean."""
+    """Features (marker, value); length l from [T, 1.1 T), marks in [0, 0.1 l) and [0.1 l, 0.5 l); target the mean."""
     of_length, at_first, at_second, values = rng.spawn(4)
     stop = max(length + 1, int(1.1 * length))
     lengths = of_length.integers(length, stop, count)
@@ -108,7 +108,7 @@ def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
 
 
 def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
-    """Values U[-1, 1), markers -1 at both ends; target .5 + (X1 + X2) / 4.
+    """Values U[-1, 1), markers -1 at both ends; target 0.5 + (X1 + X2) / 4.
 
     One mark falls in the first 10 pairs, the other in the first T/2 - 1. If one of them falls on the very first pair,
     the value of that pair is 0.
@@ -166,8 +166,8 @@ PASCANU_METRICS = (
         chance=0.36,
         goal=0.01,
         lower_is_better=True,
-        unit="share with squared error above .04",
-        source="P(|mean of two U[0, 1) - .5| > .2); goal as in Pascanu et al. 2013",
+        unit="share with squared error above 0.04",
+        source="P(|mean of two U[0, 1) - 0.5| > 0.2); goal as in Pascanu et al. 2013",
     ),
     Metric(
         name="mse",
@@ -195,7 +195,7 @@ def hs97_metrics(length: int) -> tuple[Metric, ...]:
             goal=0.01,
             lower_is_better=True,
             unit="absolute error",
-            source="E|X1 + X2| / 4; goal (and no error of .04 or more) as in Hochreiter & Schmidhuber 1997",
+            source="E|X1 + X2| / 4; goal (and no error of 0.04 or more) as in Hochreiter & Schmidhuber 1997",
         ),
         Metric(
             name="mse",

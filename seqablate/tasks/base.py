@@ -27,7 +27,7 @@ class Metric:
     Args:
         name: key in the results.
         chance: what a predictor without memory of the input reaches (closed form, or a measured baseline).
-        goal: where the task counts as solved, if it has such a place.
+        goal: the value at which the task counts as solved; None if there is none.
         lower_is_better: direction.
         unit: for axes and tables.
         source: where chance and goal come from.
@@ -41,7 +41,7 @@ class Metric:
     source: str
 
     def met(self, value: float) -> bool:
-        """Whether ``value`` is beyond the goal; False where there is none."""
+        """Whether ``value`` is better than the goal; False if there is none."""
         if self.goal is None:
             return False
         return value < self.goal if self.lower_is_better else value > self.goal
@@ -56,7 +56,7 @@ class Batch:
         y: targets, [B] for a loss on the last step, [T, B] for a loss on every step, of a transduction [S, B] for its
             last S steps.
         lengths: [B] valid steps of each sample; None when all T are. Padding stands at the end and is zero.
-        reset: whether a carried state starts afresh before this batch (TaskTraits.carries_state).
+        reset: whether a carried state is reset before this batch (TaskTraits.carries_state).
     """
 
     x: Any
@@ -74,7 +74,7 @@ class Batch:
             tensor = torch.from_numpy(array)
             tensor = tensor.to(dtype if tensor.is_floating_point() else tensor.dtype)
             if device.type == "cuda":
-                tensor = tensor.pin_memory()  # or the copy would wait for all that the GPU has still to do
+                tensor = tensor.pin_memory()  # else the copy waits for all work queued on the GPU
             return tensor.to(device, non_blocking=True)
 
         return Batch(x=move(self.x), y=move(self.y), lengths=move(self.lengths), reset=self.reset)

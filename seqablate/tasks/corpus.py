@@ -18,7 +18,7 @@ from seqablate.tasks.lm_text import read_text
 
 UNK, EOS = "<unk>", "<eos>"
 SPLITS = ("train", "validation", "test")
-HELD_OUT = 20  # a validation or test part that the source lacks is one token in so many of its training text
+HELD_OUT = 20  # if the source has no validation or test part, each is this fraction (one in 20) of its training text
 
 # A word is a run of letters, digits and _ with the marks on them (accents, vowel signs) and the invisible characters in
 # it (joiners, soft hyphens, direction marks). It keeps an inner apostrophe (don't), and what does the same in Catalan

@@ -1,9 +1,9 @@
 """Digits: a scanned digit read pixel by pixel; after the last pixel, say which digit it is.
 
 The 1,797 images of 8 by 8 pixels that scikit-learn brings along (the test part of Alpaydin & Kaynak's optdigits, UCI
-1998), row by row, one grey value from 0 to 1 a timestep. The first of them begins, with its rows told apart by ``|``::
+1998), row by row, one grey value from 0 to 1 a timestep. The first image begins so (``|`` separates the rows)::
 
-    input   0 0 .31 .81 .56 .06 0 0 | 0 0 .81 .94 .62 .94 .31 0 | ...      class 0
+    input   0 0 0.31 0.81 0.56 0.06 0 0 | 0 0 0.81 0.94 0.62 0.94 0.31 0 | ...      class 0
 
 ``permuted`` reads the same pixels in another order, one and the same for every image and every run: what stands close
 together in the image lies far apart in time. Both as Le et al. 2015 did with MNIST.
@@ -143,7 +143,7 @@ class Digits(ByObjective):
         return {"loss": loss, **scores}
 
     def solved(self, results: dict[str, float]) -> bool:
-        """Never: there is no place where reading digits is done."""
+        """Never: the task has no goal."""
         return False
 
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
@@ -170,7 +170,7 @@ def split_by_class(y_N: np.ndarray) -> dict[str, np.ndarray]:
     """Which images are for training, evaluation and test: disjoint, and the same for every run.
 
     Evaluation and test hold 30 images of each class, in turns, so that the first k of them are balanced as well;
-    training has the other 1,197. All parts share their 13 writers: this measures new images, not new hands.
+    training has the other 1,197. All parts share their 13 writers: this measures new images, not new writers.
     """
     drawn_N = stream(0, "digits/split").permutation(len(y_N))
     by_class = [drawn_N[y_N[drawn_N] == digit] for digit in range(CLASSES)]

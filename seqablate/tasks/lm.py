@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification
 
 EVAL_STREAMS = 32  # read side by side in an evaluation: fixed, so that every run predicts the same tokens
-LEAST_STREAMS = 4  # so that a small evaluation, too, sees more than one place of the text
-EVAL_WINDOWS = 8  # at least so many windows a stream, if there are enough, so that the cold start weighs little
+LEAST_STREAMS = 4  # so that even a small evaluation covers more than one place of the text
+EVAL_WINDOWS = 8  # at least so many windows a stream, if there are enough: the start from a zero state weighs little
 SAMPLE_TOKENS = {Level.char: 200, Level.word: 40}
 
 
@@ -184,7 +184,7 @@ class LanguageModelling(ByObjective):
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
         """200 characters or 40 words drawn from the model, starting after a line break.
 
-        Where the vocabulary has no line break, the commonest token stands in for it. The first token is not returned.
+        If the vocabulary has no line break, the most frequent token is used instead. The first token is not returned.
         """
         token, state, drawn = self._first_token(), None, []
         for _ in range(SAMPLE_TOKENS[self.corpus.level]):
@@ -202,7 +202,7 @@ class LanguageModelling(ByObjective):
 
 
 def _baselines(corpus: Corpus, streams: Streams) -> dict[str, float]:
-    """What counting the training part reaches on exactly the tokens that a split predicts."""
+    """The losses of models that count the training part, on exactly the tokens that a split predicts."""
     train, size = corpus.ids["train"], len(corpus.vocabulary)
     context, target = streams.x_BN.ravel(), streams.y_BN.ravel()
     return {
@@ -224,7 +224,7 @@ def _metric(level: Level, unigram: float) -> Metric:
 
 
 def _unknown(corpus: Corpus) -> tuple[str, ...]:
-    """How much of a text its vocabulary lacks: predicting <unk> is easy, and says nothing of the text."""
+    """The share of a text that its vocabulary lacks: predicting <unk> is easy and says nothing about the text."""
     shares = [f"{100 * float((corpus.ids[split] == 0).mean()):.1f} % of {split}" for split in SPLITS]
     return (f"vocabulary of {len(corpus.vocabulary)}; {UNK} is {', '.join(shares)}",)
 

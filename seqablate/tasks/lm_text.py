@@ -28,7 +28,7 @@ from seqablate.errors import UsageError
 
 HUB_ID = re.compile(r"(?P<repo>[\w-][\w.-]*/[\w.-]+)(?::(?P<config>[\w.-]+))?")
 TEXT_SUFFIXES = {".txt", ".text", ".md", ".rst", ".csv", ".tsv", ".json", ".jsonl", ".parquet", ".gz", ".zip"}
-# Long enough for a slow handshake. Left to itself, the library would go on trying for more than 20 s.
+# Long enough for a slow handshake. On its own, the library tries for more than 20 s.
 PROBE_SECONDS = 1.5
 TABLES = {".jsonl": "json", ".json": "json", ".csv": "csv", ".parquet": "parquet"}
 ACCEPTED = "give a text file, a folder of .txt files, pydoc, or a dataset of the Hub as owner/name or owner/name:config"
@@ -42,12 +42,12 @@ def read_text(name: str, column: str = "text") -> dict[str, str]:
             version of Python), a text file (UTF-8), a table (.jsonl, .csv, .parquet), a folder, or a dataset of the
             Hugging Face Hub as ``owner/name`` or ``owner/name:config``. What exists locally goes first. Of a folder,
             the ``.txt`` files are read in the order of their paths, those of its subfolders included, each ended by a
-            line break; hidden files are passed over.
+            line break; hidden files are ignored.
         column: of a table or a dataset, the one that holds the text: a line for each of its rows.
 
     Raises:
         UsageError: there is no such text, or it cannot be read, is empty, or is not UTF-8; or it is on the Hub, and
-            neither a network nor a cached copy is at hand (found out within some 2 seconds).
+            neither a network nor a cached copy is available (this takes about 2 seconds to find out).
     """
     if name == "pydoc":
         return {"train": _read_pydoc()}
@@ -189,7 +189,7 @@ def _read_hub(name: str, column: str) -> dict[str, str]:
     match = HUB_ID.fullmatch(name)
     if not match or Path(name).suffix in TEXT_SUFFIXES:
         raise UsageError(f"task.corpus={name}: no such file or folder; {ACCEPTED}")
-    probe = _Probe()  # has its answer, as a rule, by the time datasets is imported
+    probe = _Probe()  # usually has its answer by the time datasets is imported
 
     import datasets
 
@@ -227,9 +227,9 @@ def _lines(name: str, rows: Any, column: str) -> str:
 
 
 class _Probe:
-    """Asks, beside whatever else is going on, whether the Hub (or the proxy on the way to it) accepts a connection.
+    """Asks in the background whether the Hub (or the proxy on the way to it) accepts a connection.
 
-    In a thread of its own, since looking up a name may hang where a connection would time out.
+    It has a thread of its own, because looking up a name may hang, whereas a connection times out.
     """
 
     def __init__(self) -> None:
@@ -262,7 +262,7 @@ class _Probe:
 
 @contextmanager
 def _cache_only(active: bool) -> Iterator[None]:
-    """Let ``datasets`` look into its cache and nowhere else (it would try the network again and again)."""
+    """Let ``datasets`` look into its cache only (otherwise it retries the network many times)."""
     from datasets import config
 
     before, config.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE or active

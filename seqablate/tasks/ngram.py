@@ -1,4 +1,4 @@
-"""Count-based baselines for next-token prediction: what no memory, or a memory of one token, achieves.
+"""Count-based baselines for next-token prediction: what can be reached without memory, or with a memory of one token.
 
 Shapes: N training tokens, M predicted tokens, V vocabulary. Counts are kept sparse, so V = 10,000 costs no V x V table.
 """

@@ -1,4 +1,4 @@
-"""Reverse: read a source of n symbols, then write it back to front: the smallest transduction.
+"""Reverse: read a source of n symbols, then write them in reverse order: the smallest transduction.
 
 Source, delimiter ``:`` and the targets so far stand in one sequence of 2 n steps (teacher forcing), so that a decoder
 is told each right answer before it gives the next. With n = 3::
@@ -65,7 +65,7 @@ class ReverseConfig:
             goal=None,
             lower_is_better=False,
             unit="share of sequences without a mistake",
-            source=f"{self.length} times one symbol of {self.symbols}; the same as by greedy decoding",
+            source=f"{self.length} times one symbol of {self.symbols}; teacher-forced and greedy decoding agree on it",
         )
         return SyntheticTask(
             spec=self.traits.sized(input_size=self.symbols + 1, output_size=self.symbols),

@@ -15,7 +15,7 @@ from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
 if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification, Regression
 
-EVAL_BATCH = 250  # sequences at once: small enough for the cache, large enough to be quick
+EVAL_BATCH = 250  # sequences at once: small enough for the cache, large enough to be fast
 
 Sampler = Callable[[np.random.Generator, int], Batch]
 
@@ -30,10 +30,10 @@ class SyntheticTask(ByObjective):
             else of its sample from a generator of its own (``rng.spawn``).
         objective: loss and scores.
         data: seeds and sizes of this run.
-        also_needed: what a solved task must show besides the headline metric's goal.
-        shuffle_labels: train on targets that belong to other sequences, drawn without a look at the input: a control,
-            from which nothing about the input can be learned. Evaluation and test keep theirs. (A language model's
-            targets are its next inputs: there, nothing could be shuffled but the text.)
+        also_needed: what must hold besides the headline metric's goal for the task to be solved.
+        shuffle_labels: train on the targets of other sequences, drawn independently of the input: a control, from which
+            nothing about the input can be learned. Evaluation and test keep theirs. (A language model's targets are
+            its next inputs: only the text itself could be shuffled.)
     """
 
     spec: TaskSpec
@@ -74,7 +74,7 @@ class SyntheticTask(ByObjective):
 def with_targets(batch: Batch, others: Batch, source_steps: int | None) -> Batch:
     """``batch`` with the targets of ``others``; a transduction's inputs after the source are targets and come along.
 
-    Targets shuffled within a batch would not do: one in B stays where it belongs, and that is enough to learn from.
+    Targets shuffled within a batch are not enough: one in B keeps its place, and that suffices to learn from.
     """
     x = batch.x if source_steps is None else np.concatenate([batch.x[:source_steps], others.x[source_steps:]])
     return replace(batch, x=x, y=others.y)
