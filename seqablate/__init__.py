@@ -1,9 +1,10 @@
 """seqablate: sequence-model ablations with the gradient norm of every timestep.
 
-    >>> import seqablate
-    >>> run = seqablate.train(["model=lstm", "steps=500"])      # doctest: +SKIP
-    >>> run = seqablate.load_run("outputs/...")                 # doctest: +SKIP
-    >>> from seqablate import TimestepProbe                     # doctest: +SKIP
+    import seqablate
+
+    run = seqablate.train(["model=lstm", "steps=500"])
+    run = seqablate.load_run("outputs/...")
+    from seqablate import TimestepProbe
 
 Names are imported when first used, so that ``import seqablate`` costs nothing and needs no torch.
 """

@@ -66,8 +66,9 @@ def train(overrides: list[str] | None = None, *, quiet: bool = True) -> Run:
         KeyboardInterrupt: after Ctrl-C, once the run has been saved.
 
     Example:
-        >>> run = train(["model=rnn", "steps=100"])      # doctest: +SKIP
-        >>> run.metrics["eval_mse"].dropna()             # doctest: +SKIP
+        >>> run = train(["model=rnn", "task.length=10", "steps=20", "eval.every=10"])
+        >>> len(run.metrics["eval_mse"].dropna())  # at steps 0, 10 and 20
+        3
     """
     from seqablate.assemble import read_overrides
 

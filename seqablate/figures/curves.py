@@ -42,7 +42,8 @@ def draw_log_curves(
 
     Example:
         >>> figure = draw_log_curves([Curve("fades", 0.5 ** np.arange(9.0))], title="", xlabel="lag k", ylabel="norm")
-        >>> save(figure, "fades.svg")  # doctest: +SKIP
+        >>> str(save(figure, "fades.svg"))
+        'fades.svg'
     """
     figure, axes = blank(width=8.0, height=4.8)
     least = least_drawn(floor)
