@@ -113,7 +113,7 @@ def _experiments(runs: Runs) -> Iterator[str]:
 def _results(printed: str) -> Iterator[str]:
     """The outcome of a run, its gradient and its time; of a sweep one line a run."""
     for line in map(str.strip, printed.splitlines()):
-        if re.match(r"solved|not solved|diverged|done after|gradient at|clipped|total time|\[", line):
+        if re.match(r"solved|not solved|diverged|done after|gradient at|clipped|\[", line):
             yield line
 
 

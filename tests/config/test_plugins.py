@@ -69,12 +69,13 @@ def test_the_documents_model_and_task_are_trained_probed_recorded_and_shown(site
 def test_the_documents_model_without_recurrences_is_recorded_where_it_says(site, tmp_path):
     done = seqablate(site, "train", "model=bag", "task.length=12", *FAST, "name=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    code = "import seqablate; s = seqablate.load_run('outputs/run').signals; print(s.groupby(['axis', 'layer']).size())"
+    counts = "s.groupby(['quantity', 'layer'], dropna=False, observed=True)['index'].nunique()"
+    code = f"import seqablate; s = seqablate.load_run('outputs/run').signals; print({counts})"
     table = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60
     ).stdout
-    assert re.search(r"timestep +0 ", table)
-    assert re.search(r"layer +0 ", table)
+    assert re.search(r"total +0 +12\n", table)  # the first layer at every timestep
+    assert re.search(r"layer +<NA> +2\n", table)  # and both layers
 
 
 def test_models_are_listed_and_what_could_not_be_loaded_is_named_where_it_is_missed(site, tmp_path):
