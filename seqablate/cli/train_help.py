@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from seqablate.config.catalogue import choices, run_keys, variant_keys
 from seqablate.config.codec import plain_value
 from seqablate.config.compose import compose_values
 from seqablate.config.explain import explain_run, explain_variant, summary
 from seqablate.config.flat import shown
-from seqablate.config.keys import choices, run_keys, variant_keys
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import plugin_of
 from seqablate.config.registry import GROUPS, variant_class, variants

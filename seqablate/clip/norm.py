@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from omegaconf import MISSING
-
 from seqablate.clip.base import ClipResult, global_norm, gradients
+from seqablate.config.checks import positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import positive
 
 if TYPE_CHECKING:
     import torch
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
 class NormClipConfig:
     """``max_norm`` > 0: the largest global L2 norm that passes unchanged."""
 
-    max_norm: float = MISSING
-
-    def __post_init__(self) -> None:
-        positive("clip.max_norm", self.max_norm)
+    max_norm: float = key(positive, "largest global gradient norm that passes unchanged")
 
     def build(self) -> NormClip:
         """The strategy."""

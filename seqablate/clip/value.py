@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from omegaconf import MISSING
-
 from seqablate.clip.base import ClipResult, global_norm, gradients, largest_entry
+from seqablate.config.checks import positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import positive
 
 if TYPE_CHECKING:
     import torch
@@ -24,10 +23,7 @@ if TYPE_CHECKING:
 class ValueClipConfig:
     """``clip_value`` > 0: the largest absolute value of an entry that passes unchanged."""
 
-    clip_value: float = MISSING
-
-    def __post_init__(self) -> None:
-        positive("clip.clip_value", self.clip_value)
+    clip_value: float = key(positive, "largest absolute value of a gradient entry that passes unchanged")
 
     def build(self) -> ValueClip:
         """The strategy."""

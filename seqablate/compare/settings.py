@@ -7,14 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqablate.config.flat import flat_config, shown
+from seqablate.config.flat import counts, flat_config, shown
 from seqablate.record.run import Run
 
-# How a run was watched and kept is no difference between runs; the seed has a column of its own.
-NEVER_SHOWN = {
-    *("name", "quiet", "output_dir", "seed", "device", "threads", "backend"),
-    *("probe.every", "eval.every", "eval.size", "checkpoint.every", "checkpoint.keep"),
-}
 NAME_ENOUGH = ("model", "task")  # "lstm" says what it is, "none" does not: clip=none
 
 
@@ -37,10 +32,11 @@ def differing_keys(runs: Sequence[Run]) -> list[str]:
     """Config keys whose values are not the same in all runs that have them, in the config's order.
 
     A key that only one variant has is no difference of its own (``model`` says it already) until two runs of that
-    variant differ in it: ``clip.max_norm`` beside ``clip=none``.
+    variant differ in it: ``clip.max_norm`` beside ``clip=none``. How a run was watched and kept is no difference, and
+    the seed has a column of its own (``compared`` of :func:`seqablate.config.keys.key`).
     """
     flats = [flat_config(run.config) for run in runs]
-    keys = dict.fromkeys(key for flat in flats for key in flat if key not in NEVER_SHOWN)
+    keys = dict.fromkeys(key for flat in flats for key in flat if counts(key, "compared"))
     return [key for key in keys if len({repr(flat[key]) for flat in flats if key in flat}) > 1]
 
 

@@ -15,6 +15,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqablate.config.keys import declaration
 from seqablate.config.registry import GROUPS, variant_class, variant_name
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
@@ -75,7 +76,7 @@ def digest(config: TrainConfig) -> str:
 
 def _drop_undigested(config: Any, plain: dict[str, Any]) -> None:
     for f in fields(config):
-        if not f.metadata.get("digest", True):
+        if not declaration(f).digest:
             del plain[f.name]
         elif is_dataclass(child := getattr(config, f.name)):
             _drop_undigested(child, plain[f.name])

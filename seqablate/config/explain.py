@@ -1,6 +1,6 @@
 """One line of explanation for every key: the comment that stands beside its value in ``configs/``.
 
-Another package's key is explained by its field: ``field(default=0.1, metadata={"help": "share of h that is kept"})``.
+A key that is declared with :func:`seqablate.config.keys.key` is explained there.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from seqablate.config.compose import CONFIG_NAME, config_folder
+from seqablate.config.keys import declaration
 from seqablate.config.registry import variant_class
 
 LINE = re.compile(r"(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*)(?:# *(?P<comment>.*))?$")
@@ -23,10 +24,11 @@ def explain_run() -> dict[str, str]:
 def explain_variant(group: str, name: str) -> dict[str, str]:
     """Of every key of a variant, by its whole name: ``model.hidden_size``."""
     cls = variant_class(group, name)
-    found = {f.name: str(f.metadata["help"]) for f in fields(cls) if "help" in f.metadata}
+    found: dict[str, str] = {}
     for file in (f"shared/{group}", getattr(cls, "shared_values", None), _shared(group, name), f"{group}/{name}"):
         if file:
             found |= _comments(config_folder() / f"{file}.yaml")
+    found |= {f.name: text for f in fields(cls) if (text := declaration(f).text)}
     return {f"{group}.{key}": text for key, text in found.items()}
 
 

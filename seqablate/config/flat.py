@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from functools import cache
 from typing import Any
+
+from seqablate.config.keys import keys_without
+from seqablate.config.schema import TrainConfig
 
 
 def flat_config(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -31,14 +34,26 @@ def differing_keys(found: dict[str, Any], recorded: dict[str, Any]) -> list[str]
         >>> differing_keys({"seed": 0, "optim": {"name": "adam", "lr": 0.5}}, {"seed": 0, "optim": {"name": "adam"}})
         ['optim.lr']
     """
-    from seqablate.config.schema import TrainConfig  # OmegaConf comes with it
-
-    free = {f.name for f in fields(TrainConfig) if not f.metadata.get("digest", True)}
     first, second = (
-        {key: repr(value) for key, value in flat_config(plain).items() if key.split(".")[0] not in free}
+        {key: repr(value) for key, value in flat_config(plain).items() if counts(key, "digest")}
         for plain in (found, recorded)
     )
     return [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
+
+
+def counts(key: str, flag: str) -> bool:
+    """Whether a key, and whatever holds it, has a flag of :class:`seqablate.config.keys.Key`.
+
+    Example:
+        >>> counts("eval.seed", "compared"), counts("eval.size", "compared"), counts("checkpoint.every", "compared")
+        (True, False, False)
+    """
+    return not any(key == name or key.startswith(f"{name}.") for name in _without(flag))
+
+
+@cache
+def _without(flag: str) -> tuple[str, ...]:
+    return tuple(keys_without(TrainConfig, flag))
 
 
 def shown(value: Any) -> str:

@@ -1,134 +1,103 @@
-"""Which keys there are, what each takes, and what is said of one that does not exist. Imports no torch.
+"""What a key says of itself: its checks, its description, and where it counts.
 
-A key is a field of :class:`TrainConfig` (``steps``), of one of its sections (``probe.every``), or of the variant that
-a group has chosen (``model.hidden_size``).
+    lr: float = key(positive, "learning rate")
+
+A key is a field of a dataclass: of :class:`seqablate.config.schema.TrainConfig`, of one of its sections, or of a
+variant. Its whole name (``optim.lr``) comes from the place where that dataclass stands in a run's config.
 """
 
 from __future__ import annotations
 
-import difflib
-import types
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from enum import Enum
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from collections.abc import Iterator
+from dataclasses import Field, dataclass, field, fields, is_dataclass
+from typing import Any, get_type_hints
 
-from seqablate.config.registry import GROUPS, registered, variant_class, variants
-from seqablate.config.schema import CheckpointConfig, EvalConfig, ProbeConfig, TrainConfig
-from seqablate.errors import UsageError, shorten
+from seqablate.config.checks import Check
 
-SECTIONS: dict[str, type] = {"probe": ProbeConfig, "eval": EvalConfig, "checkpoint": CheckpointConfig}
-NUMBERS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
+MISSING: Any = "???"  # to OmegaConf: a value that the YAML sets
+OFF = (False, 0, None, "none")
 
 
-def run_keys() -> dict[str, Any]:
-    """The type of every key that no group holds: ``steps``, ``probe.every``, ..."""
-    top = {key: hint for key, hint in _hints(TrainConfig) if key not in (*GROUPS, *SECTIONS)}
-    return top | {f"{section}.{key}": hint for section, cls in SECTIONS.items() for key, hint in _hints(cls)}
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What :func:`key` declares; a field without it is a key without checks and description."""
+
+    text: str = ""
+    checks: tuple[Check, ...] = ()
+    headline: bool = True
+    off: tuple[Any, ...] = OFF
+    compared: bool = True
+    digest: bool = True
 
 
-def variant_keys(group: str, name: str) -> dict[str, Any]:
-    """The type of every key of one variant: ``model.hidden_size``, ..."""
-    return {f"{group}.{key}": hint for key, hint in _hints(variant_class(group, name))}
+def key(
+    *declared: Check | str,
+    default: Any = MISSING,
+    headline: bool = True,
+    off: Any = OFF,
+    compared: bool = True,
+    digest: bool = True,
+) -> Any:
+    """The field of a key.
+
+    Args:
+        declared: checks (:mod:`seqablate.config.checks`), none of them asked of null; last, the description: one line
+            for ``--help``, which does not repeat name, value and choices.
+        default: its value, if no YAML sets it.
+        headline: whether the first line that a run prints may name it.
+        off: the value (or a tuple of them) that this line leaves out.
+        compared: whether two runs that differ in it are different arms of a comparison.
+        digest: whether it changes what is learned by more than rounding. If not, it is not compared either.
+
+    Raises:
+        TypeError: no description, or a check that cannot be called.
+    """
+    *checks, text = declared or ("",)
+    if not (isinstance(text, str) and text and all(map(callable, checks))):
+        raise TypeError("key(check, ..., description): checks come first, the description is the last argument")
+    values = off if isinstance(off, tuple) else (off,)
+    declaration = Key(text, tuple(checks), headline, values, compared and digest, digest)  # type: ignore[arg-type]
+    return field(default=default, metadata={"key": declaration})
 
 
-def keys_of(chosen: Mapping[str, str]) -> dict[str, Any]:
-    """The type of every key of a run whose groups have chosen these variants."""
-    found = run_keys()
-    for group, name in chosen.items():
-        found |= variant_keys(group, name)
+def declaration(of: Field[Any]) -> Key:
+    """What a field says of itself."""
+    found: Key = of.metadata.get("key", Key())
     return found
 
 
-def _hints(cls: type) -> Iterator[tuple[str, Any]]:
-    hints = get_type_hints(cls)
-    return ((f.name, hints[f.name]) for f in fields(cls))
+def hints(cls: type) -> dict[str, Any]:
+    """The type of every field of a dataclass, by its name."""
+    found = get_type_hints(cls)
+    return {f.name: found[f.name] for f in fields(cls)}
 
 
-def choices(hint: Any) -> list[str]:
-    """The values that a key of this type can take, where they can be listed."""
-    if hint is bool:
-        return ["true", "false"]
-    kinds = [kind for kind in (hint, *get_args(hint)) if isinstance(kind, type) and issubclass(kind, Enum)]
-    return [member.name for member in kinds[0]] if kinds else []
+def keys_without(cls: type, flag: str, prefix: str = "") -> Iterator[str]:
+    """Whole names of the fields of a dataclass, and of dataclasses inside of it, for which a flag is false."""
+    types = hints(cls)
+    for f in fields(cls):
+        if not getattr(declaration(f), flag):
+            yield prefix + f.name
+        elif is_dataclass(types[f.name]):
+            yield from keys_without(types[f.name], flag, f"{prefix}{f.name}.")
 
 
-def takes(hint: Any) -> str:
-    """What a key of this type takes, in words."""
-    options, optional = _options(hint)
-    kind = options[0] if options else hint
-    if get_origin(kind) in (list, tuple):
-        words = f"a list such as [{'0.9,0.99' if float in get_args(kind) else '64,32'}]"
-    else:
-        words = NUMBERS.get(kind) or (f"one of {', '.join(choices(kind))}" if choices(kind) else "a value")
-    return f"{words}, or null" if optional else words
+def check_config(config: Any, prefix: str = "") -> None:
+    """Check every key of a dataclass, those of dataclasses inside of it first, and then keys together.
 
+    What takes several keys to see stands in a method ``check_keys(self)``, which may also set a key that follows from
+    others. That of every class of a family is called, a base's first: none has to call another's.
 
-def fits(value: Any, hint: Any) -> bool:
-    """Whether a value from the command line can be taken as it is; a type that is not known here takes anything."""
-    options, optional = _options(hint)
-    if value is None:
-        return optional or hint is Any
-    return any(_fits_one(value, option) for option in options)
-
-
-def _options(hint: Any) -> tuple[list[Any], bool]:
-    """The types of a union without ``None``, and whether it had one."""
-    parts = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    return [part for part in parts if part is not types.NoneType], types.NoneType in parts
-
-
-def _fits_one(value: Any, kind: Any) -> bool:
-    if get_origin(kind) in (list, tuple):
-        inner = next((part for part in get_args(kind) if part is not Ellipsis), Any)
-        return isinstance(value, list) and all(fits(entry, inner) for entry in value)
-    if kind is bool:
-        return isinstance(value, bool)
-    if kind in (int, float):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return False
-        return isinstance(value, int) if kind is int else isinstance(value, float) or abs(value) < 10**300
-    if kind is str:
-        return isinstance(value, str | int | float) and not isinstance(value, bool)
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return value in kind.__members__
-    return True
-
-
-def refuse_unknown(key: str, chosen: Mapping[str, str]) -> None:
-    """Say that there is no such key (UsageError), and which one may have been meant.
-
-    Args:
-        key: as written.
-        chosen: the variant of each group.
+    Raises:
+        UsageError: the first value that cannot be taken.
     """
-    group = key.partition(".")[0]
-    owners = sorted(n for g, n in registered() if g == group and key in variant_keys(g, n))
-    if owners:
-        raise UsageError(f"{group}={chosen[group]} has no key {key}: it belongs to {group}={' or '.join(owners)}")
-    known = [*GROUPS, *SECTIONS, *run_keys(), *(k for g, n in registered() for k in variant_keys(g, n))]
-    here = [
-        name for name in dict.fromkeys(known) if name.partition(".")[0] not in GROUPS or name in _chosen_keys(chosen)
-    ]
-    close = [name for name in here if name.rpartition(".")[2] == key]  # its group was left out
-    close = close or difflib.get_close_matches(key, here, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(close)}?" if close else "see seqablate train --help for the keys"
-    raise UsageError(f"unknown key {shorten(key) or repr(key)}: {hint}")
-
-
-def _chosen_keys(chosen: Mapping[str, str]) -> set[str]:
-    return {*GROUPS, *(key for group, name in chosen.items() for key in variant_keys(group, name))}
-
-
-def refuse_choice(group: str, given: str, broken: tuple[str, ...] = ()) -> None:
-    """Say that a group has no such variant (UsageError), and which there are.
-
-    Args:
-        group: such as ``model``.
-        given: what was asked for, as written.
-        broken: what is known of packages that could not be loaded.
-    """
-    close = difflib.get_close_matches(given, variants(group), n=1)
-    hint = f"did you mean {group}={close[0]}? " if close else ""
-    more = "".join(f"; {complaint}" for complaint in broken)
-    raise UsageError(f"{group}={shorten(given)}: {hint}choose from {', '.join(variants(group))}{more}")
+    for f in fields(config):
+        value = getattr(config, f.name)
+        if is_dataclass(value):
+            check_config(value, f"{prefix}{f.name}.")
+        elif value is not None:
+            for check in declaration(f).checks:
+                check(prefix + f.name, value)
+    for cls in reversed(type(config).__mro__):
+        if "check_keys" in vars(cls):
+            vars(cls)["check_keys"](config)

@@ -1,21 +1,20 @@
-"""The typed config of a run. Values stand in ``configs/``; here are types, and checks that no single key can see.
+"""The typed config of a run. Values stand in ``configs/``; here are types, checks and descriptions.
 
 ``Any`` stands where a variant is chosen (``model=lstm``): its own dataclass is the schema there.
 """
 
 from __future__ import annotations
 
-import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from omegaconf import MISSING
-
+from seqablate.config import checks
+from seqablate.config.checks import fraction, positive
+from seqablate.config.keys import check_config, key
 from seqablate.errors import UsageError, shorten
 
-LARGEST = 2**63 - 1  # of a 64-bit integer
 LARGEST_SEED = 10**100
 
 
@@ -35,74 +34,88 @@ class Backend(Enum):
     loop = "loop"
 
 
+def _device(key: str, device: str) -> None:
+    kind, _, index = device.partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError(f"{key}={device}: must be auto, cpu, cuda or cuda:N")
+
+
+def _folder_name(key: str, name: str) -> None:
+    bad = not name.strip() or name[0] in ".-" or any(c in "/\\" for c in name) or not name.isprintable()
+    if bad or len(name) > 100 or len(os.fsencode(name)) > 255:
+        raise UsageError(
+            f"{key}={shorten(repr(name))}: must be a plain folder name of 1 to 100 characters, "
+            "without '/' or '\\', not beginning with '.' or '-'"
+        )
+
+
+def _folder(key: str, path: str) -> None:
+    if not path.strip():
+        raise UsageError(f"{key} is empty: name a folder, or leave it out")
+    if "\\" in path or not path.isprintable():
+        raise UsageError(f"{key}={shorten(path)}: has a backslash or a control character; separate folders with '/'")
+    if len(os.fsencode(path)) > 3500 or any(len(os.fsencode(part)) > 255 for part in path.split("/")):
+        raise UsageError(f"{key}={shorten(path)}: is too long for a path; choose a shorter one")
+
+
 @dataclass(kw_only=True, slots=True)
 class ProbeConfig:
-    """How often the gradient of every timestep is measured; 0 switches it off."""
+    """When gradients are measured."""
 
-    every: int = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("probe.every", self.every, 0)
+    every: int = key(
+        checks.at_least(0),
+        "steps between two measurements of the gradient norm of every timestep; 0: never",
+        compared=False,
+    )
 
 
 @dataclass(kw_only=True, slots=True)
 class EvalConfig:
-    """When and on how many sequences a run is evaluated, and the seed that fixes them for all runs."""
+    """When and on how many sequences a run is evaluated."""
 
-    every: int = MISSING
-    size: int = MISSING
-    seed: int = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("eval.every", self.every, 1)
-        at_least("eval.size", self.size, 1)
-        at_least("eval.seed", self.seed, 0, LARGEST_SEED)
+    every: int = key(checks.at_least(1), "steps between two evaluations", compared=False)
+    size: int = key(checks.at_least(1), "sequences of an evaluation", compared=False)
+    seed: int = key(checks.at_least(0, LARGEST_SEED), "of the evaluation data, which are the same for every run")
 
 
 @dataclass(kw_only=True, slots=True)
 class CheckpointConfig:
-    """How often the whole state is saved (0: at the end or an interruption only), and how many are kept (0: all)."""
+    """When the whole state of a run is saved."""
 
-    every: int = MISSING
-    keep: int = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("checkpoint.every", self.every, 0)
-        at_least("checkpoint.keep", self.keep, 0)
+    every: int = key(checks.at_least(0), "steps between two checkpoints; 0: only at the end or when interrupted")
+    keep: int = key(checks.at_least(0), "newest checkpoints that are kept; 0: all")
 
 
 @dataclass(kw_only=True, slots=True)
 class TrainConfig:
-    """Everything that determines a run. Fields whose metadata say ``digest: False`` do not change what is learned."""
+    """Everything that determines a run."""
 
-    model: Any = MISSING
-    task: Any = MISSING
-    clip: Any = MISSING
-    optim: Any = MISSING
-    schedule: Any = MISSING
-    probe: ProbeConfig = MISSING
-    eval: EvalConfig = MISSING
-    checkpoint: CheckpointConfig = field(default=MISSING, metadata={"digest": False})
-    seed: int = MISSING
-    steps: int = MISSING
-    batch_size: int = MISSING
-    device: str = field(default=MISSING, metadata={"digest": False})
-    threads: int = field(default=MISSING, metadata={"digest": False})
-    backend: Backend = field(default=MISSING, metadata={"digest": False})
-    dtype: DType = MISSING
-    stop_when_solved: bool = MISSING
-    name: str | None = field(default=MISSING, metadata={"digest": False})
-    output_dir: str = field(default=MISSING, metadata={"digest": False})
-    quiet: bool = field(default=MISSING, metadata={"digest": False})
+    model: Any = key("what is trained")
+    task: Any = key("what it is trained on")
+    clip: Any = key("what is done to the gradient before a step")
+    optim: Any = key("how the gradient becomes a step")
+    schedule: Any = key("how the learning rate changes over the steps", headline=False)
+    probe: ProbeConfig = key("when gradients are measured")
+    eval: EvalConfig = key("when and on what a run is evaluated")
+    checkpoint: CheckpointConfig = key("when the state of a run is saved", digest=False)
+    seed: int = key(checks.at_least(0, LARGEST_SEED), "of initial weights, training data and dropout", compared=False)
+    steps: int = key(checks.at_least(1), "training steps")
+    batch_size: int = key(checks.at_least(1), "sequences of a training step")
+    device: str = key(_device, "auto, cpu, cuda or cuda:N", digest=False)
+    threads: int = key(checks.at_least(1), "CPU threads of one run", digest=False)
+    backend: Backend = key("implementation of the recurrences; auto: the fastest one", digest=False)
+    dtype: DType = key("of parameters, data and gradients")
+    stop_when_solved: bool = key("true: stop once the goal of the task is reached")
+    name: str | None = key(
+        _folder_name, "folder name inside output_dir; null: date, task, model, clip and seed", digest=False
+    )
+    output_dir: str = key(_folder, "folder in which run folders are made", digest=False)
+    quiet: bool = key("true: print nothing", digest=False)
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0, LARGEST_SEED)
-        at_least("steps", self.steps, 1)
-        at_least("batch_size", self.batch_size, 1)
-        at_least("threads", self.threads, 1)
-        _check_device(self.device)
-        _check_name(self.name)
-        _check_folder(self.output_dir)
+        check_config(self)
+
+    def check_keys(self) -> None:
         if self.backend in (Backend.compiled, Backend.torch) and not self.model.fused:
             raise UsageError(
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
@@ -110,67 +123,12 @@ class TrainConfig:
         self.model.check(self.task.traits)
 
 
-def at_least(key: str, value: float, minimum: float, maximum: float = LARGEST) -> None:
-    """Refuse ``value`` below ``minimum`` or above ``maximum``, NaN and infinity.
-
-    Raises:
-        UsageError: naming the key, the value and the bound.
-    """
-    if not value >= minimum:
-        raise UsageError(f"{key}={shorten(value)}: must be at least {minimum}")
-    if value > maximum:
-        raise UsageError(f"{key}={shorten(value)}: is too large; must be at most {maximum:.0e}")
+def at_least(key: str, value: float, minimum: float, maximum: float = checks.LARGEST) -> None:
+    checks.at_least(minimum, maximum)(key, value)
 
 
 def at_most(key: str, value: int, maximum: int) -> None:
-    """Refuse ``value`` above ``maximum`` (UsageError)."""
-    if value > maximum:
-        raise UsageError(f"{key}={shorten(value)}: must be at most {maximum:,}")
+    checks.at_most(maximum)(key, value)
 
 
-def positive(key: str, value: float) -> None:
-    """Refuse zero, negative and non-finite values (UsageError)."""
-    if not math.isfinite(value) or value <= 0:
-        raise UsageError(f"{key}={value}: must be a positive finite number")
-
-
-def fraction(key: str, value: float) -> None:
-    """Refuse what is not in [0, 1) (UsageError)."""
-    if not 0 <= value < 1:
-        raise UsageError(f"{key}={value}: must be at least 0 and below 1")
-
-
-def check_betas(betas: tuple[float, float]) -> None:
-    """Refuse anything but two values in [0, 1) for Adam's ``betas`` (UsageError)."""
-    if len(betas) != 2:
-        raise UsageError(f"optim.betas={list(betas)}: must be two numbers, such as [0.9,0.999]")
-    for beta in betas:
-        fraction("optim.betas", beta)
-
-
-def _check_device(device: str) -> None:
-    kind, _, index = device.partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
-        raise UsageError(f"device={device}: must be auto, cpu, cuda or cuda:N")
-
-
-def _check_name(name: str | None) -> None:
-    if name is None:
-        return
-    bad = not name.strip() or name[0] in ".-" or any(c in "/\\" for c in name) or not name.isprintable()
-    if bad or len(name) > 100 or len(os.fsencode(name)) > 255:
-        raise UsageError(
-            f"name={shorten(repr(name))}: must be a plain folder name of 1 to 100 characters, "
-            "without '/' or '\\', not beginning with '.' or '-'"
-        )
-
-
-def _check_folder(path: str) -> None:
-    if not path.strip():
-        raise UsageError("output_dir is empty: name a folder, or leave it out")
-    if "\\" in path or not path.isprintable():
-        raise UsageError(
-            f"output_dir={shorten(path)}: has a backslash or a control character; separate folders with '/'"
-        )
-    if len(os.fsencode(path)) > 3500 or any(len(os.fsencode(part)) > 255 for part in path.split("/")):
-        raise UsageError(f"output_dir={shorten(path)}: is too long for a path; choose a shorter one")
+__all__ = ["fraction", "positive"]

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from seqablate.config.schema import DType, TrainConfig, at_most
+from seqablate.config.checks import at_most
+from seqablate.config.schema import DType, TrainConfig
 from seqablate.errors import UsageError, shorten
 
 # Bounds on what one machine does in a second, on the optimistic side.
@@ -55,7 +56,7 @@ class ModelSize:
 
 def refuse_too_large(config: TrainConfig) -> None:
     """Refuse what needs more memory than this machine has, or never ends (UsageError names the key)."""
-    at_most("threads", config.threads, os.cpu_count() or 1)
+    at_most(os.cpu_count() or 1)("threads", config.threads)
     size: ModelSize = config.model.size(config.task.traits)
     limit, needed = memory(), needed_memory(config, size)
     if needed > limit:

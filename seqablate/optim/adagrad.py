@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least, positive
 
 if TYPE_CHECKING:
     import torch
@@ -20,14 +19,9 @@ if TYPE_CHECKING:
 class AdagradConfig:
     """The arguments of ``torch.optim.Adagrad`` of the same names."""
 
-    lr: float = MISSING
-    eps: float = MISSING
-    weight_decay: float = MISSING
-
-    def __post_init__(self) -> None:
-        positive("optim.lr", self.lr)
-        positive("optim.eps", self.eps)
-        at_least("optim.weight_decay", self.weight_decay, 0)
+    lr: float = key(positive, "learning rate")
+    eps: float = key(positive, "added to the denominator", headline=False)
+    weight_decay: float = key(at_least(0), "L2 penalty")
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``."""

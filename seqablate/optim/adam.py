@@ -6,13 +6,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, fraction, positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least, check_betas, positive
+from seqablate.errors import UsageError
 
 if TYPE_CHECKING:
     import torch
+
+
+def _betas(key: str, betas: tuple[float, float]) -> None:
+    if len(betas) != 2:
+        raise UsageError(f"{key}={list(betas)}: must be two numbers, such as [0.9,0.999]")
+    for beta in betas:
+        fraction(key, beta)
 
 
 @variant("optim", "adam")
@@ -22,16 +29,12 @@ class AdamConfig:
 
     torch_name: ClassVar[str] = "Adam"
 
-    lr: float = MISSING
-    betas: tuple[float, float] = MISSING
-    eps: float = MISSING
-    weight_decay: float = MISSING
-
-    def __post_init__(self) -> None:
-        positive("optim.lr", self.lr)
-        check_betas(self.betas)
-        positive("optim.eps", self.eps)
-        at_least("optim.weight_decay", self.weight_decay, 0)
+    lr: float = key(positive, "learning rate")
+    betas: tuple[float, float] = key(
+        _betas, "decay of the running means of the gradient and of its square", headline=False
+    )
+    eps: float = key(positive, "added to the denominator", headline=False)
+    weight_decay: float = key(at_least(0), "L2 penalty")
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.optim.adam import AdamConfig
 
@@ -15,3 +17,5 @@ class AdamWConfig(AdamConfig):
     """The arguments of ``torch.optim.AdamW``, which are Adam's; ``weight_decay`` acts on the weights themselves."""
 
     torch_name: ClassVar[str] = "AdamW"
+
+    weight_decay: float = key(at_least(0), "decoupled weight decay")

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, fraction, positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least, fraction, positive
 from seqablate.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,15 +20,12 @@ if TYPE_CHECKING:
 class MomentumConfig:
     """The arguments of ``torch.optim.SGD`` of the same names."""
 
-    lr: float = MISSING
-    momentum: float = MISSING
-    nesterov: bool = MISSING
-    weight_decay: float = MISSING
+    lr: float = key(positive, "learning rate")
+    momentum: float = key(fraction, "share of the last update that is kept")
+    nesterov: bool = key("true: Nesterov momentum")
+    weight_decay: float = key(at_least(0), "L2 penalty")
 
-    def __post_init__(self) -> None:
-        positive("optim.lr", self.lr)
-        fraction("optim.momentum", self.momentum)
-        at_least("optim.weight_decay", self.weight_decay, 0)
+    def check_keys(self) -> None:
         if self.nesterov and self.momentum == 0:
             raise UsageError("optim.nesterov=true needs optim.momentum above 0")
 

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, fraction, positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least, fraction, positive
 
 if TYPE_CHECKING:
     import torch
@@ -20,18 +19,11 @@ if TYPE_CHECKING:
 class RMSpropConfig:
     """The arguments of ``torch.optim.RMSprop`` of the same names."""
 
-    lr: float = MISSING
-    alpha: float = MISSING
-    eps: float = MISSING
-    momentum: float = MISSING
-    weight_decay: float = MISSING
-
-    def __post_init__(self) -> None:
-        positive("optim.lr", self.lr)
-        fraction("optim.alpha", self.alpha)
-        positive("optim.eps", self.eps)
-        fraction("optim.momentum", self.momentum)
-        at_least("optim.weight_decay", self.weight_decay, 0)
+    lr: float = key(positive, "learning rate")
+    alpha: float = key(fraction, "decay of the running mean of the squared gradient")
+    eps: float = key(positive, "added to the denominator", headline=False)
+    momentum: float = key(fraction, "share of the last update that is kept")
+    weight_decay: float = key(at_least(0), "L2 penalty")
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``."""

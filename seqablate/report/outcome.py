@@ -3,38 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from shlex import quote
 from typing import Any
 
 from seqablate.config.codec import to_plain
+from seqablate.config.keys import declaration
+from seqablate.config.registry import GROUPS
+from seqablate.config.schema import TrainConfig
 from seqablate.signals.words import decay_words
 from seqablate.text import apart, duration, number, percent
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
 MOST_SENTENCES = 4
-# What says nothing in a run's first line: keys, and values (of any other key false, 0 and none).
-NOT_SHOWN = ("betas", "eps", "transform_bias", "match_params")
-OFF: dict[str, tuple[Any, ...]] = dict.fromkeys(("num_layers", "dilation", "gain"), (1,))
 
 
 def headline(parts: Parts) -> str:
     """What is being trained, with the settings that matter, in one line."""
     plain = to_plain(parts.config)
     pieces = []
-    for group in ("model", "task", "clip", "optim"):
-        values = dict(plain[group])
-        name = values.pop("name")
-        shown = [
-            f"{k}={v}"
-            for k, v in values.items()
-            if k not in NOT_SHOWN and v not in OFF.get(k, (False, 0, None, "none"))
-        ]
-        name = f"clip={name}" if group == "clip" else name
-        pieces.append(f"{name} ({', '.join(shown)})" if shown else name)
+    for group in (f.name for f in fields(TrainConfig) if f.name in GROUPS and declaration(f).headline):
+        shown = ", ".join(_telling_keys(getattr(parts.config, group), plain[group]))
+        name = f"clip={plain[group]['name']}" if group == "clip" else plain[group]["name"]
+        pieces.append(f"{name} ({shown})" if shown else name)
     pieces += [f"seed={parts.config.seed}", f"{parts.parameter_count:,} parameters", f"{parts.device}, {parts.backend}"]
     return " · ".join(pieces)
+
+
+def _telling_keys(variant: Any, plain: dict[str, Any]) -> Iterator[str]:
+    """``key=value`` of each key of a variant that says something of a run, by its own declaration."""
+    for f in fields(variant):
+        value, says = plain[f.name], declaration(f)
+        if says.headline and value not in says.off:
+            yield f"{f.name}={value}"
 
 
 def scale_lines(parts: Parts) -> Iterator[str]:

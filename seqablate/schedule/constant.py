@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.schedule.base import warmup
 
 
@@ -16,10 +15,7 @@ from seqablate.schedule.base import warmup
 class ConstantConfig:
     """``warmup_steps`` of linear warm-up, then a factor of 1."""
 
-    warmup_steps: int = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("schedule.warmup_steps", self.warmup_steps, 0)
+    warmup_steps: int = key(at_least(0), "steps over which lr rises from 0")
 
     def factor(self, step: int, steps: int) -> float:
         """See :class:`seqablate.schedule.base.Schedule`."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.errors import UsageError
 from seqablate.schedule.base import warmup
+
+
+def _share(key: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise UsageError(f"{key}={value}: must be from 0 to 1")
 
 
 @variant("schedule", "cosine")
@@ -18,13 +22,8 @@ from seqablate.schedule.base import warmup
 class CosineConfig:
     """``warmup_steps`` of linear warm-up, then the cosine over the steps that remain."""
 
-    warmup_steps: int = MISSING
-    final_factor: float = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("schedule.warmup_steps", self.warmup_steps, 0)
-        if not 0 <= self.final_factor <= 1:
-            raise UsageError(f"schedule.final_factor={self.final_factor}: must be from 0 to 1")
+    warmup_steps: int = key(at_least(0), "steps over which lr rises from 0")
+    final_factor: float = key(_share, "lr at the end, as a share of lr")
 
     def factor(self, step: int, steps: int) -> float:
         """See :class:`seqablate.schedule.base.Schedule`."""

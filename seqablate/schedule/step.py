@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least, positive
 from seqablate.schedule.base import warmup
 
 
@@ -16,14 +15,9 @@ from seqablate.schedule.base import warmup
 class StepConfig:
     """``warmup_steps`` of linear warm-up (they count), ``step_size`` and ``gamma``."""
 
-    warmup_steps: int = MISSING
-    step_size: int = MISSING
-    gamma: float = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("schedule.warmup_steps", self.warmup_steps, 0)
-        at_least("schedule.step_size", self.step_size, 1)
-        positive("schedule.gamma", self.gamma)
+    warmup_steps: int = key(at_least(0), "steps over which lr rises from 0")
+    step_size: int = key(at_least(1), "steps between two cuts")
+    gamma: float = key(positive, "factor of a cut")
 
     def factor(self, step: int, steps: int) -> float:
         """See :class:`seqablate.schedule.base.Schedule`."""

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from omegaconf import MISSING
 
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskTraits
 from seqablate.tasks.base import Batch, Metric, RunData
 from seqablate.tasks.synthetic import SyntheticTask
@@ -36,18 +36,15 @@ class AddingVariant(Enum):
 @variant("task", "adding")
 @dataclass(kw_only=True, slots=True)
 class AddingConfig:
-    """``length`` T (hs97 and pascanu draw each sequence's length from [T, 1.1 T]) and the ``variant``.
+    """Adding problem: two marked numbers to be combined at the end."""
 
-    ``shuffle_labels`` as in SyntheticTask.
-    """
+    length: int = key("timesteps T of a sequence; hs97 and pascanu draw each from T to 1.1 T")
+    variant: AddingVariant = key("whose version of the task")
+    shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
-    length: int = MISSING
-    variant: AddingVariant = MISSING
-    shuffle_labels: bool = MISSING
-
-    def __post_init__(self) -> None:
+    def check_keys(self) -> None:
         # hs97 marks one of the first 10 and another of the first T/2 - 1; the others need room for two positions.
-        at_least("task.length", self.length, 22 if self.variant is AddingVariant.hs97 else 10)
+        at_least(22 if self.variant is AddingVariant.hs97 else 10)("task.length", self.length)
 
     @property
     def traits(self) -> TaskTraits:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from omegaconf import MISSING
 
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskTraits
 from seqablate.tasks.base import Batch, Metric, RunData
 from seqablate.tasks.synthetic import SyntheticTask, one_hot
@@ -37,14 +37,11 @@ class CopyVariant(Enum):
 @variant("task", "copy")
 @dataclass(kw_only=True, slots=True)
 class CopyConfig:
-    """``length`` T of the wait (the whole sequence has T + 20 steps); ``shuffle_labels`` as in SyntheticTask."""
+    """Copying memory: 10 symbols to be repeated after a long blank."""
 
-    length: int = MISSING
-    variant: CopyVariant = MISSING
-    shuffle_labels: bool = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("task.length", self.length, 1)
+    length: int = key(at_least(1), "blanks to wait; a sequence has length + 20 timesteps")
+    variant: CopyVariant = key("whose version of the task")
+    shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
     @property
     def traits(self) -> TaskTraits:

@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import MISSING
 
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
@@ -48,16 +48,14 @@ class DigitsOrder(Enum):
 @variant("task", "digits")
 @dataclass(kw_only=True, slots=True)
 class DigitsConfig:
-    """How the images are read, and whether they are labelled truly.
+    """Digits: scikit-learn's 8x8 scans, one pixel a timestep, to be told apart at the end.
 
-    Args:
-        order: ``rows`` or ``permuted``.
-        shuffle_labels: the labels of the training images are shuffled among them, once: they can only be
-            memorised (Zhang et al. 2017). Evaluation and test keep theirs.
+    With ``shuffle_labels`` the labels of the training images are shuffled among them, once (Zhang et al. 2017).
+    Evaluation and test keep theirs.
     """
 
-    order: DigitsOrder = MISSING
-    shuffle_labels: bool = MISSING
+    order: DigitsOrder = key("of the pixels; permuted: one fixed random order")
+    shuffle_labels: bool = key("true: train on shuffled labels, which can only be memorised (a control)")
 
     @property
     def traits(self) -> TaskTraits:

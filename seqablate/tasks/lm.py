@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from omegaconf import MISSING
 
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
@@ -45,25 +45,18 @@ SAMPLE_TOKENS = {Level.char: 200, Level.word: 40}
 @variant("task", "lm")
 @dataclass(kw_only=True, slots=True)
 class LmConfig:
-    """Which text, and how it is cut.
+    """Language modelling: predict the next character or word of a text.
 
-    Args:
-        corpus: ``pydoc``, a file, a folder, or a dataset of the Hub (:func:`seqablate.tasks.lm_text.read_text`).
-        column: of a table (.jsonl, .csv, .parquet, a dataset of the Hub), the one that holds the text.
-        level: ``char`` or ``word``.
-        bptt: steps T through which the gradient flows back.
-        vocab_size: most entries of a word vocabulary.
+    :func:`seqablate.tasks.lm_text.read_text` says what ``corpus`` may be.
     """
 
-    corpus: str = MISSING
-    column: str = MISSING
-    level: Level = MISSING
-    bptt: int = MISSING
-    vocab_size: int = MISSING
+    corpus: str = key("pydoc, a text file or table, a folder of .txt files, or owner/name[:config] on the Hub")
+    column: str = key("column of a table (.jsonl, .csv, .parquet, a dataset of the Hub) that holds the text")
+    level: Level = key("what a token is")
+    bptt: int = key(at_least(1), "timesteps through which the gradient flows back")
+    vocab_size: int = key(at_least(2), "most words of the vocabulary; the rest is <unk>")
 
-    def __post_init__(self) -> None:
-        at_least("task.bptt", self.bptt, 1)
-        at_least("task.vocab_size", self.vocab_size, 2)
+    def check_keys(self) -> None:
         path = Path(os.path.expanduser(self.corpus))
         if self.corpus.strip() and self.corpus != "pydoc" and os.path.exists(path):
             self.corpus = str(path.resolve())  # resuming works from any folder

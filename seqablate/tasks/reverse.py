@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from omegaconf import MISSING
 
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskTraits
 from seqablate.tasks.base import Batch, Metric, RunData
 from seqablate.tasks.synthetic import SyntheticTask
@@ -27,15 +27,11 @@ from seqablate.tasks.synthetic import SyntheticTask
 @variant("task", "reverse")
 @dataclass(kw_only=True, slots=True)
 class ReverseConfig:
-    """``length`` n of the source, how many different ``symbols``, ``shuffle_labels`` (see SyntheticTask)."""
+    """Reverse: read a source of symbols, then write it back to front (transduction with teacher forcing)."""
 
-    length: int = MISSING
-    symbols: int = MISSING
-    shuffle_labels: bool = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("task.length", self.length, 1)
-        at_least("task.symbols", self.symbols, 2, 1_000_000)
+    length: int = key(at_least(1), "symbols of the source; a sequence has twice as many timesteps")
+    symbols: int = key(at_least(2, 1_000_000), "how many different ones")
+    shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
     @property
     def traits(self) -> TaskTraits:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from omegaconf import MISSING
 
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.config.schema import at_least
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
 from seqablate.tasks.base import Batch, Metric, RunData
@@ -40,23 +40,20 @@ POSITIONS = {
 SPECIALS, DISTRACTORS = 2, 4  # symbols 0, 1 are special, 2..5 distract; hs97 adds 6 = E (start) and 7 = B (end)
 
 
+def _two_or_three(key: str, value: int) -> None:
+    if value not in (2, 3):
+        raise UsageError(f"{key}={value}: must be 2 or 3")
+
+
 @variant("task", "temporal_order")
 @dataclass(kw_only=True, slots=True)
 class TemporalOrderConfig:
-    """``length`` T (hs97: each sequence's from [T, 1.1 T]), ``variant``, and how many ``symbols`` to order.
+    """Temporal order: in which order did two (or three) symbols appear?"""
 
-    ``shuffle_labels`` as in SyntheticTask.
-    """
-
-    length: int = MISSING
-    variant: TemporalOrderVariant = MISSING
-    symbols: int = MISSING
-    shuffle_labels: bool = MISSING
-
-    def __post_init__(self) -> None:
-        if self.symbols not in (2, 3):
-            raise UsageError(f"task.symbols={self.symbols}: must be 2 or 3")
-        at_least("task.length", self.length, 10)
+    length: int = key(at_least(10), "timesteps T of a sequence; hs97 draws each from T to 1.1 T")
+    variant: TemporalOrderVariant = key("whose version of the task")
+    symbols: int = key(_two_or_three, "how many relevant symbols: 2 or 3")
+    shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
     @property
     def traits(self) -> TaskTraits:

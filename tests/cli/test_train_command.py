@@ -14,8 +14,8 @@ import pytest
 
 from seqablate.cli.completion import candidates
 from seqablate.cli.train_help import help_text
+from seqablate.config.catalogue import keys_of
 from seqablate.config.compose import default_choices
-from seqablate.config.keys import keys_of
 from seqablate.config.registry import GROUPS, registered, variants
 
 SMALL = [

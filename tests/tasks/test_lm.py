@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from seqablate.assemble import read_overrides
 from seqablate.errors import UsageError
 from seqablate.tasks.base import RunData
 from seqablate.tasks.corpus import Level
@@ -218,9 +219,6 @@ def test_the_length_named_when_a_text_is_too_short_is_enough_and_within_5_percen
 
 
 def test_config_refuses_windows_and_vocabularies_that_cannot_be(text):
-    for key, value in (("bptt", 0), ("vocab_size", 1)):
-        values = {"corpus": str(text), "column": "text", "level": Level.char, "bptt": 5, "vocab_size": 10} | {
-            key: value
-        }
-        with pytest.raises(UsageError, match=f"task.{key}={value}"):
-            LmConfig(**values)
+    for word in ("task.bptt=0", "task.vocab_size=1"):
+        with pytest.raises(UsageError, match=word):
+            read_overrides(["task=lm", f"task.corpus={text}", word])
