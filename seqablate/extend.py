@@ -13,8 +13,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seqablate.config.checks import at_least, at_most, finite, fraction, positive
+    from seqablate.config.keys import key
     from seqablate.config.registry import variant
-    from seqablate.config.schema import at_least
     from seqablate.config.task_spec import TaskSpec, TaskTraits
     from seqablate.engine.cells import Cell
     from seqablate.engine.recurrence import Recurrence
@@ -28,7 +29,12 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "variant": "config.registry",
-    "at_least": "config.schema",
+    "at_least": "config.checks",
+    "at_most": "config.checks",
+    "finite": "config.checks",
+    "fraction": "config.checks",
+    "positive": "config.checks",
+    "key": "config.keys",
     "TaskSpec": "config.task_spec",
     "TaskTraits": "config.task_spec",
     "UsageError": "errors",
@@ -47,7 +53,8 @@ _HOMES = {
 }
 __all__ = [
     "Batch", "Cell", "Classification", "Metric", "ModelConfig", "Place", "ProbePoint", "Recurrence", "RecurrentConfig",
-    "Regression", "RunData", "SyntheticTask", "TaskSpec", "TaskTraits", "UsageError", "at_least", "variant",
+    "Regression", "RunData", "SyntheticTask", "TaskSpec", "TaskTraits", "UsageError", "at_least", "at_most", "finite",
+    "fraction", "key", "positive", "variant",
 ]  # fmt: skip
 
 

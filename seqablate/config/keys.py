@@ -83,7 +83,7 @@ def keys_without(cls: type, flag: str, prefix: str = "") -> Iterator[str]:
 
 
 def check_config(config: Any, prefix: str = "") -> None:
-    """Check every key of a dataclass, those of dataclasses inside of it first, and then keys together.
+    """Check every key of a dataclass, and of the dataclasses (or dicts of them) inside of it; then keys together.
 
     What takes several keys to see stands in a method ``check_keys(self)``, which may also set a key that follows from
     others. That of every class of a family is called, a base's first: none has to call another's.
@@ -92,12 +92,15 @@ def check_config(config: Any, prefix: str = "") -> None:
         UsageError: the first value that cannot be taken.
     """
     for f in fields(config):
-        value = getattr(config, f.name)
+        value, name = getattr(config, f.name), prefix + f.name
         if is_dataclass(value):
-            check_config(value, f"{prefix}{f.name}.")
+            check_config(value, f"{name}.")
+        elif isinstance(value, dict):
+            for part in value:
+                check_config(value[part], f"{name}.{part}.")
         elif value is not None:
             for check in declaration(f).checks:
-                check(prefix + f.name, value)
+                check(name, value)
     for cls in reversed(type(config).__mro__):
         if "check_keys" in vars(cls):
             vars(cls)["check_keys"](config)

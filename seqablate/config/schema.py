@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from seqablate.config import checks
-from seqablate.config.checks import fraction, positive
+from seqablate.config.checks import at_least
 from seqablate.config.keys import check_config, key
 from seqablate.errors import UsageError, shorten
 
@@ -63,7 +62,7 @@ class ProbeConfig:
     """When gradients are measured."""
 
     every: int = key(
-        checks.at_least(0),
+        at_least(0),
         "steps between two measurements of the gradient norm of every timestep; 0: never",
         compared=False,
     )
@@ -73,17 +72,17 @@ class ProbeConfig:
 class EvalConfig:
     """When and on how many sequences a run is evaluated."""
 
-    every: int = key(checks.at_least(1), "steps between two evaluations", compared=False)
-    size: int = key(checks.at_least(1), "sequences of an evaluation", compared=False)
-    seed: int = key(checks.at_least(0, LARGEST_SEED), "of the evaluation data, which are the same for every run")
+    every: int = key(at_least(1), "steps between two evaluations", compared=False)
+    size: int = key(at_least(1), "sequences of an evaluation", compared=False)
+    seed: int = key(at_least(0, LARGEST_SEED), "of the evaluation data, which are the same for every run")
 
 
 @dataclass(kw_only=True, slots=True)
 class CheckpointConfig:
     """When the whole state of a run is saved."""
 
-    every: int = key(checks.at_least(0), "steps between two checkpoints; 0: only at the end or when interrupted")
-    keep: int = key(checks.at_least(0), "newest checkpoints that are kept; 0: all")
+    every: int = key(at_least(0), "steps between two checkpoints; 0: only at the end or when interrupted")
+    keep: int = key(at_least(0), "newest checkpoints that are kept; 0: all")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -98,11 +97,11 @@ class TrainConfig:
     probe: ProbeConfig = key("when gradients are measured")
     eval: EvalConfig = key("when and on what a run is evaluated")
     checkpoint: CheckpointConfig = key("when the state of a run is saved", digest=False)
-    seed: int = key(checks.at_least(0, LARGEST_SEED), "of initial weights, training data and dropout", compared=False)
-    steps: int = key(checks.at_least(1), "training steps")
-    batch_size: int = key(checks.at_least(1), "sequences of a training step")
+    seed: int = key(at_least(0, LARGEST_SEED), "of initial weights, training data and dropout", compared=False)
+    steps: int = key(at_least(1), "training steps")
+    batch_size: int = key(at_least(1), "sequences of a training step")
     device: str = key(_device, "auto, cpu, cuda or cuda:N", digest=False)
-    threads: int = key(checks.at_least(1), "CPU threads of one run", digest=False)
+    threads: int = key(at_least(1), "CPU threads of one run", digest=False)
     backend: Backend = key("implementation of the recurrences; auto: the fastest one", digest=False)
     dtype: DType = key("of parameters, data and gradients")
     stop_when_solved: bool = key("true: stop once the goal of the task is reached")
@@ -121,14 +120,3 @@ class TrainConfig:
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
             )
         self.model.check(self.task.traits)
-
-
-def at_least(key: str, value: float, minimum: float, maximum: float = checks.LARGEST) -> None:
-    checks.at_least(minimum, maximum)(key, value)
-
-
-def at_most(key: str, value: int, maximum: int) -> None:
-    checks.at_most(maximum)(key, value)
-
-
-__all__ = ["fraction", "positive"]

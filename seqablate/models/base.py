@@ -6,11 +6,12 @@ Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
 
-from seqablate.config.schema import at_least
+from seqablate.config.checks import at_least
+from seqablate.config.keys import key
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
@@ -49,9 +50,6 @@ class ProbePoint:
 class ModelConfig:
     """Abstract: what the config of every model answers. Keys are the fields that a subclass adds.
 
-    Args:
-        match_params: N: take the hidden size with which the model has about N parameters.
-
     Attributes:
         reference: paper, for ``seqablate models``.
         states: what is recorded of it, for ``seqablate models``.
@@ -62,16 +60,15 @@ class ModelConfig:
     states: ClassVar[str] = "h"
     restrictions: ClassVar[str] = ""
 
-    match_params: int | None = field(
+    match_params: int | None = key(
+        at_least(1),
+        "N: the hidden_size that gives about N parameters; null: hidden_size as it is",
         default=None,
-        metadata={"help": "N: the hidden_size that gives about N parameters; null: hidden_size as it is"},
+        headline=False,
     )
 
-    def __post_init__(self) -> None:
-        if self.match_params is None:
-            return
-        at_least("model.match_params", self.match_params, 1)
-        if "hidden_size" not in {f.name for f in fields(self)}:
+    def check_keys(self) -> None:
+        if self.match_params is not None and "hidden_size" not in {f.name for f in fields(self)}:
             raise UsageError("model.match_params: this model has no hidden_size that could be chosen to match")
 
     @property

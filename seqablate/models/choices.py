@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from enum import Enum
 
-from seqablate.config.schema import positive
 from seqablate.errors import UsageError
 
 MOST_LAYERS = 10_000  # a stack of so many takes minutes to build
@@ -58,15 +56,8 @@ class DeepInit(Enum):
     gaussian = "gaussian"  # N(0, gain^2 / fan_in)
 
 
-def finite(key: str, value: float) -> None:
-    """Refuse NaN and infinity (UsageError)."""
-    if not math.isfinite(value):
-        raise UsageError(f"{key}={value}: must be a finite number")
-
-
 def check_gain(init: Init | DeepInit, gain: float) -> None:
-    """Refuse a gain that is no positive finite number, or that ``init`` has no use for (UsageError)."""
-    positive("model.gain", gain)
+    """Refuse a gain that ``init`` has no use for (UsageError)."""
     if gain != 1 and init.value not in ("orthogonal", "gaussian"):
         raise UsageError(
             f"model.gain={gain} scales model.init=orthogonal and model.init=gaussian; "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 import omegaconf
 import pytest
@@ -36,6 +36,7 @@ class Derived(Base):
 @dataclass(kw_only=True, slots=True)
 class Run:
     part: Derived
+    several: dict[str, Base] = field(default_factory=dict)
     plain: float = -1.0  # a field without a declaration
 
     def check_keys(self) -> None:
@@ -61,6 +62,11 @@ def test_every_check_of_a_family_is_made_under_the_whole_name_of_its_key_each_ke
     with pytest.raises(UsageError) as caught:
         check_config(Run(part=Derived(**values), plain=1.0))
     assert str(caught.value) == line
+
+
+def test_variants_that_are_chosen_together_are_checked_under_their_names():
+    with pytest.raises(UsageError, match=r"^several.wide.width=11: "):
+        check_config(Run(part=Derived(), several={"narrow": Base(width=1), "wide": Base(width=11)}))
 
 
 def test_what_passes_stays_as_it_is_but_for_keys_that_follow_from_others():

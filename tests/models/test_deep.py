@@ -41,7 +41,8 @@ def defaults(model: str) -> TrainConfig:
 
 def configure(model: str, skip: str = "none", depth: int = 2, **changes):
     sizes = {"hidden_size": D, DEPTH[model]: depth, "nonlinearity": Nonlinearity.tanh}
-    return replace(defaults(model).model, **(sizes | {"skip": Skip(skip)} | changes))
+    config = defaults(model)
+    return replace(config, model=replace(config.model, **(sizes | {"skip": Skip(skip)} | changes))).model
 
 
 def build(model: str, skip: str = "none", depth: int = 2, seed: int = 0, **changes):

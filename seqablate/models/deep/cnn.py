@@ -9,42 +9,35 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, at_most
+from seqablate.config.keys import key
 from seqablate.config.registry import variant, variant_name
-from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.models.choices import MOST_LAYERS
+from seqablate.models.choices import MOST_LAYERS, DeepInit
 from seqablate.models.deep.config import DeepConfig, check_whole_sequence
 
 if TYPE_CHECKING:
     from seqablate.models.deep.model import CNN
 
 
+def _odd(key: str, value: int) -> None:
+    if value % 2 == 0:
+        raise UsageError(f"{key}={value}: must be odd, to have a pixel in its middle")
+
+
 @variant("model", "cnn")
 @dataclass(kw_only=True, slots=True)
 class CNNConfig(DeepConfig):
-    """Two-dimensional convolutions.
-
-    Args:
-        depth: number of hidden layers.
-        kernel_size: height and width of a kernel: odd, so that there is a pixel in its middle.
-    """
+    """Convolutional network, for tasks on images."""
 
     reference: ClassVar[str] = "LeCun et al. 1989; Lin, Chen & Yan 2014"
     restrictions: ClassVar[str] = "needs a task on images (digits)"
 
-    depth: int = MISSING
-    kernel_size: int = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("model.depth", self.depth, 1)
-        at_most("model.depth", self.depth, MOST_LAYERS)
-        at_least("model.kernel_size", self.kernel_size, 1)
-        if self.kernel_size % 2 == 0:
-            raise UsageError(f"model.kernel_size={self.kernel_size}: must be odd, to have a pixel in its middle")
-        DeepConfig.__post_init__(self)
+    hidden_size: int = key(at_least(1), "channels of each hidden layer")
+    init: DeepInit = key("initial weights; with torch this model learns little for long")
+    depth: int = key(at_least(1), at_most(MOST_LAYERS), "hidden layers")
+    kernel_size: int = key(at_least(1), _odd, "height and width of a kernel, odd")
 
     @property
     def widths(self) -> list[int]:

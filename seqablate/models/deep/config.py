@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
-from seqablate.config.schema import at_least, fraction
+from seqablate.config.checks import at_least, finite, fraction, positive
+from seqablate.config.keys import key
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import ModelConfig, shape_of
-from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip, finite
+from seqablate.models.choices import DeepInit, Nonlinearity, Norm, Skip, check_gain, check_skip
 
 if TYPE_CHECKING:
     from seqablate.models.deep.stack import DeepShape
@@ -24,39 +23,31 @@ if TYPE_CHECKING:
 class DeepConfig(ModelConfig):
     """Abstract: hidden layers ``y = f(norm(W x + b))``, with skips over depth; each model adds what W is.
 
-    Args:
-        hidden_size: of every hidden layer: units, or channels.
-        nonlinearity: f.
-        norm: ``layer``: of what the nonlinearity reads (Ba et al. 2016, eq. 4), over units or channels only: each
-            timestep and each pixel on its own.
-        dropout: of each hidden layer's output (Srivastava et al. 2014).
-        init: of hidden layers (:class:`seqablate.models.choices.DeepInit`).
-        gain: of ``init=orthogonal`` and ``init=gaussian``.
-        skip: over depth (:mod:`seqablate.models.skip`).
-        transform_bias: where the biases of highway gates start (Srivastava et al. 2015: negative, to carry at first).
+    f is ``nonlinearity``. ``norm=layer`` (Ba et al. 2016, eq. 4) is over units or channels only, each timestep and each
+    pixel on its own. Sources: ``dropout`` Srivastava et al. 2014; ``transform_bias`` Srivastava et al. 2015, negative,
+    so that a layer carries its input on at first; ``init`` :class:`seqablate.models.choices.DeepInit`; ``skip``
+    :mod:`seqablate.models.skip`.
     """
 
     depth_key: ClassVar[str] = "model.depth"
     width_key: ClassVar[str] = "model.hidden_size"
 
-    hidden_size: int = MISSING
-    nonlinearity: Nonlinearity = MISSING
-    norm: Norm = MISSING
-    dropout: float = MISSING
-    init: DeepInit = MISSING
-    gain: float = MISSING
-    skip: Skip = MISSING
-    transform_bias: float = MISSING
+    hidden_size: int = key(at_least(1), "units, or channels, of each hidden layer")
+    nonlinearity: Nonlinearity = key("of the hidden layers")
+    norm: Norm = key("LayerNorm of what the nonlinearity reads (Ba et al. 2016); cell: not for this model")
+    dropout: float = key(fraction, "share of each hidden layer's outputs set to 0")
+    init: DeepInit = key("initial weights; he is made for relu without skips")
+    gain: float = key(positive, "factor on the initial weights; for init=orthogonal and gaussian", off=1)
+    skip: Skip = key("connections over depth")
+    transform_bias: float = key(
+        finite, "initial bias of highway gates; -3: a layer carries 0.95 of its input on", headline=False
+    )
 
-    def __post_init__(self) -> None:
-        ModelConfig.__post_init__(self)
-        at_least("model.hidden_size", self.hidden_size, 1)
-        fraction("model.dropout", self.dropout)
+    def check_keys(self) -> None:
         if self.norm is Norm.cell:
             raise UsageError("model.norm=cell needs a recurrent model: use model.norm=layer")
-        finite("model.transform_bias", self.transform_bias)
         if self.norm is Norm.layer:
-            at_least("model.norm=layer: model.hidden_size", self.hidden_size, 2)
+            at_least(2)("model.norm=layer: model.hidden_size", self.hidden_size)
         check_gain(self.init, self.gain)
         check_skip(self.skip, self.widths, self.depth_key, self.width_key)
 

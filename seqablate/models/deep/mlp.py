@@ -9,10 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, at_most
+from seqablate.config.keys import key
 from seqablate.config.registry import variant, variant_name
-from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.choices import MOST_LAYERS
@@ -22,35 +21,32 @@ if TYPE_CHECKING:
     from seqablate.models.deep.model import MLP
 
 
+def _widths(key: str, widths: list[int]) -> None:
+    if not widths:
+        raise UsageError(f"{key}=[]: needs at least one width, such as [64,32]")
+    if min(widths) < 1:
+        raise UsageError(f"{key}={list(widths)}: every width must be at least 1")
+
+
 @variant("model", "mlp")
 @dataclass(kw_only=True, slots=True)
 class MLPConfig(DeepConfig):
-    """Fully connected hidden layers.
-
-    Args:
-        depth: number of hidden layers, all of them ``hidden_size`` wide.
-        hidden_sizes: their widths one by one, in place of ``depth`` and ``hidden_size``.
-    """
+    """Multilayer perceptron on the whole sequence at once: depth without time."""
 
     reference: ClassVar[str] = "Rumelhart, Hinton & Williams 1986"
     restrictions: ClassVar[str] = "sequences of one length, real input, a loss on the last step only"
     width_key: ClassVar[str] = "model.hidden_sizes"
 
-    depth: int = MISSING
-    hidden_sizes: list[int] | None = MISSING
+    depth: int = key(at_least(1), at_most(MOST_LAYERS), "hidden layers")
+    hidden_sizes: list[int] | None = key(
+        _widths, "width of each hidden layer, such as [256,128,64]; null: depth layers of hidden_size"
+    )
 
-    def __post_init__(self) -> None:
-        at_least("model.depth", self.depth, 1)
-        at_most("model.depth", self.depth, MOST_LAYERS)
-        if self.hidden_sizes == []:
-            raise UsageError("model.hidden_sizes=[]: needs at least one width, such as [64,32]")
-        if self.hidden_sizes and min(self.hidden_sizes) < 1:
-            raise UsageError(f"model.hidden_sizes={list(self.hidden_sizes)}: every width must be at least 1")
+    def check_keys(self) -> None:
         if self.hidden_sizes and self.match_params is not None:
             raise UsageError("model.match_params chooses model.hidden_size: leave model.hidden_sizes out")
         if self.hidden_sizes:
             self.depth = len(self.hidden_sizes)  # so that the record says what was built
-        DeepConfig.__post_init__(self)
 
     @property
     def widths(self) -> list[int]:

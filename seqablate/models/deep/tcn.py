@@ -15,10 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, at_most
+from seqablate.config.keys import key
 from seqablate.config.registry import variant, variant_name
-from seqablate.config.schema import at_least, at_most
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.models.base import one_window
 from seqablate.models.choices import MOST_LAYERS, check_reach
@@ -31,28 +30,15 @@ if TYPE_CHECKING:
 @variant("model", "tcn")
 @dataclass(kw_only=True, slots=True)
 class TCNConfig(DeepConfig):
-    """Causal convolutions over time.
-
-    Args:
-        num_layers: L.
-        kernel_size: K.
-        dilation: base of the dilation, which is ``dilation**l`` in layer l; 1: none.
-    """
+    """Temporal convolutional network: causal, dilated convolutions."""
 
     reference: ClassVar[str] = "Bai, Kolter & Koltun 2018"
     restrictions: ClassVar[str] = "sees its receptive field only; for lm, the window"
     depth_key: ClassVar[str] = "model.num_layers"
 
-    num_layers: int = MISSING
-    kernel_size: int = MISSING
-    dilation: int = MISSING
-
-    def __post_init__(self) -> None:
-        at_least("model.num_layers", self.num_layers, 1)
-        at_most("model.num_layers", self.num_layers, MOST_LAYERS)
-        at_least("model.kernel_size", self.kernel_size, 2)
-        at_least("model.dilation", self.dilation, 1)
-        DeepConfig.__post_init__(self)
+    num_layers: int = key(at_least(1), at_most(MOST_LAYERS), "convolutions, one above the other", off=1)
+    kernel_size: int = key(at_least(2), "timesteps K that a convolution reads")
+    dilation: int = key(at_least(1), "d: layer l reads every (d^l)-th timestep; 1: every one", off=1)
 
     @property
     def widths(self) -> list[int]:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, at_most, finite, fraction, positive
+from seqablate.config.keys import key
 from seqablate.config.registry import variant_name
-from seqablate.config.schema import at_least, at_most, fraction
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import Model, ModelConfig, shape_of
-from seqablate.models.choices import MOST_LAYERS, Init, Norm, Skip, check_gain, check_reach, check_skip, finite
+from seqablate.models.choices import MOST_LAYERS, Init, Norm, Skip, check_gain, check_reach, check_skip
 
 if TYPE_CHECKING:
     from seqablate.engine.cells import Cell
@@ -21,51 +20,45 @@ if TYPE_CHECKING:
     from seqablate.models.recurrent.stack import StackShape
 
 
+def _time_skip(key: str, value: int) -> None:
+    if value < 0 or value == 1:
+        raise UsageError(f"{key}={value}: must be 2 or more (h_t sees h_(t-1) anyway), or 0")
+
+
 @dataclass(kw_only=True, slots=True)
 class RecurrentConfig(ModelConfig):
     """Abstract: a stack of recurrences; each cell's config adds its own keys.
 
-    Args:
-        hidden_size, num_layers, bidirectional, dropout: as in torch.nn.
-        norm: LayerNorm on each layer's output (``layer``) or inside the cell (``cell``: Ba et al. 2016).
-        skip: over depth (:mod:`seqablate.models.skip`).
-        transform_bias: where the biases of highway gates start (Srivastava et al. 2015: negative, to carry at first).
-        time_skip: k of 2 or more: h_t also sees h_{t-k} (Lin et al. 1996; Zhang et al. 2016); 0: not.
-        dilation: layer l sees h_{t - dilation**l} in place of h_{t-1} (Chang et al. 2017); 1: every layer the last h.
-        init: initial values (:mod:`seqablate.models.initialise`).
-        gain: what multiplies the initial recurrent weights of ``init=orthogonal`` and ``gaussian``.
+    ``hidden_size``, ``num_layers``, ``bidirectional`` and ``dropout`` are those of torch.nn. Sources: ``norm`` Ba et
+    al. 2016; ``transform_bias`` Srivastava et al. 2015, negative, so that a layer carries its input on at first;
+    ``time_skip`` Lin et al. 1996 and Zhang et al. 2016; ``dilation`` Chang et al. 2017; ``init``
+    :mod:`seqablate.models.initialise`; ``skip`` :mod:`seqablate.models.skip`.
     """
 
     shared_values: ClassVar[str] = "shared/recurrent"
     restrictions: ClassVar[str] = "bidirectional: not where the future is the target (lm, reverse)"
 
-    hidden_size: int = MISSING
-    num_layers: int = MISSING
-    bidirectional: bool = MISSING
-    dropout: float = MISSING
-    norm: Norm = MISSING
-    skip: Skip = MISSING
-    transform_bias: float = MISSING
-    time_skip: int = MISSING
-    dilation: int = MISSING
-    init: Init = MISSING
-    gain: float = MISSING
+    hidden_size: int = key(at_least(1), "units of each layer")
+    num_layers: int = key(at_least(1), at_most(MOST_LAYERS), "layers, one above the other", off=1)
+    bidirectional: bool = key("true: a second recurrence reads the input from its end")
+    dropout: float = key(fraction, "share of units set to 0 between layers")
+    norm: Norm = key("LayerNorm of each layer's output, or inside the cell (Ba et al. 2016; cell is slow)")
+    skip: Skip = key("connections over depth")
+    transform_bias: float = key(finite, "initial bias of highway gates", headline=False)
+    time_skip: int = key(_time_skip, "k: h_t also sees h_(t-k); 0: not (slow)")
+    dilation: int = key(at_least(1), "d: layer l sees h_(t - d^l) instead of h_(t-1)", off=1)
+    init: Init = key("initial weights; chrono sets gate biases for the length of the task (Tallec & Ollivier 2018)")
+    gain: float = key(positive, "factor on the initial recurrent weights; for init=orthogonal and gaussian", off=1)
 
-    def __post_init__(self) -> None:
-        ModelConfig.__post_init__(self)
-        at_least("model.hidden_size", self.hidden_size, 1)
-        at_least("model.num_layers", self.num_layers, 1)
-        at_most("model.num_layers", self.num_layers, MOST_LAYERS)
-        fraction("model.dropout", self.dropout)
+    def check_keys(self) -> None:
         if self.dropout > 0 and self.num_layers == 1:
             raise UsageError(
                 f"model.dropout={self.dropout} acts between layers: it needs model.num_layers of 2 or more"
             )
         check_skip(self.skip, [self.hidden_size] * self.num_layers, "model.num_layers", "model.hidden_size")
-        finite("model.transform_bias", self.transform_bias)
         check_gain(self.init, self.gain)
         if self.norm is not Norm.none:
-            at_least(f"model.norm={self.norm.value}: model.hidden_size", self.hidden_size, 2)
+            at_least(2)(f"model.norm={self.norm.value}: model.hidden_size", self.hidden_size)
         if self.norm is Norm.cell and self.gain != 1:
             raise UsageError(f"model.gain={self.gain} has no effect with model.norm=cell: leave one of them out")
         if self.init is Init.chrono and not self.gated:
@@ -76,9 +69,6 @@ class RecurrentConfig(ModelConfig):
         self._check_time()
 
     def _check_time(self) -> None:
-        at_least("model.dilation", self.dilation, 1)
-        if self.time_skip < 0 or self.time_skip == 1:
-            raise UsageError(f"model.time_skip={self.time_skip}: must be 2 or more (h_t sees h_(t-1) anyway), or 0")
         if self.time_skip and self.dilation > 1:
             raise UsageError(
                 f"model.time_skip={self.time_skip} and model.dilation={self.dilation} cannot be combined: "

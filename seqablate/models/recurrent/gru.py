@@ -5,28 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import finite
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.models.choices import finite
 from seqablate.models.recurrent.config import RecurrentConfig
 
 
 @variant("model", "gru")
 @dataclass(kw_only=True, slots=True)
 class GRUConfig(RecurrentConfig):
-    """``update_bias``: added to the update gates' initial bias; positive: keep more of h (torch: h' = (1-z) n + z h).
+    """Gated recurrent unit, in torch's variant: h' = (1 - z) n + z h.
 
     With ``init=chrono`` the bias is chrono's, whatever ``update_bias`` says.
     """
 
     reference: ClassVar[str] = "Cho et al. 2014"
 
-    update_bias: float = MISSING
-
-    def __post_init__(self) -> None:
-        RecurrentConfig.__post_init__(self)
-        finite("model.update_bias", self.update_bias)
+    update_bias: float = key(
+        finite, "initial bias of the update gate; positive: keep more of h; replaced by init=chrono"
+    )
 
     @property
     def kernels(self) -> bool:

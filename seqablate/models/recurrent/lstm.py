@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import finite
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
-from seqablate.models.choices import finite
 from seqablate.models.recurrent.config import RecurrentConfig
 
 
@@ -33,21 +32,20 @@ class LSTMVariant(Enum):
 @variant("model", "lstm")
 @dataclass(kw_only=True, slots=True)
 class LSTMConfig(RecurrentConfig):
-    """``forget_bias``: added to the forget gates' initial bias (Jozefowicz et al. 2015 recommend 1).
+    """Long short-term memory with a forget gate, or without one of its parts.
 
-    With ``coupled_gates`` it is taken from the input gates', so that f starts where it would in the full LSTM. With
-    ``no_forget_gate`` f is 1 and with ``init=chrono`` the bias is chrono's, whatever ``forget_bias`` says.
+    With ``coupled_gates`` the ``forget_bias`` is taken from the input gates', so that f starts where it would in the
+    full LSTM. With ``no_forget_gate`` f is 1 and with ``init=chrono`` the bias is chrono's, whatever ``forget_bias``
+    says.
     """
 
-    reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Gers et al. 2000"
+    reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Gers et al. 2000; without a part: Greff et al. 2015"
     states: ClassVar[str] = "h, c"
 
-    variant: LSTMVariant = MISSING
-    forget_bias: float = MISSING
-
-    def __post_init__(self) -> None:
-        RecurrentConfig.__post_init__(self)
-        finite("model.forget_bias", self.forget_bias)
+    variant: LSTMVariant = key("the LSTM without one of its parts (Greff et al. 2015); all but full are slow")
+    forget_bias: float = key(
+        finite, "initial bias of the forget gate (Jozefowicz et al. 2015); replaced by init=chrono"
+    )
 
     @property
     def kernels(self) -> bool:

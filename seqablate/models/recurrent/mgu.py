@@ -12,7 +12,7 @@ from seqablate.models.recurrent.config import RecurrentConfig
 @variant("model", "mgu")
 @dataclass(kw_only=True, slots=True)
 class MGUConfig(RecurrentConfig):
-    """No keys of its own."""
+    """Minimal gated unit; step by step, slow."""
 
     reference: ClassVar[str] = "Zhou et al. 2016"
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.models.choices import Nonlinearity
 from seqablate.models.recurrent.config import RecurrentConfig
@@ -15,11 +14,11 @@ from seqablate.models.recurrent.config import RecurrentConfig
 @variant("model", "rnn")
 @dataclass(kw_only=True, slots=True)
 class RNNConfig(RecurrentConfig):
-    """``nonlinearity`` is torch.nn.RNN's."""
+    """Vanilla (Elman) RNN."""
 
     reference: ClassVar[str] = "Elman 1990"
 
-    nonlinearity: Nonlinearity = MISSING
+    nonlinearity: Nonlinearity = key("of the recurrence")
 
     @property
     def kernels(self) -> bool:

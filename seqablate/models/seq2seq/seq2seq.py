@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import finite
+from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.models.choices import finite
 from seqablate.models.recurrent.config import RecurrentConfig
 
 if TYPE_CHECKING:
@@ -37,12 +36,9 @@ class Attention(Enum):
 @variant("model", "seq2seq")
 @dataclass(kw_only=True, slots=True)
 class Seq2SeqConfig(RecurrentConfig):
-    """Two stacks of one shape; ``bidirectional`` is the encoder's, the decoder goes forward.
+    """Recurrent encoder-decoder, for task=reverse.
 
-    Args:
-        cell: of both.
-        attention: how the decoder scores the encoder's timesteps.
-        forget_bias: of ``cell=lstm``, as in ``model=lstm``.
+    Encoder and decoder have one shape; ``bidirectional`` is the encoder's, the decoder goes forward.
     """
 
     reference: ClassVar[str] = (
@@ -51,13 +47,11 @@ class Seq2SeqConfig(RecurrentConfig):
     states: ClassVar[str] = "h, and c of an lstm, of encoder and decoder"
     restrictions: ClassVar[str] = "tasks with a source and a target only (reverse)"
 
-    cell: CellKind = MISSING
-    attention: Attention = MISSING
-    forget_bias: float = MISSING
+    cell: CellKind = key("of encoder and decoder")
+    attention: Attention = key("how the decoder reads the encoder; none: one fixed summary")
+    forget_bias: float = key(finite, "initial bias of the forget gate; for cell=lstm")
 
-    def __post_init__(self) -> None:
-        RecurrentConfig.__post_init__(self)
-        finite("model.forget_bias", self.forget_bias)
+    def check_keys(self) -> None:
         if self.forget_bias != 1 and self.cell is not CellKind.lstm:
             raise UsageError(
                 f"model.forget_bias={self.forget_bias} has no effect with model.cell={self.cell.name}, which has no "

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, ClassVar
 
-from omegaconf import MISSING
-
+from seqablate.config.checks import at_least, at_most, fraction
+from seqablate.config.keys import key
 from seqablate.config.registry import variant, variant_name
-from seqablate.config.schema import at_least, at_most, fraction
 from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
@@ -44,19 +43,7 @@ class Position(Enum):
 @variant("model", "transformer")
 @dataclass(kw_only=True, slots=True)
 class TransformerConfig(ModelConfig):
-    """torch's ``nn.TransformerEncoderLayer``, stacked.
-
-    Args:
-        hidden_size: D, torch's ``d_model``.
-        num_layers: L.
-        num_heads: torch's ``nhead``; divides D.
-        dim_feedforward: width of each layer's feed-forward net.
-        dropout: after the embedding, on attention weights, inside the feed-forward nets and on what a sublayer adds.
-        causal: timestep t sees timesteps up to t; otherwise all of its sequence.
-        norm_first: pre-norm, otherwise post-norm.
-        nonlinearity: of the feed-forward nets.
-        position: of timesteps.
-    """
+    """Transformer of torch's encoder layers, pre-norm by default; a good optim.lr with adam is 0.001."""
 
     reference: ClassVar[str] = "Vaswani et al. 2017; pre-norm: Xiong et al. 2020"
     states: ClassVar[str] = "h: the residual stream above each layer"
@@ -65,22 +52,17 @@ class TransformerConfig(ModelConfig):
         "lm: no state, the window of task.bptt steps is the context"
     )
 
-    hidden_size: int = MISSING
-    num_layers: int = MISSING
-    num_heads: int = MISSING
-    dim_feedforward: int = MISSING
-    dropout: float = MISSING
-    causal: bool = MISSING
-    norm_first: bool = MISSING
-    nonlinearity: FeedForward = MISSING
-    position: Position = MISSING
+    hidden_size: int = key(at_least(1), "d_model of torch; a multiple of num_heads")
+    num_layers: int = key(at_least(1), at_most(MOST_LAYERS), "encoder layers", off=1)
+    num_heads: int = key(at_least(1), "attention heads; nhead of torch")
+    dim_feedforward: int = key(at_least(1), "width of the feed-forward nets")
+    dropout: float = key(fraction, "after the embedding, on attention weights and in every sublayer")
+    causal: bool = key("true: a timestep sees itself and earlier ones; false: the whole input")
+    norm_first: bool = key("true: LayerNorm before each sublayer (pre-norm); false: after the sum")
+    nonlinearity: FeedForward = key("of the feed-forward nets")
+    position: Position = key("encoding of the timestep")
 
-    def __post_init__(self) -> None:
-        ModelConfig.__post_init__(self)
-        for key in ("hidden_size", "num_layers", "num_heads", "dim_feedforward"):
-            at_least(f"model.{key}", getattr(self, key), 1)
-        at_most("model.num_layers", self.num_layers, MOST_LAYERS)
-        fraction("model.dropout", self.dropout)
+    def check_keys(self) -> None:
         if self.match_params is None and self.hidden_size % self.num_heads:
             raise UsageError(
                 f"model.hidden_size={self.hidden_size}: must be a multiple of model.num_heads={self.num_heads}"
