@@ -98,14 +98,14 @@ def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> Non
 
 
 def _show_curves(runs: Sequence[Run], view: Curve, whens: Sequence[When], console: Console, stem: Path) -> None:
-    from seqablate.figures.curves import draw_log_curves
+    from seqablate.figures.curves import draw_curves
 
     if (drawn := overlay(runs, view, whens)) is None:
         return
     if not view.aside:
         _say("\n" + _plot(drawn, console))
     words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
-    _save(draw_log_curves(drawn.curves, **words, floor=drawn.floor), stem)
+    _save(draw_curves(drawn.curves, **words, scale=drawn.scale), stem)
 
 
 def _show_heatmap(runs: Sequence[Run], view: Heatmap, stem: Path) -> None:
@@ -124,16 +124,16 @@ def _show_heatmap(runs: Sequence[Run], view: Heatmap, stem: Path) -> None:
 
 
 def _plot(drawn: Overlay, console: Console) -> str:
-    from seqablate.figures.terminal import plot_log_curves
+    from seqablate.figures.terminal import plot_curves
 
-    text = plot_log_curves(
+    text = plot_curves(
         drawn.curves,
         title=drawn.title,
         xlabel=drawn.xlabel,
         ylabel=drawn.ylabel,
         width=min(console.width, 120),
         colour=console.is_terminal,
-        floor=drawn.floor,
+        scale=drawn.scale,
     )
     return "\n".join([text, *map(printable, drawn.notes)])
 

@@ -11,6 +11,7 @@ import numpy as np
 from seqablate.compare.pool import median_over_seeds, seeds_at
 from seqablate.compare.settings import arms
 from seqablate.figures.curve import Curve
+from seqablate.figures.scale import Scale
 from seqablate.figures.styles import Look
 from seqablate.record.run import Run
 from seqablate.signals import Signal
@@ -29,7 +30,7 @@ class Overlay:
     """Curves with the words around them.
 
     Attributes:
-        floor: norms below it are inexact; None where all were measured in float64.
+        scale: the vertical axis; norms below its floor are inexact, and it has none where all are float64.
         notes: what is not drawn, and why.
     """
 
@@ -37,7 +38,7 @@ class Overlay:
     title: str
     xlabel: str
     ylabel: str
-    floor: float | None
+    scale: Scale
     notes: list[str]
 
 
@@ -86,7 +87,9 @@ def overlay(runs: Sequence[Run], view: CurveView, whens: Sequence[When] = (None,
         notes.append(
             f"only the first {MOST_DRAWN} of {len(curves)} curves are drawn: name fewer runs to see the others"
         )
-    return Overlay(curves[:MOST_DRAWN], _title(runs, view, found), view.xlabel, view.unit, floor, notes)
+    return Overlay(
+        curves[:MOST_DRAWN], _title(runs, view, found), view.xlabel, view.unit, Scale(view.log, floor), notes
+    )
 
 
 def _find(run: Run, dash: int, view: CurveView, when: When, *, every_place: bool) -> Found | None:

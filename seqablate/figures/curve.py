@@ -1,4 +1,4 @@
-"""A curve of norms for a logarithmic axis: what is drawn of it, and where it runs into what cannot be drawn."""
+"""A curve: what is drawn of it, and where it runs into what cannot be drawn."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from seqablate.figures.scale import LOG, Scale
 from seqablate.figures.styles import Look
 
-LEAST_DECADES = 2  # of the vertical axis, so that noise on a flat curve looks like noise
-FLOOR_DECADES = 4  # how far a picture goes below the floor; smaller values are shown as 0
 # What a curve may run into, in words.
-ENDS = {"zero": "0 (below float range)", "overflow": "overflow (inf)", "nan": "NaN"}
+ENDS = {"zero": "0 (below float range)", "overflow": "overflow (inf)", "nan": "NaN", "negative": "-inf"}
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Where a curve runs into values that a logarithmic axis cannot show.
+    """Where a curve runs into values that an axis cannot show.
 
     Attributes:
-        kind: ``"zero"``, ``"overflow"`` or ``"nan"``.
+        kind: ``"zero"``, ``"overflow"``, ``"nan"`` or ``"negative"`` (infinity).
         x: the first of these values, seen from the part of the curve that is drawn.
         beside: index of the drawn point next to it; None if there is none.
     """
@@ -47,16 +46,16 @@ class Curve:
     x: np.ndarray | None = None
     look: Look | None = None
 
-    def points(self, least: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
-        """x and y, with NaN for every value that is not finite or not above ``least``."""
+    def points(self, scale: Scale = LOG) -> tuple[np.ndarray, np.ndarray]:
+        """x and y, with NaN for every value that the axis cannot show."""
         x = np.arange(len(self.y)) if self.x is None else np.asarray(self.x)
-        drawable = np.isfinite(self.y) & (self.y > least)
-        return x, np.where(drawable, self.y, np.nan)
+        return x, np.where(scale.shows(self.y), self.y, np.nan)
 
-    def ends(self, least: float = 0.0) -> Iterator[End]:
+    def ends(self, scale: Scale = LOG) -> Iterator[End]:
         """Every border between points that are drawn and values that cannot be; one for a curve without points."""
-        x, drawn = self.points(least)
-        kinds = np.select([np.isfinite(drawn), np.isnan(self.y), np.isposinf(self.y)], ["", "nan", "overflow"], "zero")
+        x, drawn = self.points(scale)
+        found = [np.isfinite(drawn), np.isnan(self.y), np.isposinf(self.y), np.isneginf(self.y)]
+        kinds = np.select(found, ["", "nan", "overflow", "negative"], "zero")
         for first, last in _stretches(kinds):
             before = first > 0 and not kinds[first - 1]
             after = last < len(kinds) - 1 and not kinds[last + 1]
@@ -74,22 +73,7 @@ def _stretches(kinds: np.ndarray) -> Iterator[tuple[int, int]]:
             yield int(part[0]), int(part[-1])
 
 
-def log_range(curves: Sequence[Curve], floor: float | None) -> tuple[float, float] | None:
-    """log10 of the smallest and of the largest value to be drawn, two decades apart or more; None without any."""
-    values = [y[np.isfinite(y)] for _, y in (curve.points(least_drawn(floor)) for curve in curves)]
-    every = np.log10(np.concatenate([*values, np.empty(0)]))
-    if not len(every):
-        return None
-    low, high = float(every.min()), float(every.max())
-    short = max(0.0, LEAST_DECADES - (high - low))
-    return low - short / 2, high + short / 2
-
-
-def least_drawn(floor: float | None) -> float:
-    """Values that are not above this one are shown as 0 in a picture with such a floor."""
-    return 0.0 if floor is None else floor * 10.0**-FLOOR_DECADES
-
-
-def floor_words(floor: float) -> str:
-    """The legend's entry for the line at the floor."""
-    return f"floor of float32 ({floor:.0e}): smaller norms are inexact"
+def span(curves: Sequence[Curve], scale: Scale) -> tuple[float, float]:
+    """The least and the greatest height of what is drawn of several curves."""
+    drawn = np.concatenate([*(curve.points(scale)[1] for curve in curves), np.empty(0)])
+    return scale.span(drawn[np.isfinite(drawn)])

@@ -1,4 +1,4 @@
-"""Gradient norms as curves on a logarithmic axis."""
+"""Curves on a logarithmic axis, or a linear one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqablate.figures.curve import ENDS, Curve, End, floor_words, least_drawn, log_range
+from seqablate.figures.curve import ENDS, Curve, End, span
+from seqablate.figures.scale import LOG, Scale
 from seqablate.figures.styles import spread, styles
 from seqablate.figures.words import plain
 
@@ -20,17 +21,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = (".png", ".svg")
-MARKERS = {"zero": "v", "overflow": "^", "nan": "X"}
+MARKERS = {"zero": "v", "overflow": "^", "nan": "X", "negative": "v"}
 DOTTED = (0, (1, 1.5))
 INSIDE_CURVES, INSIDE_CHARACTERS = 6, 44  # a legend of more curves, or of longer labels, stands beside the axes
 LEGEND_CHARACTERS, LEGEND_LINES = 72, 48  # of a column of the legend
 TITLE_CHARACTERS = 92
 
 
-def draw_log_curves(
-    curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str, floor: float | None = None
-) -> Figure:
-    """Overlay curves on a log10 axis, with a legend that is never cut (beside the axes when it is long).
+def draw_curves(curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str, scale: Scale = LOG) -> Figure:
+    """Overlay curves on one axis, with a legend that is never cut (beside the axes when it is long).
 
     Where a curve runs into 0, inf or NaN, its end is marked, and the legend says what the mark means. Drawn without
     pyplot, so that nothing global is touched and no display is needed.
@@ -38,30 +37,31 @@ def draw_log_curves(
     Args:
         curves: of any lengths.
         title, xlabel, ylabel: shown letter by letter.
-        floor: norms below it are inexact; a line marks it where a curve comes near. None: there is no such floor.
+        scale: the vertical axis; a line marks its floor where a curve comes near.
 
     Example:
-        >>> figure = draw_log_curves([Curve("fades", 0.5 ** np.arange(9.0))], title="", xlabel="lag k", ylabel="norm")
+        >>> figure = draw_curves([Curve("fades", 0.5 ** np.arange(9.0))], title="", xlabel="lag k", ylabel="norm")
         >>> str(save(figure, "fades.svg"))
         'fades.svg'
     """
     figure, axes = blank(width=8.0, height=4.8)
-    least = least_drawn(floor)
-    bottom, top = log_range(curves, floor) or (-1.0, 1.0)
+    bottom, top = span(curves, scale)
     margin = 0.05 * (top - bottom)
-    heights = {"zero": 10.0 ** (bottom - margin), "overflow": 10.0 ** (top + margin)}  # the edges of the axes
+    low, high = scale.value(bottom - margin), scale.value(top + margin)
+    edges = {"zero": low, "negative": low, "overflow": high}  # where a mark of each kind stands
     looks = styles([curve.look or spread(position) for position, curve in enumerate(curves)])
     handles: list[Artist] = []
     kinds = set()
     for curve, look in zip(curves, looks, strict=True):
-        handles.append(_draw_curve(axes, curve, look, least))
-        for end in curve.ends(least):
-            _draw_end(axes, end, curve, look["color"], heights)
+        handles.append(_draw_curve(axes, curve, look, scale))
+        for end in curve.ends(scale):
+            _draw_end(axes, end, curve, look["color"], edges, scale)
             kinds.add(end.kind)
     handles += [_mark(axes, kind) for kind in ENDS if kind in kinds]
-    if floor is not None and bottom < math.log10(floor) + 1:
-        handles.append(axes.axhline(floor, color="0.4", linewidth=1.0, linestyle=(0, (6, 3)), label=floor_words(floor)))
-    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log", ylim=(heights["zero"], heights["overflow"]))
+    if scale.floor_height is not None and bottom < scale.floor_height + 1:
+        style: dict[str, Any] = {"color": "0.4", "linewidth": 1.0, "linestyle": (0, (6, 3))}
+        handles.append(axes.axhline(scale.value(scale.floor_height), **style, label=scale.floor_words))
+    axes.set(xlabel=xlabel, ylabel=ylabel, yscale="log" if scale.log else "linear", ylim=(low, high))
     axes.margins(x=0.02)
     axes.dataLim.update_from_data_x(
         np.concatenate([np.zeros(0), *(curve.points()[0] for curve in curves)])
@@ -75,9 +75,9 @@ def draw_log_curves(
     return figure
 
 
-def _draw_curve(axes: Axes, curve: Curve, look: Mapping[str, Any], least: float) -> Artist:
+def _draw_curve(axes: Axes, curve: Curve, look: Mapping[str, Any], scale: Scale) -> Artist:
     """The line, with a dot for every point that no line leads to."""
-    x, y = curve.points(least)
+    x, y = curve.points(scale)
     color, marker = look["color"], look["marker"]
     axes.plot(x, y, linewidth=2.0, markersize=5, markevery=max(1, len(y) // 8), **look)
     alone = _alone(y)
@@ -93,10 +93,10 @@ def _alone(y: np.ndarray) -> list[int]:
     return [int(i) for i in np.flatnonzero(~gap[1:-1] & gap[:-2] & gap[2:])]
 
 
-def _draw_end(axes: Axes, end: End, curve: Curve, color: str, heights: Mapping[str, float]) -> None:
+def _draw_end(axes: Axes, end: End, curve: Curve, color: str, edges: Mapping[str, float], scale: Scale) -> None:
     """A mark where the curve ends, and a dotted line that leads to it."""
-    x, y = curve.points()
-    height = heights.get(end.kind, heights["overflow"] if end.beside is None else float(y[end.beside or 0]))
+    x, y = curve.points(scale)
+    height = edges.get(end.kind, edges["overflow"] if end.beside is None else float(y[end.beside or 0]))
     if end.beside is not None:
         axes.plot([x[end.beside], end.x], [y[end.beside], height], color=color, linewidth=1.2, linestyle=DOTTED)
     axes.plot([end.x], [height], linestyle="none", marker=MARKERS[end.kind], markersize=8, color=color, clip_on=False)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import string
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from seqablate.errors import printable
-from seqablate.figures.curve import Curve, floor_words, least_drawn, log_range
+from seqablate.figures.curve import Curve, span
+from seqablate.figures.scale import LOG, Scale
 from seqablate.figures.words import wrapped
 
 # The bit of each of a braille cell's dots, by row (down) and column (across); see Unicode block U+2800.
@@ -18,10 +19,15 @@ COLOURS = (34, 31, 32, 35, 36, 33, 39)  # ANSI foregrounds, as near to styles.PA
 RESET = "\x1b[0m"
 LETTERS = string.ascii_uppercase + string.ascii_lowercase + string.digits
 MARGIN = 8  # characters left of the axis
-ROWS = {"zero": "0", "overflow": "inf", "nan": "NaN"}  # names of the rows for values without a logarithm
+ROWS = {
+    "zero": "0",
+    "overflow": "inf",
+    "nan": "NaN",
+    "negative": "-inf",
+}  # names of the rows for values without a height
 
 
-def plot_log_curves(
+def plot_curves(
     curves: Sequence[Curve],
     *,
     title: str,
@@ -30,9 +36,9 @@ def plot_log_curves(
     width: int,
     height: int = 16,
     colour: bool = False,
-    floor: float | None = None,
+    scale: Scale = LOG,
 ) -> str:
-    """The picture of :func:`seqablate.figures.curves.draw_log_curves` as text.
+    """The picture of :func:`seqablate.figures.curves.draw_curves` as text.
 
     Every curve has a letter, at its right end and in the legend. Where a curve runs into 0, inf or NaN, its letter
     stands in a row of that name, under or over the drawing.
@@ -41,7 +47,7 @@ def plot_log_curves(
         width: characters that a line may take; at least 40.
         height: lines of the drawing itself, without title, rows for 0, inf and NaN, axis and legend.
         colour: write ANSI colours; for a terminal only.
-        floor: norms below it are inexact: a line marks it where a curve comes near. None: there is no such floor.
+        scale: the vertical axis; a line marks its floor where a curve comes near.
 
     Returns:
         The text, without a newline at its end.
@@ -50,7 +56,7 @@ def plot_log_curves(
     head = [*_fitted(title, width), *_fitted(ylabel, width)]
     if not any(len(curve.y) for curve in curves):
         return "\n".join([*head[:-1], "(nothing to draw)"])
-    canvas = _Canvas(curves, width - MARGIN - 2, height, floor)
+    canvas = _Canvas(curves, width - MARGIN - 2, height, scale)
     for number, curve in enumerate(curves):
         canvas.add(number, curve)
     lines = head + canvas.lines(colour)
@@ -59,38 +65,39 @@ def plot_log_curves(
         first, *others = _fitted(curve.label, width - MARGIN - 3)
         lines.append(f"{'':{MARGIN}} {_paint(_letter(number), number, colour)} {first}")
         lines += [f"{'':{MARGIN}}   {line}" for line in others]
-    if canvas.floor_row is not None and floor is not None:
-        lines += [f"{'':{MARGIN}} {line}" for line in _fitted(f"┄ {floor_words(floor)}", width - MARGIN - 1)]
+    if canvas.floor_row is not None:
+        lines += [f"{'':{MARGIN}} {line}" for line in _fitted(f"┄ {scale.floor_words}", width - MARGIN - 1)]
     return "\n".join(lines)
 
 
 class _Canvas:
     """Cells with dots, the curve that drew each of them last, and the letters that replace some of them."""
 
-    def __init__(self, curves: Sequence[Curve], columns: int, height: int, floor: float | None) -> None:
-        self.columns, self.height, self.least = columns, height, least_drawn(floor)
+    def __init__(self, curves: Sequence[Curve], columns: int, height: int, scale: Scale) -> None:
+        self.columns, self.height, self.scale = columns, height, scale
         xs = np.concatenate([curve.points()[0] for curve in curves]).astype(float)
         self.left, self.right = float(xs.min()), float(xs.max())
-        bottom, top = log_range(curves, floor) or (-1.0, 1.0)
-        self.bottom, self.top = math.floor(bottom), math.ceil(top)
+        bottom, top = span(curves, scale)
+        self.bottom: float = math.floor(bottom) if scale.log else bottom
+        self.top: float = math.ceil(top) if scale.log else top
         self.cells = np.zeros((height, columns), dtype=int)
         self.owner = np.full((height, columns), -1)
         self.letters: dict[tuple[int, int], int] = {}
         self.ends: dict[str, dict[int, int]] = {}  # what curves run into -> column -> curve
-        self.floor_row = None if floor is None else self._row(math.log10(floor))
+        self.floor_row = None if scale.floor_height is None else self._row(scale.floor_height)
 
     def add(self, number: int, curve: Curve) -> None:
         """Draw a curve, its letter at its right end, and letters wherever it runs into 0, inf or NaN."""
-        x, y = curve.points(self.least)
+        x, y = curve.points(self.scale)
         there = np.flatnonzero(np.isfinite(y))
         for stretch in np.split(there, np.flatnonzero(np.diff(there) > 1) + 1):
             if len(stretch):
-                column, row = _trace(self._across(x[stretch]), self._down(np.log10(y[stretch])))
+                column, row = _trace(self._across(x[stretch]), self._down(self.scale.heights(y[stretch])))
                 np.bitwise_or.at(self.cells, (row // 4, column // 2), DOTS[row % 4, column % 2])
                 self.owner[row // 4, column // 2] = number
         if len(there):
             self._put_letter(number, row // 4, column // 2)
-        for end in curve.ends(self.least):
+        for end in curve.ends(self.scale):
             taken = self.ends.setdefault(end.kind, {})
             wanted = int(self._across(np.array([end.x]))[0].round()) // 2
             free = sorted(set(range(self.columns)) - taken.keys(), key=lambda column: abs(column - wanted))
@@ -98,13 +105,20 @@ class _Canvas:
 
     def lines(self, colour: bool) -> list[str]:
         """The drawing from top to bottom, with its vertical axis."""
-        step = max(1, math.ceil((self.top - self.bottom) / 5))
-        ticks = {self._row(e): f"1e{e:+d}" for e in range(self.top, self.bottom - 1, -step)}
+        ticks = {self._row(height): words for height, words in self._ticks()}
         rows = [self._end_row(kind, colour) for kind in ("nan", "overflow") if kind in self.ends]
         for r in range(self.height):
             body = "".join(self._cell(r, c, colour) for c in range(self.columns))
             rows.append(f"{ticks.get(r, ''):>{MARGIN - 1}} {'┤' if r in ticks else '│'}{body}".rstrip())
-        return rows + [self._end_row(kind, colour) for kind in ("zero",) if kind in self.ends]
+        return rows + [self._end_row(kind, colour) for kind in ("zero", "negative") if kind in self.ends]
+
+    def _ticks(self) -> Iterator[tuple[float, str]]:
+        """Heights that are named beside the axis: every so many decades, or some values evenly apart."""
+        if not self.scale.log:
+            yield from ((height, _short(height)) for height in np.linspace(self.top, self.bottom, 5).tolist())
+            return
+        step = max(1, math.ceil((self.top - self.bottom) / 5))
+        yield from ((e, f"1e{e:+d}") for e in range(int(self.top), int(self.bottom) - 1, -step))
 
     def ruler(self, label: str) -> str:
         """The line under the horizontal axis: first value, label in the middle, last value."""
@@ -136,13 +150,13 @@ class _Canvas:
         """Columns of dots."""
         return (x - self.left) / max(self.right - self.left, 1e-9) * (2 * self.columns - 1)
 
-    def _down(self, log: np.ndarray) -> np.ndarray:
+    def _down(self, heights: np.ndarray) -> np.ndarray:
         """Rows of dots."""
-        return (self.top - log) / (self.top - self.bottom) * (4 * self.height - 1)
+        return (self.top - heights) / (self.top - self.bottom) * (4 * self.height - 1)
 
-    def _row(self, log: float) -> int | None:
-        """The row of cells of a value; None outside of the drawing."""
-        row = round((self.top - log) / (self.top - self.bottom) * (self.height - 1))
+    def _row(self, height: float) -> int | None:
+        """The row of cells at a height; None outside of the drawing."""
+        row = round((self.top - height) / (self.top - self.bottom) * (self.height - 1))
         return row if 0 <= row < self.height else None
 
 
@@ -154,6 +168,12 @@ def _trace(across: np.ndarray, down: np.ndarray) -> tuple[np.ndarray, np.ndarray
     position = np.concatenate([[0.0], np.cumsum(np.maximum(length, 1e-9))])
     fine = np.linspace(0.0, position[-1], int(2 * position[-1]) + 2)
     return np.interp(fine, position, across).round().astype(int), np.interp(fine, position, down).round().astype(int)
+
+
+def _short(value: float) -> str:
+    """A number in the room that is left of the axis."""
+    words = f"{value:.3g}"
+    return words if len(words) < MARGIN else f"{value:.0e}"
 
 
 def _letter(number: int) -> str:

@@ -33,7 +33,7 @@ def draw(records: Mapping[str, ModuleGradients], align: Align = "start") -> Figu
         RuntimeError: nothing was recorded.
     """
     from seqablate.figures.curve import Curve
-    from seqablate.figures.curves import blank, draw_log_curves
+    from seqablate.figures.curves import blank, draw_curves
 
     if align not in ("start", "end"):
         raise ValueError(f'align must be "start" or "end", not {align!r}')
@@ -45,7 +45,7 @@ def draw(records: Mapping[str, ModuleGradients], align: Align = "start") -> Figu
         _draw_depth(axes, over_layers)
         return figure
     curves = [Curve(_legend(profile), profile.mean(align)) for profile in over_time]
-    figure = draw_log_curves(curves, title=_title(over_time, align), xlabel=_xlabel(over_time, align), ylabel=NORM)
+    figure = draw_curves(curves, title=_title(over_time, align), xlabel=_xlabel(over_time, align), ylabel=NORM)
     _mark(figure.axes[0], curves)
     if over_layers is not None:  # on the left: a long legend stands on the right of its curves
         grid = figure.add_gridspec(1, 2)

@@ -161,8 +161,8 @@ def test_a_run_without_the_curve_is_named(make_run):
 
 
 def test_float64_has_no_floor(make_run):
-    assert overlay([make_run("a")], LAG).floor == 1e-34
-    assert overlay([make_run("b", info={"dtype": "float64"})], LAG).floor is None
+    assert overlay([make_run("a")], LAG).scale.floor == 1e-34
+    assert overlay([make_run("b", info={"dtype": "float64"})], LAG).scale.floor is None
 
 
 def test_an_encoder_stands_for_its_run_and_its_decoder_does_not(make_run, signal):

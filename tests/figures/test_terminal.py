@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from seqablate.figures.curves import Curve
-from seqablate.figures.terminal import plot_log_curves
+from seqablate.figures.scale import Scale
+from seqablate.figures.terminal import plot_curves
 
 WORDS = {"title": "a title", "xlabel": "lag k", "ylabel": "norm"}
 LEFT = 9  # characters before the drawing
 
 
 def plot(*curves: Curve, width: int = 80, height: int = 16, colour: bool = False) -> str:
-    return plot_log_curves(curves, **WORDS, width=width, height=height, colour=colour)
+    return plot_curves(curves, **WORDS, width=width, height=height, colour=colour)
 
 
 def drawing(text: str, height: int = 16) -> list[str]:
@@ -74,9 +75,7 @@ def test_what_has_no_logarithm_is_a_gap_that_no_line_crosses(gap):
 @pytest.mark.parametrize("width", [10, 40, 61, 80, 200])
 def test_the_drawing_keeps_to_the_width_and_to_forty_at_least(width):
     label = "lag k (timesteps before the loss of one step)"
-    text = plot_log_curves(
-        [Curve("a", 0.5 ** np.arange(30.0))], title="", xlabel=label, ylabel="", width=width, height=16
-    )
+    text = plot_curves([Curve("a", 0.5 ** np.arange(30.0))], title="", xlabel=label, ylabel="", width=width, height=16)
     assert max(map(len, text.splitlines())) <= max(width, 40)
     assert text.splitlines()[-2].split()[0] == "0"
     assert text.splitlines()[-2].split()[-1] == "29"
@@ -141,17 +140,17 @@ def test_every_one_of_many_curves_has_a_letter_in_the_drawing():
 
 
 def test_the_floor_is_a_line_with_a_word_in_the_legend():
-    text = plot_log_curves([Curve("fades", 10.0 ** -np.arange(50.0))], **WORDS, width=80, floor=1e-34)
+    text = plot_curves([Curve("fades", 10.0 ** -np.arange(50.0))], **WORDS, width=80, scale=Scale(floor=1e-34))
     assert [row for row, line in enumerate(drawing(text)) if "┄" in line] == [14]
     assert text.splitlines()[-1].strip() == "┄ floor of float32 (1e-34): smaller norms are inexact"
     assert "A" in end_row(text, "0")
-    near = plot_log_curves([Curve("stays", 0.5 ** np.arange(9.0))], **WORDS, width=80, floor=1e-34)
+    near = plot_curves([Curve("stays", 0.5 ** np.arange(9.0))], **WORDS, width=80, scale=Scale(floor=1e-34))
     assert "┄" not in near
 
 
 def test_long_words_are_folded_and_control_characters_written_out():
     long = Curve("lstm, clip=norm, max_norm=0.25, median over 10 seeds (3 vanished, 0 diverged)\x1b[31m", np.ones(3))
-    text = plot_log_curves([long], title="a title " * 20, xlabel="", ylabel="", width=60)
+    text = plot_curves([long], title="a title " * 20, xlabel="", ylabel="", width=60)
     assert max(map(len, text.splitlines())) <= 60
     assert "\x1b" not in text
     assert "\\x1b[31m" in text
@@ -171,3 +170,11 @@ def test_a_curve_without_points_beside_another_is_marked():
 
 def test_a_single_point_is_drawn():
     assert dots(plot(Curve("point", np.array([3.0])))).any()
+
+
+def test_on_a_linear_axis_a_straight_line_leads_through_0_and_the_ticks_are_values():
+    text = plot_curves([Curve("exponents", np.linspace(2.0, -1.0, 40))], **WORDS, width=80, scale=Scale(log=False))
+    picture = dots(text)
+    down, across = np.nonzero(picture[:, :-2])
+    assert np.abs(down - across / 139 * 63).max() <= 1.0
+    assert [line.split()[0] for line in text.splitlines() if "┤" in line] == ["2", "1.25", "0.5", "-0.25", "-1"]
