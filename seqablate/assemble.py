@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 
     from seqablate.training.parts import Parts
 
-ROOMS = {"model": "models", "task": "tasks", "clip": "clip", "optim": "optim", "schedule": "schedule"}
+ROOMS = {
+    "model": "models",
+    "task": "tasks",
+    "clip": "clip",
+    "optim": "optim",
+    "schedule": "schedule",
+    "diagnostic": "diagnostics",
+}
 
 
 def load_variants() -> None:

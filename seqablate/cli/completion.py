@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from seqablate.cli import COMMANDS
 from seqablate.cli.parser import Parser
+from seqablate.errors import UsageError
+
+if TYPE_CHECKING:
+    from seqablate.config.registry import Choices
 
 BASH = """_seqablate() {
     mapfile -t COMPREPLY < <(seqablate completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
@@ -52,23 +59,35 @@ def _train(before: list[str], last: str) -> list[str]:
     from seqablate.assemble import load_variants
     from seqablate.cli.train import OPTIONS
     from seqablate.config.catalogue import choices, keys_of
-    from seqablate.config.compose import default_choices
-    from seqablate.config.registry import GROUPS, variants
+    from seqablate.config.registry import GROUPS, SEVERAL, variants
 
     load_variants()
     if last.startswith("-"):
         return [option for option in OPTIONS if option.startswith(last)]
     if before and before[-1] in ("--cfg", "-c"):
         return [word for word in ("job",) if word.startswith(last)]
-    given = dict(word.split("=", 1) for word in before if "=" in word)
-    chosen = {g: given[g] if given.get(g) in variants(g) else name for g, name in default_choices().items()}
-    keys = keys_of(chosen)
+    keys = keys_of(_choices(before))
     key, equals, value = last.partition("=")
     if not equals:
-        return [f"{name}=" for name in (*GROUPS, *keys) if name.startswith(last)]
-    head, comma, tail = value.rpartition(",")
-    offered = variants(key) if key in GROUPS else choices(keys[key]) if key in keys else []
-    return [f"{key}={head}{comma}{word}" for word in offered if word.startswith(tail)]
+        adding = [f"+{group}" for group in SEVERAL]
+        return [f"{name}=" for name in (*GROUPS, *adding, *keys) if name.startswith(last)]
+    group = key.removeprefix("+")
+    offered = variants(group) if group in GROUPS else choices(keys[key]) if key in keys else []
+    tail = re.split(r"[\[,]", value)[-1]  # of a list, or of a sweep: its last part
+    return [f"{last.removesuffix(tail)}{word}" for word in offered if word.startswith(tail)]
+
+
+def _choices(words: list[str]) -> Choices:
+    """What is chosen by those of the words that can be read."""
+    from seqablate.config.compose import choices_of
+    from seqablate.config.overrides import read_words
+
+    readable = []
+    for word in words:
+        with suppress(UsageError):
+            choices_of(read_words([word]))
+            readable.append(word)
+    return choices_of(read_words(readable))
 
 
 def _folders(last: str) -> list[str]:

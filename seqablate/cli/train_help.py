@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
+
+from omegaconf import OmegaConf
 
 from seqablate.config.catalogue import choices, run_keys, variant_keys
 from seqablate.config.codec import plain_value
-from seqablate.config.compose import compose_values
+from seqablate.config.compose import choice_words, compose_values
 from seqablate.config.explain import explain_run, explain_variant, summary
 from seqablate.config.flat import shown
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import plugin_of
-from seqablate.config.registry import GROUPS, variant_class, variants
+from seqablate.config.registry import GROUPS, Choices, each_choice, section, variant_class, variants
 
 TEXT = """seqablate train [-m] [key=value ...]
 
@@ -42,33 +44,34 @@ Exit codes: 0 done; 1 failed or diverged; 2 bad request, nothing written; 129, 1
 with seqablate resume RUN_DIR)."""
 
 
-def help_text(chosen: Mapping[str, str]) -> str:
+def help_text(chosen: Choices) -> str:
     """The page for these variants of the groups."""
     return TEXT.format(
         choices="\n".join(_choices(chosen)), keys="\n".join(_keys(chosen)), others="\n".join(_others(chosen))
     )
 
 
-def _choices(chosen: Mapping[str, str]) -> Iterator[str]:
+def _choices(chosen: Choices) -> Iterator[str]:
     for group in GROUPS:
         for name in variants(group):
             package = plugin_of(variant_class(group, name))
             theirs = f" (package {package})" if package else ""
-            yield f"  {'*' if name == chosen[group] else ' '} {f'{group}={name}':24} {summary(group, name)}{theirs}"
+            yield f"  {'*' if name in chosen[group] else ' '} {f'{group}={name}':24} {summary(group, name)}{theirs}"
 
 
-def _keys(chosen: Mapping[str, str]) -> Iterator[str]:
-    composed = compose_values(read_words([f"{group}={name}" for group, name in chosen.items()]))
-    for group, name in chosen.items():
+def _keys(chosen: Choices) -> Iterator[str]:
+    composed = compose_values(read_words(choice_words(chosen)))
+    for group, name in each_choice(chosen):
         texts = explain_variant(group, name)
+        values = OmegaConf.select(composed, section(group, name))
         yield f"  {group}={name}"
         for key, hint in variant_keys(group, name).items():
-            yield _key(key, getattr(composed[group], key.partition(".")[2]), hint, texts.get(key, ""))
+            yield _key(key, getattr(values, key.rpartition(".")[2]), hint, texts.get(key, ""))
     texts = explain_run()
     yield "  whatever is chosen"
     for key, hint in run_keys().items():
-        section, _, rest = key.rpartition(".")
-        yield _key(key, getattr(composed[section] if section else composed, rest), hint, texts.get(key, ""))
+        part, _, rest = key.rpartition(".")
+        yield _key(key, getattr(composed[part] if part else composed, rest), hint, texts.get(key, ""))
 
 
 def _key(key: str, value: Any, hint: Any, text: str) -> str:
@@ -77,10 +80,9 @@ def _key(key: str, value: Any, hint: Any, text: str) -> str:
     return f"    {f'{key}={now}':30} {'; '.join(filter(None, (listed, text)))}".rstrip()
 
 
-def _others(chosen: Mapping[str, str]) -> Iterator[str]:
-    for group, name in chosen.items():
-        mine = variant_keys(group, name)
+def _others(chosen: Choices) -> Iterator[str]:
+    for group, names in chosen.items():
+        mine = {key for name in names for key in variant_keys(group, name)}
         for other in variants(group):
-            extra = [key for key in variant_keys(group, other) if key not in mine]
-            if extra:
+            if extra := [key for key in variant_keys(group, other) if key not in mine]:
                 yield f"  {f'{group}={other}':24} {' '.join(extra)}"

@@ -1,20 +1,28 @@
 """Which keys there are, what each takes, and what is said of one that does not exist. Imports no torch.
 
 A key is a field of :class:`TrainConfig` (``steps``), of one of its sections (``probe.every``), or of the variant that
-a group has chosen (``model.hidden_size``).
+a group has chosen (``model.hidden_size``, ``diagnostic.lag.every``).
 """
 
 from __future__ import annotations
 
 import difflib
 import types
-from collections.abc import Mapping
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
 
 from seqablate.config.keys import hints
-from seqablate.config.registry import GROUPS, registered, variant_class, variants
+from seqablate.config.registry import (
+    GROUPS,
+    SEVERAL,
+    Choices,
+    each_choice,
+    registered,
+    section,
+    variant_class,
+    variants,
+)
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
 
@@ -25,18 +33,18 @@ NUMBERS = {int: "a whole number", float: "a number", bool: "true or false", str:
 def run_keys() -> dict[str, Any]:
     """The type of every key that no group holds: ``steps``, ``probe.every``, ..."""
     top = {key: hint for key, hint in hints(TrainConfig).items() if key not in (*GROUPS, *SECTIONS)}
-    return top | {f"{section}.{key}": hint for section, cls in SECTIONS.items() for key, hint in hints(cls).items()}
+    return top | {f"{part}.{key}": hint for part, cls in SECTIONS.items() for key, hint in hints(cls).items()}
 
 
 def variant_keys(group: str, name: str) -> dict[str, Any]:
     """The type of every key of one variant: ``model.hidden_size``, ..."""
-    return {f"{group}.{key}": hint for key, hint in hints(variant_class(group, name)).items()}
+    return {f"{section(group, name)}.{key}": hint for key, hint in hints(variant_class(group, name)).items()}
 
 
-def keys_of(chosen: Mapping[str, str]) -> dict[str, Any]:
+def keys_of(chosen: Choices) -> dict[str, Any]:
     """The type of every key of a run whose groups have chosen these variants."""
     found = run_keys()
-    for group, name in chosen.items():
+    for group, name in each_choice(chosen):
         found |= variant_keys(group, name)
     return found
 
@@ -91,17 +99,19 @@ def _fits_one(value: Any, kind: Any) -> bool:
     return True
 
 
-def refuse_unknown(key: str, chosen: Mapping[str, str]) -> None:
+def refuse_unknown(key: str, chosen: Choices) -> None:
     """Say that there is no such key (UsageError), and which one may have been meant.
 
     Args:
         key: as written.
-        chosen: the variant of each group.
+        chosen: the variants of each group.
     """
     group = key.partition(".")[0]
     owners = sorted(n for g, n in registered() if g == group and key in variant_keys(g, n))
+    if owners and group in SEVERAL:
+        raise UsageError(f"{key}: {group}={owners[0]} is not chosen; add +{group}={owners[0]}")
     if owners:
-        raise UsageError(f"{group}={chosen[group]} has no key {key}: it belongs to {group}={' or '.join(owners)}")
+        raise UsageError(f"{group}={chosen[group][0]} has no key {key}: it belongs to {group}={' or '.join(owners)}")
     known = [*GROUPS, *SECTIONS, *run_keys(), *(k for g, n in registered() for k in variant_keys(g, n))]
     here = [
         name for name in dict.fromkeys(known) if name.partition(".")[0] not in GROUPS or name in _chosen_keys(chosen)
@@ -112,8 +122,8 @@ def refuse_unknown(key: str, chosen: Mapping[str, str]) -> None:
     raise UsageError(f"unknown key {shorten(key) or repr(key)}: {hint}")
 
 
-def _chosen_keys(chosen: Mapping[str, str]) -> set[str]:
-    return {*GROUPS, *(key for group, name in chosen.items() for key in variant_keys(group, name))}
+def _chosen_keys(chosen: Choices) -> set[str]:
+    return {*GROUPS, *(key for group, name in each_choice(chosen) for key in variant_keys(group, name))}
 
 
 def refuse_choice(group: str, given: str, broken: tuple[str, ...] = ()) -> None:

@@ -16,7 +16,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from seqablate.config.keys import declaration
-from seqablate.config.registry import GROUPS, variant_class, variant_name
+from seqablate.config.registry import GROUPS, SEVERAL, variant_class, variant_name
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 
@@ -24,10 +24,14 @@ INTERPOLATION = re.compile(r"(\\*)\$\{")
 
 
 def to_plain(config: TrainConfig) -> dict[str, Any]:
-    """Nested dict of strings, numbers, booleans, lists; each group's chosen variant under ``name``."""
+    """Nested dict of strings, numbers, booleans, lists; the variant that a group has chosen under ``name``.
+
+    Of a group with several variants, such as ``diagnostic``, each stands under its own name.
+    """
     plain = plain_value(config)
     for group in GROUPS:
-        plain[group] = {"name": variant_name(getattr(config, group)), **plain[group]}
+        if group not in SEVERAL:
+            plain[group] = {"name": variant_name(getattr(config, group)), **plain[group]}
     return plain
 
 
@@ -42,8 +46,10 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
     try:
         for group in GROUPS:
             chosen = dict(values.pop(group))
-            cls = variant_class(group, chosen.pop("name"))
-            typed[group] = OmegaConf.merge(OmegaConf.structured(cls), chosen)
+            if group in SEVERAL:
+                typed[group] = {name: _typed(group, name, part) for name, part in chosen.items()}
+            else:
+                typed[group] = _typed(group, chosen.pop("name"), chosen)
         config: Any = OmegaConf.to_object(OmegaConf.merge(typed, values))
     except KeyError as error:
         raise UsageError(
@@ -54,6 +60,11 @@ def from_plain(plain: dict[str, Any]) -> TrainConfig:
     except (TypeError, ValueError) as error:
         raise UsageError(f"the config is damaged: {error}") from error
     return config
+
+
+def _typed(group: str, name: str, values: dict[str, Any]) -> Any:
+    """The values of one variant, each of its key's type."""
+    return OmegaConf.merge(OmegaConf.structured(variant_class(group, name)), values)
 
 
 def _literal(value: Any) -> Any:
@@ -86,6 +97,8 @@ def plain_value(value: Any) -> Any:
     """An enum by its name, tuples as lists, a dataclass as a dict; anything else as it is."""
     if is_dataclass(value):
         return {f.name: plain_value(getattr(value, f.name)) for f in fields(value)}
+    if isinstance(value, dict):
+        return {key: plain_value(part) for key, part in value.items()}
     if isinstance(value, Enum):
         return value.name
     if isinstance(value, list | tuple):

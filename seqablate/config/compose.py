@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from seqablate.config.catalogue import SECTIONS, fits, keys_of, refuse_choice, refuse_unknown, takes
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import contested, load_plugins
-from seqablate.config.registry import GROUPS, registered, variants
+from seqablate.config.registry import GROUPS, SEVERAL, Choices, each_choice, registered, section, variants
 from seqablate.config.schema import TrainConfig
 from seqablate.config.sizes import refuse_too_large
 from seqablate.errors import UsageError, shorten
@@ -53,7 +53,8 @@ def install_schemas() -> None:
     for (group, name), cls in registered().items():
         store.store(group=f"schema/{group}", name=name, node=cls)
         if not (ours / group / f"{name}.yaml").exists():
-            store.store(group=group, name=name, node={"defaults": _defaults(group, name, cls)})
+            values = {"defaults": _defaults(group, name, cls)}
+            store.store(group=group, name=name, node=values, package=section(group, name))
 
 
 def _defaults(group: str, name: str, cls: type) -> list[str]:
@@ -86,7 +87,7 @@ def compose_values(overrides: list[Override]) -> DictConfig:
     """The keys and values of a run, every one of its key's type (UsageError), not yet checked together."""
     chosen = choices_of(overrides)
     keys = keys_of(chosen)
-    composed = copy.deepcopy(_composed(tuple(sorted(chosen.items()))))
+    composed = copy.deepcopy(_composed(tuple(chosen.items())))
     for override in overrides:
         if override.key_or_group not in GROUPS:
             _set(composed, override, keys, chosen)
@@ -96,47 +97,67 @@ def compose_values(overrides: list[Override]) -> DictConfig:
     return composed
 
 
-def choices_of(overrides: list[Override]) -> dict[str, str]:
-    """The variant of each group: the default, or what the last word for it says (UsageError if it does not exist)."""
+def choices_of(overrides: list[Override]) -> Choices:
+    """The variants of each group: the default, or what the last word for it says (UsageError if one does not exist).
+
+    ``+diagnostic=NAME`` adds to what is chosen.
+    """
     chosen = dict(default_choices())
     for override in overrides:
         group = override.key_or_group
         if group in GROUPS:
-            chosen[group] = _choice(group, override)
-    for group, name in chosen.items():
+            before = chosen[group] if override.is_add() else ()
+            chosen[group] = tuple(dict.fromkeys([*before, *_chosen(group, override)]))
+    for group, name in each_choice(chosen):
         if complaint := contested(group, name):
             raise UsageError(complaint)
     return chosen
 
 
-def _choice(group: str, override: Override) -> str:
-    name = override.value()
-    if not isinstance(name, str) or name not in variants(group):
-        refuse_choice(group, str(override.input_line).partition("=")[2], load_plugins())
-    return str(name)
+def _chosen(group: str, override: Override) -> list[str]:
+    """The variants that a word names: one, or a list of them where a run may have several."""
+    value: Any = override.value()
+    names = value if isinstance(value, list) and group in SEVERAL else [value]
+    for name in names:
+        if not isinstance(name, str) or name not in variants(group):
+            given = str(name) if isinstance(value, list) else str(override.input_line).partition("=")[2]
+            refuse_choice(group, given, load_plugins())
+    return names
 
 
 @cache
-def default_choices() -> dict[str, str]:
-    """The variant that each group has where nothing is said, as ``train.yaml`` names them."""
+def default_choices() -> Choices:
+    """The variants that each group has where nothing is said, as ``train.yaml`` names them."""
     import yaml
 
     listed = yaml.safe_load((config_folder() / f"{CONFIG_NAME}.yaml").read_text())["defaults"]
     entries = [entry for entry in listed if isinstance(entry, dict)]
-    return {group: name for entry in entries for group, name in entry.items() if group in GROUPS}
+    return {
+        group: tuple(names) if isinstance(names, list) else (names,)
+        for entry in entries
+        for group, names in entry.items()
+        if group in GROUPS
+    }
 
 
 @cache
-def _composed(chosen: tuple[tuple[str, str], ...]) -> DictConfig:
+def _composed(chosen: tuple[tuple[str, tuple[str, ...]], ...]) -> DictConfig:
     """The values of the YAML files (or a package's dataclasses) of these variants."""
     from hydra import compose, initialize_config_dir
 
     install_schemas()
     with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
-        return compose(CONFIG_NAME, [f"{group}={name}" for group, name in chosen])
+        return compose(CONFIG_NAME, choice_words(dict(chosen)))
 
 
-def _set(composed: DictConfig, override: Override, keys: dict[str, Any], chosen: dict[str, str]) -> None:
+def choice_words(chosen: Choices) -> list[str]:
+    """The override words that choose these variants."""
+    return [
+        f"{group}=[{','.join(names)}]" if group in SEVERAL else f"{group}={names[0]}" for group, names in chosen.items()
+    ]
+
+
+def _set(composed: DictConfig, override: Override, keys: dict[str, Any], chosen: Choices) -> None:
     """Give a key the value that its word has (UsageError for an unknown key, or a value of another type)."""
     key, word = override.key_or_group, shorten(override.input_line)
     if key in SECTIONS:

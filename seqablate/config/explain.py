@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seqablate.config.compose import CONFIG_NAME, config_folder
 from seqablate.config.keys import declaration
-from seqablate.config.registry import variant_class
+from seqablate.config.registry import section, variant_class
 
 LINE = re.compile(r"(?P<indent> *)(?P<key>\w+):(?P<value>[^#]*)(?:# *(?P<comment>.*))?$")
 
@@ -29,14 +29,14 @@ def explain_variant(group: str, name: str) -> dict[str, str]:
         if file:
             found |= _comments(config_folder() / f"{file}.yaml")
     found |= {f.name: text for f in fields(cls) if (text := declaration(f).text)}
-    return {f"{group}.{key}": text for key, text in found.items()}
+    return {f"{section(group, name)}.{key}": text for key, text in found.items()}
 
 
 def summary(group: str, name: str) -> str:
     """A variant in a few words: the first line of its YAML, or of its dataclass's docstring."""
     path = config_folder() / group / f"{name}.yaml"
-    first = path.read_text().splitlines()[0] if path.is_file() else (variant_class(group, name).__doc__ or "")
-    return first.strip("# ").split("\n")[0]
+    text = path.read_text() if path.is_file() else (variant_class(group, name).__doc__ or "")
+    return next(line.strip("# ") for line in text.splitlines() if not line.startswith("# @"))  # Hydra's own line
 
 
 def _shared(group: str, name: str) -> str | None:

@@ -11,7 +11,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from seqablate.config.registry import GROUPS, variants
+from seqablate.config.registry import GROUPS, SEVERAL, variants
 from seqablate.errors import UsageError, shorten
 
 if TYPE_CHECKING:
@@ -38,12 +38,13 @@ def read_words(words: list[str]) -> list[Override]:
 def expand_sweep(words: list[str]) -> list[list[str]]:
     """The words of each run of a sweep: every combination, the last word's values change fastest.
 
-    A key that is given twice counts once, with its last values.
+    A key that is given twice counts once, with its last values. (Words that choose diagnostics add to each other.)
 
     Raises:
         UsageError: a word that cannot be read, no value at all, or more than ``MOST_RUNS`` runs.
     """
-    given = {(override := read_word(word)).key_or_group: override for word in words}
+    overrides = [read_word(word) for word in words]
+    given = {_identity(override): override for override in overrides}
     counts = {key: _count(override) for key, override in given.items()}
     empty = [given[key].input_line for key, count in counts.items() if count == 0]
     if empty:
@@ -55,6 +56,11 @@ def expand_sweep(words: list[str]) -> list[list[str]]:
             f"{shorten(given[most].input_line)}: a sweep of {shown} runs; at most {MOST_RUNS:,} can be checked and run"
         )
     return [list(arm) for arm in itertools.product(*map(_values, given.values()))]
+
+
+def _identity(override: Override) -> str:
+    """What a later word must share with an earlier one to replace it."""
+    return str(override.input_line if override.key_or_group in SEVERAL else override.key_or_group)
 
 
 def split_launcher(words: list[str]) -> tuple[list[str], list[str]]:
@@ -118,6 +124,9 @@ def _refuse_form(override: Override) -> None:
         )
     if override.package is not None:
         raise UsageError(f"{word}: unknown key {shorten(override.get_key_element())}; write {key}=...")
+    if key in SEVERAL:
+        _refuse_several(override, key, word)
+        return
     if override.is_delete():
         other = f"choose one of {', '.join(variants(key))}" if key in GROUPS else "set it to a value"
         raise UsageError(f"{word}: a key cannot be deleted; {other}, or leave the word out")
@@ -125,6 +134,17 @@ def _refuse_form(override: Override) -> None:
         raise UsageError(f"{word}: write {word.lstrip('+')}")
     if override.is_interval_sweep():
         raise UsageError(f"{word}: interval() is not supported; write {key}=0,1,2 or {key}=range(3)")
+
+
+def _refuse_several(override: Override, key: str, word: str) -> None:
+    """Of the words for a group with several variants: one chooses all of them, or adds to them."""
+    listed = f"{key}=[{','.join(variants(key)[:2])}]"
+    if override.is_delete():
+        raise UsageError(f"{word}: nothing can be taken away; list those that you want, as in {listed}")
+    if override.is_force_add():
+        raise UsageError(f"{word}: write {word[1:]}")
+    if override.is_sweep_override():
+        raise UsageError(f"{word}: cannot be swept, because a run may have several; list them, as in {listed}")
 
 
 def _count(override: Override) -> float:

@@ -5,10 +5,12 @@ A new variant is one file (the dataclass) and one small YAML (its values). Nothi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
-GROUPS = ("model", "task", "clip", "optim", "schedule")
+GROUPS = ("model", "task", "clip", "optim", "schedule", "diagnostic")
+SEVERAL = ("diagnostic",)  # groups of which a run has any number of variants, each with keys of its own
+Choices = Mapping[str, tuple[str, ...]]  # group -> names of the chosen variants: one, or any number of SEVERAL
 T = TypeVar("T")
 _classes: dict[tuple[str, str], type] = {}
 
@@ -53,6 +55,16 @@ def variant_name(config: object) -> str:
 def variants(group: str) -> list[str]:
     """Names registered in a group, sorted."""
     return sorted(name for g, name in _classes if g == group)
+
+
+def section(group: str, name: str) -> str:
+    """Where a variant's keys stand in the config: ``model``, ``diagnostic.lag``."""
+    return f"{group}.{name}" if group in SEVERAL else group
+
+
+def each_choice(chosen: Choices) -> Iterator[tuple[str, str]]:
+    """Group and name of every chosen variant."""
+    return ((group, name) for group, names in chosen.items() for name in names)
 
 
 def registered() -> dict[tuple[str, str], type]:

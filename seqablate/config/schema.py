@@ -1,6 +1,7 @@
 """The typed config of a run. Values stand in ``configs/``; here are types, checks and descriptions.
 
-``Any`` stands where a variant is chosen (``model=lstm``): its own dataclass is the schema there.
+``Any`` stands where a variant is chosen (``model=lstm``): its own dataclass is the schema there. A group of which a run
+may have several variants is a dict of them by name.
 """
 
 from __future__ import annotations
@@ -94,6 +95,7 @@ class TrainConfig:
     clip: Any = key("what is done to the gradient before a step")
     optim: Any = key("how the gradient becomes a step")
     schedule: Any = key("how the learning rate changes over the steps", headline=False)
+    diagnostic: dict[str, Any] = key("what is measured of the model while it learns", compared=False, headline=False)
     probe: ProbeConfig = key("when gradients are measured")
     eval: EvalConfig = key("when and on what a run is evaluated")
     checkpoint: CheckpointConfig = key("when the state of a run is saved", digest=False)

@@ -29,7 +29,13 @@ PAIR_STEPS = 32  # loss steps, at most, whose gradients at the timesteps of an e
 def make_probe(parts: Parts, step: int) -> TimestepProbe | None:
     """A probe where one is due."""
     every = parts.config.probe.every
-    return new_probe(parts) if every and step % every == 0 else None
+    due = every and step % every == 0 and _chosen(parts, "profile", "layers")
+    return new_probe(parts) if due else None
+
+
+def _chosen(parts: Parts, *names: str) -> bool:
+    """Whether any of these diagnostics is measured in this run."""
+    return any(name in parts.config.diagnostic for name in names)
 
 
 def new_probe(parts: Parts) -> TimestepProbe:
@@ -60,6 +66,10 @@ def profile_signals(parts: Parts, probe: TimestepProbe, step: int, lengths: np.n
                 if point.timed:
                     place, values = replace(point.place, state=state), _batch_mean(norm_TB, lengths)
                     signals.append(Signal(step=step, quantity=quantity, place=place, values=values))
+    if not _chosen(parts, "profile"):
+        signals = []
+    if not _chosen(parts, "layers"):
+        return signals
     return signals + [Signal(step=step, quantity="layer", place=at, values=values) for at, values in layers.profiles()]
 
 
@@ -103,7 +113,7 @@ def _backward(
 
 def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
     """The profile at the last step: a backward pass on the batch that would come next, without an update."""
-    if not parts.config.probe.every:
+    if not parts.config.probe.every or not _chosen(parts, "profile", "layers"):
         return []
     arrays = parts.task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
@@ -121,7 +131,7 @@ def lag_signals(parts: Parts, step: int) -> list[Signal]:
     ("path_lag") are no distances in time from the last loss step. Only if every step has a loss does the last loss step
     read its first step, at the last timestep: then its timestep t-k is at lag k as everywhere else.
     """
-    if not parts.config.probe.every:
+    if not parts.config.probe.every or not _chosen(parts, "lag"):
         return []
     batch = _first_samples(next(parts.task.eval_batches("evaluation"))).tensors(parts.device, parts.dtype)
     probe = _backward(parts, batch, lambda losses: (losses if losses.dim() == 1 else losses[-1]).sum())
@@ -154,7 +164,7 @@ def pair_signals(parts: Parts, step: int) -> list[Signal]:
     measured. Without an encoder, or without a probe, there are none.
     """
     encoder = [point for point in parts.model.probe_points if point.lag]
-    if not encoder or not parts.config.probe.every:
+    if not encoder or not parts.config.probe.every or not _chosen(parts, "pairs"):
         return []
     top = max(point.place.layer or 0 for point in encoder)
     batch = _first_samples(next(parts.task.eval_batches("evaluation"))).tensors(parts.device, parts.dtype)

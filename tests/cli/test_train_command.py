@@ -248,6 +248,8 @@ def test_completion_offers_values_as_they_are_written_and_the_keys_of_the_chosen
     assert candidates(["train", "model=gru", "model.up"]) == ["model.update_bias="]
     assert candidates(["train", "model.up"]) == []
     assert candidates(["train", "clip=v"]) == ["clip=value"]
+    assert candidates(["train", "diagnostic=[lag,p"]) == ["diagnostic=[lag,pairs", "diagnostic=[lag,profile"]
+    assert candidates(["train", "+diagnostic=la"]) == ["+diagnostic=lag", "+diagnostic=layers"]
     assert candidates(["train", "--mul"]) == ["--multirun"]
     assert candidates(["completion", "z"]) == ["zsh"]
 
@@ -256,9 +258,9 @@ def test_help_explains_every_key_of_every_variant_on_a_line_and_marks_what_is_ch
     chosen = dict(default_choices())
     for group in GROUPS:
         for name in variants(group):
-            lines = help_text(chosen | {group: name}).splitlines()
+            lines = help_text(chosen | {group: (name,)}).splitlines()
             assert any(line.startswith(f"  * {group}={name}") for line in lines)
-            for key in keys_of(chosen | {group: name}):
+            for key in keys_of(chosen | {group: (name,)}):
                 (line,) = (line for line in lines if line.strip().startswith(f"{key}="))
                 assert len(line.split()) > 1, f"{key} has no explanation"
 

@@ -8,7 +8,7 @@ from choices import task_for
 from seqablate.config.codec import digest, from_plain, to_plain
 from seqablate.config.compose import compose_config
 from seqablate.config.overrides import expand_sweep
-from seqablate.config.registry import GROUPS, registered, variant, variants
+from seqablate.config.registry import GROUPS, SEVERAL, registered, variant, variants
 from seqablate.errors import UsageError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -62,6 +62,12 @@ MISTAKES = [
     (["output_dir="], ["output_dir", "empty"]),
     (["seed=${nope}"], ["seed", "nope"]),
     (["optim.betas=0.9"], ["optim.betas"]),
+    (["diagnostic=[lag,lagg]"], ["diagnostic=lagg", "did you mean diagnostic=lag"]),
+    (["diagnostic=lag,pairs"], ["diagnostic=lag,pairs", "cannot be swept", "diagnostic=[lag,layers]"]),
+    (["~diagnostic=lag"], ["~diagnostic=lag", "list those that you want", "diagnostic=[lag,layers]"]),
+    (["++diagnostic=lag"], ["write +diagnostic=lag"]),
+    (["diagnostic=null"], ["diagnostic=null", "choose from lag"]),
+    (["diagnostic.lag=1"], ["unknown key diagnostic.lag"]),
 ]
 
 
@@ -74,12 +80,30 @@ def test_a_mistake_gets_one_line_that_names_it(overrides, named):
     assert all(part in message for part in named), message
 
 
+@pytest.mark.parametrize(
+    ("words", "chosen"),
+    [
+        ([], ["profile", "layers", "lag", "pairs"]),
+        (["diagnostic=[lag,profile]"], ["lag", "profile"]),
+        (["diagnostic=lag"], ["lag"]),
+        (["diagnostic=[]"], []),
+        (["diagnostic=lag", "+diagnostic=pairs", "+diagnostic=[lag,layers]"], ["lag", "pairs", "layers"]),
+        (["+diagnostic=pairs", "diagnostic=lag"], ["lag"]),
+    ],
+)
+def test_a_run_has_the_diagnostics_that_are_listed_and_those_that_are_added(words, chosen):
+    config = compose_config(words)
+    assert list(config.diagnostic) == chosen
+    assert from_plain(to_plain(config)) == config
+    assert expand_sweep([*words, "seed=0,1"]) == [[*words, "seed=0"], [*words, "seed=1"]]
+
+
 @pytest.mark.parametrize(("group", "name"), sorted(registered()))
 def test_every_registered_variant_can_be_chosen_and_comes_back_from_a_run_folder(group, name):
     needs = task_for(f"model={name}", first="").split() if group == "model" else []
     config = compose_config([f"{group}={name}", *needs])
     plain = to_plain(config)
-    assert plain[group]["name"] == name
+    assert list(plain[group]) == [name] if group in SEVERAL else plain[group]["name"] == name
     assert from_plain(plain) == config
 
 
