@@ -43,7 +43,7 @@ import torch
 from torch import Tensor, nn
 
 from seqablate.assemble import assemble, read_overrides
-from seqablate.engine.gradients import Observer
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 
 SHAPES = ("100/32/64/2", "100/20/50/2", "200/32/128/2", "750/32/128/2", "35/20/200/200")  # T/B/D/I
@@ -248,7 +248,7 @@ def subnormal(options: argparse.Namespace) -> None:
         spent = []
         for _ in range(options.rounds):
             a, b = whole.seconds(5) / 5, faded.seconds(5) / 5
-            with patch("seqablate.engine.compiled.flushed", nullcontext):
+            with patch("seqablate.engine.backends.compiled.flushed", nullcontext):
                 spent.append((a, b, kept.seconds(5) / 5))
         a, b, c = (1000 * median(column) for column in zip(*spent, strict=True))
         far = [float(trainer.side.kept[-1][0][0]) for trainer in (whole, faded)]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from seqablate.config.keys import key
     from seqablate.config.registry import variant
     from seqablate.config.task_spec import TaskSpec, TaskTraits
-    from seqablate.engine.cells import Cell
+    from seqablate.engine.cell import Cell
     from seqablate.engine.recurrence import Recurrence
     from seqablate.errors import UsageError
     from seqablate.models.base import ModelConfig, ProbePoint
@@ -38,7 +38,7 @@ _HOMES = {
     "TaskSpec": "config.task_spec",
     "TaskTraits": "config.task_spec",
     "UsageError": "errors",
-    "Cell": "engine.cells",
+    "Cell": "engine.cell",
     "Recurrence": "engine.recurrence",
     "ModelConfig": "models.base",
     "ProbePoint": "models.base",

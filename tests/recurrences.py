@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from seqablate.engine.call import KernelCall, parse
-from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.backends.torch_call import KernelCall, parse
+from seqablate.engine.gradients import Gradients
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 
 CELLS = {

@@ -50,12 +50,8 @@ TORCHLESS = (
 
 
 # What may be larger than the limits, each with its reason.
-LONG_FILES: dict[str, str] = {
-    "engine/kernels.py": "numba's cache looks at one file only; the engine is being taken apart by cell",
-}
-LARGE_FOLDERS: dict[str, str] = {
-    "engine": "it is being taken apart by cell",
-}
+LONG_FILES: dict[str, str] = {}
+LARGE_FOLDERS: dict[str, str] = {}
 
 
 def sources() -> list[tuple[str, Path]]:

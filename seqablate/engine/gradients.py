@@ -1,11 +1,10 @@
-"""What a backward pass brings to the states of one layer and direction, and who wants to know.
+"""What a backward pass brings to the states of one layer and direction.
 
 Shapes: T time, B batch, P width of the output, D hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,22 +48,3 @@ class Gradients:
             return known
         vectors = self.total if kind == "total" else self.direct
         return {state: vector_norms(v) for state, v in vectors.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class Observer:
-    """Who is told the gradients of one call of a recurrence, after each backward pass through it.
-
-    Args:
-        receive: called with them.
-        cell_states: whether more than h is wanted.
-        vectors: whether the gradients themselves are wanted, not only their norms.
-        carried: asked in each backward pass, before ``receive``: the part of the gradient at each returned state that
-            later calls sent back, in the shape of that state; None (or nothing at all) for no part. It flows back
-            through time, so it belongs to the total gradient of the last step and not to its direct one.
-    """
-
-    receive: Callable[[Gradients], None]
-    cell_states: bool = True
-    vectors: bool = False
-    carried: Callable[[], Carried] = tuple

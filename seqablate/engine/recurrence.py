@@ -19,13 +19,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqablate.engine import compiled, dilation, fused, loop
-from seqablate.engine.call import Weights
-from seqablate.engine.cells import CELLS, Cell, States
-from seqablate.engine.gradients import Observer
-from seqablate.engine.runner import Runner
+from seqablate.engine.backends import compiled, dilated, loop
+from seqablate.engine.backends import torch as torch_kernels
+from seqablate.engine.backends.runner import Runner
+from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.cells import CELLS
+from seqablate.engine.ports import Observer
 
-BACKENDS: dict[str, Runner] = {"loop": loop.run, "torch": fused.run_cell, "compiled": compiled.run}
+BACKENDS: dict[str, Runner] = {"loop": loop.run, "torch": torch_kernels.run_cell, "compiled": compiled.run}
 
 
 def choose_backend(recurrence: Recurrence, device: torch.device) -> str:
@@ -49,8 +50,8 @@ def refusal(backend: str, recurrence: Recurrence, device: torch.device) -> str |
     dtype = recurrence.weight_ih.dtype
     if backend == "loop":
         return None
-    if not recurrence.cell.fused:
-        return f"the cell {recurrence.cell.name} has no kernel: only backend=loop runs it"
+    if reason := _missing(backend, recurrence.cell):
+        return reason
     if recurrence.time_skip:
         return f"time_skip={recurrence.time_skip} leaves the fused kernels: only backend=loop runs it"
     if recurrence.layer_norm:
@@ -61,6 +62,17 @@ def refusal(backend: str, recurrence: Recurrence, device: torch.device) -> str |
         return f"backend=compiled runs in float32 and float64, not in {dtype}: use backend=torch"
     if backend == "compiled" and not compiled.available():
         return "backend=compiled needs numba, which cannot be imported here: pip install numba"
+    return None
+
+
+def _missing(backend: str, cell: Cell) -> str | None:
+    """Why there is no kernel of a cell."""
+    if cell.torch is None and cell.kernels is None:
+        return f"the cell {cell.name} has no kernel: only backend=loop runs it"
+    if backend == "torch" and cell.torch is None:
+        return f"torch has no kernel of the cell {cell.name}: use backend=compiled (on a CPU) or loop"
+    if backend == "compiled" and cell.kernels is None:
+        return f"the cell {cell.name} has no compiled kernel: use backend=torch or loop"
     return None
 
 
@@ -209,7 +221,7 @@ class Recurrence(nn.Module):
         name = self.backend or choose_backend(self, x_TBI.device)
         if reason := refusal(name, self, x_TBI.device):
             raise ValueError(f"{self}: {reason}")
-        runner = BACKENDS[name] if self.dilation == 1 else partial(dilation.run, BACKENDS[name])
+        runner = BACKENDS[name] if self.dilation == 1 else partial(dilated.run, BACKENDS[name])
         return runner(self.cell, x_TBI, state, self._weights(), observer if torch.is_grad_enabled() else None)
 
     def _state_shapes(self, B: int) -> dict[str, tuple[int, ...]]:
@@ -250,5 +262,5 @@ class Recurrence(nn.Module):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Recurrence:
         """After a move to a GPU, cuDNN wants the weights in one piece."""
         super()._apply(fn, recurse)
-        fused.flatten(self.cell, [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh])
+        torch_kernels.flatten(self.cell, [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh])
         return self

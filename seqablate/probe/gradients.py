@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from seqablate.engine.call import Padding
+from seqablate.engine.backends.torch_call import Padding
 from seqablate.engine.gradients import Carried, Gradients, Kind
 
 ADVICE = "record one of them only, the other under `with probe.pause():`"

@@ -16,9 +16,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
-from seqablate.engine.call import KernelCall, parse
-from seqablate.engine.fused import run
-from seqablate.engine.gradients import Observer
+from seqablate.engine.backends.torch import run
+from seqablate.engine.backends.torch_call import KernelCall, parse
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 from seqablate.probe.gradients import CallGradients
 from seqablate.probe.hooks import Forward
@@ -106,7 +106,7 @@ class OwnRecurrence:
         )
         output, finals = forward(*args, **kwargs | {"observer": observer})
         call.watch_passes((output, *finals))
-        self.links.returned(call, (output, *finals), finals, _as_it_is)
+        self.links.returned(call, (output, *finals), finals, lambda gradient: gradient)
         return output, finals
 
 
@@ -124,10 +124,6 @@ def _to_kernel(packed: PackedSequence | None, gradient: Tensor) -> Tensor:
     if packed is not None and packed.sorted_indices is not None:
         return gradient.index_select(1, packed.sorted_indices)
     return gradient[:, None] if gradient.dim() == 2 else gradient
-
-
-def _as_it_is(gradient: Tensor) -> Tensor:
-    return gradient
 
 
 def _autocast_dtype(cell: str, call: KernelCall) -> torch.dtype | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from seqablate.engine.call import Padding
+from seqablate.engine.backends.torch_call import Padding
 from seqablate.probe.gradients import CallGradients
 from seqablate.probe.modules import ModuleGradients
 from seqablate.probe.refusals import check_context

@@ -16,8 +16,8 @@ from recurrences import (
     random_recurrence,
 )
 
-from seqablate.engine.call import Weights
-from seqablate.engine.cells import CELLS, Cell
+from seqablate.engine.cell import Cell, Weights
+from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
 
 B, I, D = 2, 3, 4  # noqa: E741

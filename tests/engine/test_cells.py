@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqablate.engine import loop
-from seqablate.engine.call import Weights
+from seqablate.engine.backends import loop
+from seqablate.engine.cell import Weights
 from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
 
 T, B, I, D = 5, 3, 2, 4  # noqa: E741
-OURS = [name for name, cell in CELLS.items() if not cell.fused]
+OURS = [name for name, cell in CELLS.items() if not cell.torch]
 tanh = np.tanh
 
 

@@ -23,7 +23,8 @@ from recurrences import (
 )
 
 from seqablate.engine.cells import CELLS
-from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.gradients import Gradients
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 
 B, I, D = 2, 3, 4  # noqa: E741
@@ -31,7 +32,7 @@ NAMES = ["rnn_tanh", "rnn_relu", "lstm", "gru", "mgu", "lstm_coupled_gates"]
 
 
 def backends(cell: str) -> tuple[str, ...]:
-    return ("loop", "torch", "compiled") if CELLS[cell].fused else ("loop",)
+    return ("loop", "torch", "compiled") if CELLS[cell].kernels else ("loop",)
 
 
 class Reports(list[Gradients]):

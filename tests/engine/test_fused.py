@@ -6,14 +6,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import Trace, loop
 from recurrences import CELLS, errors, initial_states, kernel_args, kernel_call, recurrence
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from seqablate.engine.call import KernelCall
-from seqablate.engine.fused import run
+from seqablate.engine.backends.torch import run
+from seqablate.engine.backends.torch_call import KernelCall
 from seqablate.engine.gradients import Gradients
-from seqablate.engine.oracle import Trace, loop
 
 EXACT = 1e-9
 

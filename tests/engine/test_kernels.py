@@ -6,22 +6,23 @@ import numpy as np
 import pytest
 
 from seqablate.engine import kernels
-from seqablate.engine.layout import panels
+from seqablate.engine.kernels.arrays import panels
+from seqablate.engine.kernels.cache import compiled
 
 
-@kernels.uncached()
+@compiled
 def each_sigmoid(x, out):
     for i in range(x.size):
         out[i] = kernels.sigmoid(x[i])
 
 
-@kernels.uncached()
+@compiled
 def each_tanh(x, out):
     for i in range(x.size):
         out[i] = kernels.tanh(x[i])
 
 
-@kernels.uncached()
+@compiled
 def each_slope(x, out):
     for i in range(x.size):
         out[i] = kernels.tanh_and_slope(x[i])[1]

@@ -9,15 +9,17 @@ import gc
 import itertools
 import weakref
 
+import oracle
 import pytest
 import torch
 from recurrences import errors
 from torch import Tensor
 
-from seqablate.engine import oracle
-from seqablate.engine.call import KernelCall, Weights
-from seqablate.engine.cells import CELLS, States
-from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.backends.torch_call import KernelCall
+from seqablate.engine.cell import States, Weights
+from seqablate.engine.cells import CELLS
+from seqablate.engine.gradients import Gradients
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 
 EXACT = 1e-9

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from oracle import loop
 from recurrences import CELLS, initial_states, kernel_call, recurrence
 from torch.nn.utils.rnn import pack_padded_sequence
-
-from seqablate.engine.oracle import loop
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])

@@ -15,12 +15,13 @@ from recurrences import errors
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from seqablate.engine import compiled
+from seqablate.engine.backends import compiled
 from seqablate.engine.cells import CELLS
-from seqablate.engine.gradients import Gradients, Observer
+from seqablate.engine.gradients import Gradients
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence, choose_backend, refusal, set_backend
 
-FUSED = [name for name, cell in CELLS.items() if cell.fused]
+FUSED = [name for name, cell in CELLS.items() if cell.kernels]
 EXACT = 1e-9
 CPU = torch.device("cpu")
 
@@ -296,7 +297,7 @@ def test_what_does_not_fit_is_refused_before_a_kernel_reads_it(backend):
     ):
         with pytest.raises(ValueError, match=message):
             module(x_, states)
-    with pytest.raises(ValueError, match="there is no cell 'lsmt'; there are rnn_tanh"):
+    with pytest.raises(ValueError, match="there is no cell 'lsmt'; there are gru, lstm, "):
         Recurrence("lsmt", 3, 4)
 
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from seqablate.assemble import assemble, read_overrides
-from seqablate.engine import compiled
-from seqablate.engine.gradients import Observer
+from seqablate.engine.backends import compiled
+from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 from seqablate.engine.subnormals import GRAIN, flushed
 from seqablate.training.step import train_step

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.nn.functional import linear
 
-from seqablate.engine import totals
-from seqablate.engine.call import Padding, parse
-from seqablate.engine.fused import run
+from seqablate.engine.backends import totals
+from seqablate.engine.backends.torch import run
+from seqablate.engine.backends.torch_call import Padding, parse
 
 
 def last_step_totals(module: nn.RNNBase, x_TBI: torch.Tensor) -> dict[str, torch.Tensor]:

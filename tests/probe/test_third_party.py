@@ -7,10 +7,10 @@ import copy
 import pytest
 import torch
 from differences import by_differences
+from oracle import Trace, loop
 from recurrences import errors, kernel_call
 from torch import Tensor, nn
 
-from seqablate.engine.oracle import Trace, loop
 from seqablate.probe import TimestepProbe
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours

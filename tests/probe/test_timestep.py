@@ -7,6 +7,7 @@ import threading
 
 import pytest
 import torch
+from oracle import loop
 from recurrences import CELLS, initial_states, kernel_call, recurrence
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import Tensor, nn
@@ -14,7 +15,6 @@ from torch.nn.utils.rnn import pack_sequence
 from torch.utils.checkpoint import checkpoint
 from torch.utils.tensorboard import SummaryWriter
 
-from seqablate.engine.oracle import loop
 from seqablate.engine.recurrence import Recurrence
 from seqablate.probe import TimestepProbe
 

@@ -7,12 +7,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from oracle import loop
 from recurrences import kernel_call
 from torch import nn
 
 import seqablate
 from seqablate.assemble import assemble, build_model, build_task, read_overrides
-from seqablate.engine.oracle import loop
 from seqablate.record.reader import read_record
 from seqablate.training import loop as training_loop
 from seqablate.training.evaluate import Results

@@ -15,7 +15,7 @@ from seqablate.models.base import Model, ModelConfig, shape_of
 from seqablate.models.choices import MOST_LAYERS, Init, Norm, Skip, check_gain, check_reach, check_skip
 
 if TYPE_CHECKING:
-    from seqablate.engine.cells import Cell
+    from seqablate.engine.cell import Cell
     from seqablate.models.initialise import Initialiser
     from seqablate.models.recurrent.stack import StackShape
 

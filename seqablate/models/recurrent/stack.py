@@ -14,7 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seqablate.engine.cells import CELLS, Cell
+from seqablate.engine.cell import Cell
+from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
 from seqablate.models.base import ProbePoint
 from seqablate.models.choices import Norm, Skip

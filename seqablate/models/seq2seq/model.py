@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from seqablate.config.task_spec import TaskSpec
-from seqablate.engine.cells import States
+from seqablate.engine.cell import States
 from seqablate.models.initialise import Initialiser
 from seqablate.models.recurrent.stack import RecurrentStack, StackShape
 from seqablate.models.seq2seq.attention import AdditiveScore, DotScore, attend

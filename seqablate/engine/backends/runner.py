@@ -11,9 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seqablate.engine.call import Weights
-from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import Observer
+from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.ports import Observer
 
 # (cell, x_TBI, states, weights, observer) -> output [T, B, D] and the final states
 Runner = Callable[[Cell, Tensor, States, Weights, Observer | None], tuple[Tensor, States]]

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 
-from seqablate.engine.call import KernelCall, Weights
-from seqablate.engine.cells import CELLS, States
+from seqablate.engine.backends.torch_call import KernelCall
+from seqablate.engine.cell import States, Weights
+from seqablate.engine.cells import CELLS
 
 
 @dataclass(frozen=True, slots=True, eq=False)

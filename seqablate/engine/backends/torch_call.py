@@ -12,54 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import layer_norm, linear
 
-
-class Weights(NamedTuple):
-    """The parameters of one layer and direction, in torch's order of gates (LSTM: i, f, g, o; GRU: r, z, n).
-
-    A cell's formula takes from here what its gates are made of: sums, or with gains their layer norms, each over all
-    gates that the formula takes at once (Ba et al. 2016, eq. 20-22; ``b_ih`` and ``b_hh`` are their beta and b).
-    """
-
-    w_ih: Tensor  # [G*D, I]
-    w_hh: Tensor  # [G*D, P]
-    b_ih: Tensor | None = None  # [G*D]
-    b_hh: Tensor | None = None  # [G*D]
-    w_hr: Tensor | None = None  # [P, D], only with proj_size
-    gain_ih: Tensor | None = None  # [G*D], only with layer norm, as all that follow
-    gain_hh: Tensor | None = None  # [G*D]
-    gain_c: Tensor | None = None  # [D], only of a cell with a state c
-    b_c: Tensor | None = None  # [D]
-
-    def from_input(self, x_BI: Tensor) -> Tensor:
-        """``W_ih x + b_ih`` [B, G*D], or ``LN(W_ih x)``."""
-        return _normed_linear(x_BI, self.w_ih, self.b_ih, self.gain_ih)
-
-    def from_hidden(self, h_BP: Tensor) -> Tensor:
-        """``W_hh h + b_hh`` [B, G*D], or ``LN(W_hh h)``."""
-        return _normed_linear(h_BP, self.w_hh, self.b_hh, self.gain_hh)
-
-    def from_cell(self, c_BD: Tensor) -> Tensor:
-        """``c`` as the output sees it [B, D], or ``LN(c)``."""
-        return c_BD if self.gain_c is None else layer_norm(c_BD, self.gain_c.shape, self.gain_c, self.b_c)
-
-    def split(self, gates: Sequence[int]) -> list[Weights]:
-        """The weights of the first so many gates, of the next so many, and so on."""
-        D = len(self.w_hh) // sum(gates)
-        by_gate = {name: p for name, p in self._asdict().items() if name.endswith(("_ih", "_hh")) and p is not None}
-        rows = {name: p.split([D * n for n in gates]) for name, p in by_gate.items()}
-        return [self._replace(**{name: parts[k] for name, parts in rows.items()}) for k in range(len(gates))]
-
-
-def _normed_linear(v: Tensor, w: Tensor, b: Tensor | None, gain: Tensor | None) -> Tensor:
-    if gain is None:
-        return linear(v, w, b)
-    return layer_norm(linear(v, w), gain.shape, gain, b)
+from seqablate.engine.cell import Weights
 
 
 @dataclass(frozen=True, slots=True, eq=False)

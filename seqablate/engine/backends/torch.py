@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import dropout
 
-from seqablate.engine.call import KernelCall, Padding, Weights
-from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import Carried, Gradients, Observer
-from seqablate.engine.totals import Memory, Order, cell_total, gru_total, hidden_total
+from seqablate.engine.backends.torch_call import KernelCall, Padding
+from seqablate.engine.backends.totals import Memory, Order, cell_total, gru_total, hidden_total
+from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.gradients import Carried, Gradients
+from seqablate.engine.ports import Observer
 
 Kernel = Callable[..., tuple[Tensor, ...]]
 Receive = Callable[[int, list[Gradients]], None]
@@ -26,13 +27,14 @@ Receive = Callable[[int, list[Gradients]], None]
 
 def run_cell(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
     """Run one layer and direction; see :class:`seqablate.engine.recurrence.Recurrence`."""
-    kernel = getattr(torch._VF, cell.name)
+    assert cell.torch is not None  # a Recurrence has asked
+    kernel = getattr(torch._VF, cell.torch)
     hx = tuple(state[None] for state in states)
     train = torch.is_grad_enabled()  # cuDNN has no backward pass otherwise
     if observer is None:
         results = kernel(x_TBI, hx if len(hx) > 1 else hx[0], list(w[:4]), True, 1, 0.0, train, False, False)
     else:
-        call = KernelCall(cell.name, x_TBI, hx, [[w]], train=train)
+        call = KernelCall(cell.torch, x_TBI, hx, [[w]], train=train)
         results = run(
             kernel,
             call,
@@ -44,12 +46,12 @@ def run_cell(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Ob
 
 
 def flatten(cell: Cell, weights: list[Tensor]) -> None:
-    """Lay a fused cell's weights out as one piece of memory where cuDNN will use them; elsewhere do nothing."""
-    if not cell.fused or not weights[0].is_cuda or not torch.backends.cudnn.is_acceptable(weights[0]):
+    """Lay the weights of a cell that torch knows out as one piece of memory, where cuDNN will use them."""
+    if cell.torch is None or not weights[0].is_cuda or not torch.backends.cudnn.is_acceptable(weights[0]):
         return
     from torch.backends.cudnn import rnn
 
-    mode, size = rnn.get_cudnn_mode(cell.name.upper()), weights[1].shape[1]
+    mode, size = rnn.get_cudnn_mode(cell.torch.upper()), weights[1].shape[1]
     with torch.no_grad():
         torch._cudnn_rnn_flatten_weight(weights, 4, weights[0].shape[1], mode, size, 0, 1, False, False)
 
@@ -70,7 +72,7 @@ def run(
         receive: called with a layer's number and its :class:`Gradients`, one per direction, whenever a backward pass
             has come through that layer.
         cell_states: whether an LSTM's c is wanted as well.
-        carried: as of an :class:`~seqablate.engine.gradients.Observer`: for h_n [L*S, B, P] and c_n [L*S, B, D].
+        carried: as of an :class:`~seqablate.engine.ports.Observer`: for h_n [L*S, B, P] and c_n [L*S, B, D].
 
     Returns:
         What the kernel returns (output, h_n and, for an LSTM, c_n), equal to an unprobed call's up to rounding.

@@ -16,10 +16,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from seqablate.engine.call import Weights
-from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import ByState, Carried, Gradients, Observer
-from seqablate.engine.runner import Runner, enter
+from seqablate.engine.backends.runner import Runner, enter
+from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.gradients import ByState, Carried, Gradients
+from seqablate.engine.ports import Observer
 
 
 def run(

@@ -10,17 +10,20 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial, wraps
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from seqablate.engine.call import Weights
-from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import Gradients, Observer
-from seqablate.engine.layout import BACKWARD, FORWARD, Array, Backward, Call
+from seqablate.engine import kernels
+from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.gradients import Gradients
+from seqablate.engine.ports import Observer
 from seqablate.engine.subnormals import flushed
+
+if TYPE_CHECKING:
+    from seqablate.engine.kernels.arrays import Array, Backward, Call
 
 SHARD = 8  # samples: shards are cut at multiples of what a kernel takes at once
 
@@ -36,7 +39,7 @@ def available() -> bool:
 
 
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
-    """Run a fused cell on a CPU, in float32 or float64; see :class:`seqablate.engine.recurrence.Recurrence`.
+    """Run a cell that has kernels on a CPU, in float32 or float64; see :class:`seqablate.engine.recurrence.Recurrence`.
 
     With more than one torch thread the batch is cut into shards that run side by side.
     """
@@ -131,15 +134,15 @@ class _Kernel(torch.autograd.Function):
         saved = ctx.saved_tensors  # once only: under checkpointing each look makes the call again
         inputs = 1 + count + 4
         tensors, over_time, gates = saved[:inputs], saved[inputs : inputs + count], saved[inputs + count :]
-        calls = [Call.of(ctx.cell.name, tensors, over_time, samples) for samples in ctx.shards]
+        calls = [kernels.Call.of(tensors, over_time, ctx.cell.blocks, samples) for samples in ctx.shards]
         for k, gate in enumerate(gates):
             calls[k * len(calls) // len(gates)].gates.append(gate.numpy())
         carried = () if observer is None else observer.carried()
         parts = [
-            Backward.of(call, d_output, d_final, samples, wants_d_x, observer, carried)
+            kernels.Backward.of(call, d_output, d_final, samples, wants_d_x, observer, carried)
             for call, samples in zip(calls, ctx.shards, strict=True)
         ]
-        d_weights = [_sum(found) for found in zip(*_each(BACKWARD[ctx.cell.name], calls, parts), strict=True)]
+        d_weights = [_sum(found) for found in zip(*_each(ctx.cell.kernels.backward, calls, parts), strict=True)]
         if observer is not None:
             observer.receive(_gradients(ctx.cell, observer, parts))
         D = over_time[0].shape[2]
@@ -153,8 +156,9 @@ def _forward(cell: Cell, tensors: Sequence[Tensor], keep: bool) -> tuple[list[Te
     x, *rest = tensors
     over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
     shards = _shards(x.shape[1])
-    calls = [Call.of(cell.name, tensors, over_time, samples, keep) for samples in shards]
-    _each(FORWARD[cell.name], calls)
+    calls = [kernels.Call.of(tensors, over_time, cell.blocks, samples, keep) for samples in shards]
+    assert cell.kernels is not None  # a Recurrence has asked
+    _each(cell.kernels.forward, calls)
     if len(shards) > 1:  # each has filled arrays of its own
         for k, state in enumerate(over_time):
             torch.cat([torch.from_numpy(call.over_time[k]) for call in calls], dim=1, out=state)

@@ -10,10 +10,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from seqablate.engine.call import Weights
-from seqablate.engine.cells import Cell, States
-from seqablate.engine.gradients import ByState, Gradients, Kind, Observer
-from seqablate.engine.runner import enter
+from seqablate.engine.backends.runner import enter
+from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.gradients import ByState, Gradients, Kind
+from seqablate.engine.ports import Observer
 
 
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:

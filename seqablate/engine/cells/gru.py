@@ -1,0 +1,119 @@
+"""Gated recurrent unit: ``n = tanh(W_n x + b_n + r (U_n h + b_un))``, ``h' = (1 - z) n + z h`` (Cho et al. 2014).
+
+The reset gate stands where cuDNN has it. What belongs to n is kept apart from r and z (``_rz``, ``_n``): its two
+products meet only behind the reset gate.
+
+Shapes: T time, B batch, I input, D hidden. Kernels: ``w_x`` and ``w_h`` are the transposed weights, in panels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from seqablate.engine import kernels
+from seqablate.engine.cell import Cell, Kernels, States, Weights
+from seqablate.engine.kernels.cache import compiled
+
+if TYPE_CHECKING:
+    from seqablate.engine.kernels.arrays import Array, Backward, Call
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+
+def step(x_BI: Tensor, states: States, w_rz: Weights, w_n: Weights) -> States:
+    """``n = tanh(W_n x + b + r (U_n h + b'))`` and ``h' = (1 - z) n + z h`` (Cho et al. 2014, r placed as in cuDNN)."""
+    (h_BD,) = states
+    r_BD, z_BD = (w_rz.from_input(x_BI) + w_rz.from_hidden(h_BD)).sigmoid().chunk(2, dim=1)
+    n_BD = (w_n.from_input(x_BI) + r_BD * w_n.from_hidden(h_BD)).tanh()
+    return ((1 - z_BD) * n_BD + z_BD * h_BD,)
+
+
+@compiled
+def forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
+    """Fill h [T, B, D], rz [.., B, padded 2*D], n and ``un`` = U_n h + b_un [.., B, padded D].
+
+    The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
+    """
+    T, B, D = h.shape
+    S, kept = kernels.chunk_length(T, B), rz.shape[0]
+    before = h0
+    for t in range(T):
+        s = t % kept
+        if t % S == 0:
+            k = min(S, T - t)
+            kernels.from_input(rz[s : s + k], x[t : t + k], wx_rz, b_rz)
+            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n)
+        rz_t, n_t, un_t, after = rz[s], n[s], un[s], h[t]
+        for i in range(B):
+            for j in range(b_un.shape[0]):
+                un_t[i, j] = b_un[j]
+        kernels.add_product(rz_t, before, wh_rz)
+        kernels.add_product(un_t, before, wh_n)
+        for i in range(B):
+            for j in range(2 * D):
+                rz_t[i, j] = kernels.sigmoid(rz_t[i, j])
+            for j in range(D):
+                n_t[i, j] = kernels.tanh(n_t[i, j] + rz_t[i, j] * un_t[i, j])
+                after[i, j] = n_t[i, j] + rz_t[i, D + j] * (before[i, j] - n_t[i, j])
+        before = after
+
+
+@compiled
+def backward(
+    x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
+    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, norms, vectors,
+):  # fmt: skip
+    """See :class:`seqablate.engine.kernels.arrays.Backward`."""
+    T, B, D = h.shape
+    S = kernels.chunk_length(T, B)
+    chunk_rz = np.zeros((S, B, db_rz.shape[0]), x.dtype)
+    chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
+    direct = np.empty((B, D), x.dtype)
+    for t in range(T - 1, -1, -1):
+        kernels.receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
+        rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
+        d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
+        for i in range(B):
+            for j in range(D):
+                r, z, m, d = rz_t[i, j], rz_t[i, D + j], n_t[i, j], d_h[i, j]
+                d_m = d * (_ONE - z) * (_ONE - m * m)
+                d_n[i, j] = d_m
+                d_un[i, j] = d_m * r
+                d_rz[i, j] = d_m * un_t[i, j] * r * (_ONE - r)
+                d_rz[i, D + j] = d * (before[i, j] - m) * z * (_ONE - z)
+                d_h[i, j] = d * z
+                db_un[j] += d_un[i, j]
+        kernels.add_product(d_h, d_rz[:, : 2 * D], whh_rz)
+        kernels.add_product(d_h, d_un[:, :D], whh_n)
+        if t % S == 0:
+            k = min(S, T - t)
+            kernels.to_input_weights(dwx_rz, db_rz, chunk_rz[:k], x[t : t + k])
+            kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k])
+            kernels.to_recurrent_weights(dwh_rz, chunk_rz[:k], h0, h, t)
+            kernels.to_recurrent_weights(dwh_n, chunk_un[:k], h0, h, t)
+            kernels.to_input(d_x[t : t + k], chunk_rz[:k], 2 * D, wih_rz)
+            kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
+
+
+def _forward(call: Call) -> None:
+    (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:], call.weights[1].shape[1]
+    biases = map(kernels.padded_row, (b_ih[rz] + b_hh[rz], b_ih[n], b_hh[n]))
+    call.gates.extend(call.room(width) for width in (2 * D, D, D))
+    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *call.gates)
+
+
+def _backward(call: Call, back: Backward) -> list[Array]:
+    D = call.weights[1].shape[1]
+    sums, db_un = kernels.Sums(call), kernels.padded_row(np.zeros(D, call.x.dtype))
+    backward(
+        call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, db_un, back.norms, back.vectors,
+    )  # fmt: skip
+    dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
+    return [dw_ih, dw_hh, np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])]
+
+
+CELLS = (Cell("gru", ("r", "z", "n"), ("h",), step, blocks=(2, 1), torch="gru", kernels=Kernels(_forward, _backward)),)

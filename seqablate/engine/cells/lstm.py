@@ -1,0 +1,119 @@
+"""Long short-term memory: ``c' = f c + i g`` and ``h' = o tanh(c')`` (Gers et al. 2000); gates in the order i, f, g, o.
+
+Shapes: T time, B batch, I input, D hidden. Kernels: ``w_x`` and ``w_h`` are the transposed weights, in panels.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+from torch.nn.functional import linear
+
+from seqablate.engine import kernels
+from seqablate.engine.cell import Cell, Kernels, States, Weights
+from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.tanh import Tanh
+
+if TYPE_CHECKING:
+    from seqablate.engine.kernels.arrays import Array, Backward, Call
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+
+
+def step(x_BI: Tensor, states: States, w: Weights) -> States:
+    """``c' = f c + i g`` and ``h' = o tanh(c')`` (Gers et al. 2000), projected by W_hr (Sak et al. 2014)."""
+    h_BP, c_BD = states
+    i, f, g, o = (w.from_input(x_BI) + w.from_hidden(h_BP)).chunk(4, dim=1)
+    c_BD = f.sigmoid() * c_BD + i.sigmoid() * g.tanh()
+    m_BD = o.sigmoid() * Tanh.apply(w.from_cell(c_BD))
+    return (m_BD if w.w_hr is None else linear(m_BD, w.w_hr)), c_BD
+
+
+@compiled
+def forward(x, w_x, w_h, b, h0, c0, h, c, gates):
+    """Fill h, c [T, B, D] and the gates [.., B, padded 4*D].
+
+    The gates hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
+    """
+    T, B, D = h.shape
+    S, kept = kernels.chunk_length(T, B), gates.shape[0]
+    h_before, c_before = h0, c0
+    for t in range(T):
+        s = t % kept
+        if t % S == 0:
+            n = min(S, T - t)
+            kernels.from_input(gates[s : s + n], x[t : t + n], w_x, b)
+        a, h_t, c_t = gates[s], h[t], c[t]
+        kernels.add_product(a, h_before, w_h)
+        for i in range(B):
+            for j in range(2 * D):
+                a[i, j] = kernels.sigmoid(a[i, j])
+            for j in range(D):
+                a[i, 2 * D + j] = kernels.tanh(a[i, 2 * D + j])
+            for j in range(D):
+                a[i, 3 * D + j] = kernels.sigmoid(a[i, 3 * D + j])
+            for j in range(D):
+                c_t[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
+                h_t[i, j] = a[i, 3 * D + j] * kernels.tanh(c_t[i, j])
+        h_before, c_before = h_t, c_t
+
+
+@compiled
+def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, norms, vectors):
+    """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
+    T, B, D = h.shape
+    S = kernels.chunk_length(T, B)
+    chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
+    direct = np.empty((B, D), x.dtype)
+    kernels.add(d_c, d_cn)
+    for t in range(T - 1, -1, -1):
+        a, d_a, c_t = gates[t], chunk[t % S], c[t]
+        c_before = c[t - 1] if t > 0 else c0
+        arrived = kernels.receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
+        for i in range(B):
+            for j in range(D):
+                (tanh_c, slope), o = kernels.tanh_and_slope(c_t[i, j]), a[i, 3 * D + j]
+                slope *= o
+                direct[i, j] *= slope
+                d_c[i, j] += d_h[i, j] * slope
+                d_a[i, 3 * D + j] = d_h[i, j] * tanh_c * o * (_ONE - o)
+                d_h[i, j] = _ZERO
+        if arrived:
+            if t == T - 1:
+                kernels.add(direct, d_cn)
+            kernels.report(direct, D, 1, kernels.DIRECT, t, norms, vectors)
+        kernels.report(d_c, D, 1, kernels.TOTAL, t, norms, vectors)
+        for i in range(B):
+            for j in range(D):
+                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
+                d_a[i, j] = d * g * i_t * (_ONE - i_t)
+                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
+                d_a[i, 2 * D + j] = d * i_t * (_ONE - g * g)
+                d_c[i, j] = d * f
+        kernels.add_product(d_h, d_a[:, : 4 * D], w_hh)
+        if t % S == 0:
+            n = min(S, T - t)
+            kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n])
+            kernels.to_recurrent_weights(dw_h, chunk[:n], h0, h, t)
+            kernels.to_input(d_x[t : t + n], chunk[:n], 4 * D, w_ih)
+
+
+def _forward(call: Call) -> None:
+    b_ih, b_hh = call.weights[2:]
+    call.gates.append(call.room(len(b_ih)))
+    forward(call.x, *call.transposed(), kernels.padded_row(b_ih + b_hh), *call.states, *call.over_time, *call.gates)
+
+
+def _backward(call: Call, back: Backward) -> list[Array]:
+    sums = kernels.Sums(call)
+    backward(
+        call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, back.norms, back.vectors,
+    )  # fmt: skip
+    dw_ih, dw_hh, (d_b,) = sums.weights()
+    return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
+
+
+CELLS = (Cell("lstm", ("i", "f", "g", "o"), ("h", "c"), step, torch="lstm", kernels=Kernels(_forward, _backward)),)

@@ -1,0 +1,48 @@
+"""What the kernels of all cells share. A name is imported when it is first used, because its file loads numba.
+
+A cell's file says ``from seqablate.engine import kernels`` and writes ``kernels.add_product(...)`` in what is compiled.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqablate.engine.kernels.arrays import Backward, Call, Sums, padded_row, panels
+    from seqablate.engine.kernels.gates import sigmoid, tanh, tanh_and_slope
+    from seqablate.engine.kernels.products import PANEL_BYTES, add_product, add_to_panels, padded
+    from seqablate.engine.kernels.steps import (
+        DIRECT,
+        TOTAL,
+        add,
+        chunk_length,
+        from_input,
+        receive,
+        report,
+        to_input,
+        to_input_weights,
+        to_recurrent_weights,
+    )
+
+_HOMES = {
+    "arrays": ("Backward", "Call", "Sums", "padded_row", "panels"),
+    "gates": ("sigmoid", "tanh", "tanh_and_slope"),
+    "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded"),
+    "steps": (
+        "DIRECT", "TOTAL", "add", "chunk_length", "from_input", "receive", "report", "to_input", "to_input_weights",
+        "to_recurrent_weights",
+    ),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+__all__ = [
+    "DIRECT", "PANEL_BYTES", "TOTAL", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels",
+    "chunk_length", "from_input", "padded", "padded_row", "panels", "receive", "report", "sigmoid", "tanh",
+    "tanh_and_slope", "to_input", "to_input_weights", "to_recurrent_weights",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

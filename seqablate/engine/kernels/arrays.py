@@ -1,0 +1,183 @@
+"""What a kernel is called with: a call's tensors as numpy arrays, weights in panels, and room for what it makes.
+
+Shapes: T time, B batch, I input, D hidden, G rows of a weight matrix (gates times D), W the width of a panel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from seqablate.engine.gradients import Carried
+from seqablate.engine.kernels.products import PANEL_BYTES, padded
+from seqablate.engine.kernels.steps import chunk_length
+from seqablate.engine.ports import Observer
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """What both passes of one call share. All arrays are contiguous.
+
+    Attributes:
+        x: [T, B, I].
+        states: the initial ones, each [B, D].
+        weights: w_ih, w_hh, b_ih, b_hh as in torch.
+        over_time: every state at every step, each [T, B, D]; filled by the forward pass.
+        blocks: the rows of the weights that a kernel keeps together, as the cell's formula does.
+        gates: what the forward pass leaves of the gates for the backward pass.
+        keep: whether there will be a backward pass.
+    """
+
+    x: Array
+    states: list[Array]
+    weights: list[Array]
+    over_time: list[Array]
+    blocks: list[slice]
+    gates: list[Array]
+    keep: bool
+
+    @classmethod
+    def of(
+        cls,
+        tensors: Sequence[Tensor],
+        over_time: Sequence[Tensor],
+        blocks: Sequence[int],
+        samples: slice,
+        keep: bool = True,
+    ) -> Call:
+        """The call of ``tensors`` (x, states, weights), for some samples of its batch."""
+        count = len(over_time)
+        x, *rest = (tensor.detach() for tensor in tensors)
+        return cls(
+            _array(x[:, samples]),
+            [_array(state[samples]) for state in rest[:count]],
+            [_array(weight) for weight in rest[count:]],
+            [_array(state[:, samples]) for state in over_time],
+            _rows(blocks, *rest[count + 1].shape),
+            [],
+            keep,
+        )
+
+    def panels(self) -> list[Array]:
+        """w_ih by block, w_hh by block, in panels [panel, G, W]."""
+        return [panels(w[block]) for w in self.weights[:2] for block in self.blocks]
+
+    def transposed(self) -> list[Array]:
+        """w_ih^T by block, w_hh^T by block, in panels."""
+        return [panels(w[block].T) for w in self.weights[:2] for block in self.blocks]
+
+    def room(self, width: int) -> Array:
+        """For a gate at every timestep, or at one chunk of them where no backward pass will ask for it."""
+        T, B, _ = self.x.shape
+        steps = T if self.keep else chunk_length(T, B)
+        return np.empty((steps, B, padded(width, self.x.dtype)), self.x.dtype)
+
+
+def _rows(blocks: Sequence[int], rows: int, D: int) -> list[slice]:
+    """Blocks of so many gates each as rows of a weight matrix; all rows when there are none."""
+    ends = [D * gates for gates in accumulate(blocks, initial=0)] if blocks else [0, rows]
+    return [slice(*ends) for ends in pairwise(ends)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Backward:
+    """What a backward kernel is given and what it fills.
+
+    Attributes:
+        d_out: [T, B, D], what reached the output; T = 0: nothing did.
+        d_final: each [B, D], what reached the returned final states.
+        d_states: each [B, D], that of h with rows padded to whole panels. A kernel starts with what stands there, as
+            what flows back to the last step, and leaves the gradient of the initial state.
+        d_x: [T, B, I], which the kernel adds to; T = 0: not wanted.
+        norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted.
+        vectors: [states, 2, T, B, D], for these themselves; all start at zero.
+    """
+
+    d_out: Array
+    d_final: list[Array]
+    d_states: list[Array]
+    d_x: Array
+    norms: Array
+    vectors: Array
+
+    @classmethod
+    def of(
+        cls,
+        call: Call,
+        d_output: Tensor | None,
+        d_final: Sequence[Tensor | None],
+        samples: slice,
+        d_x: bool,
+        observer: Observer | None,
+        carried: Carried = (),
+    ) -> Backward:
+        """``carried`` is what later calls sent back to the final states, as a part of ``d_final`` (see Observer)."""
+        (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
+        seen = 0 if observer is None else count
+        kept = 0 if observer is None or not observer.vectors else count
+        back = cls(
+            d_out=np.zeros((0, B, D), dtype) if d_output is None else _array(d_output[:, samples]),
+            d_final=[np.zeros((B, D), dtype) if d is None else _array(d[samples]) for d in d_final],
+            d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
+            d_x=np.zeros((T if d_x else 0, *call.x.shape[1:]), dtype),
+            norms=np.zeros((seen, 2, T, B)),
+            vectors=np.zeros((kept, 2, T, B, D), dtype),
+        )
+        for k, later in enumerate(carried):
+            if later is not None:  # a kernel begins with what flows back to the last step, here from the next call
+                back.d_states[k][:, :D] = _array(later[samples])
+                back.d_final[k] = back.d_final[k] - back.d_states[k][:, :D]
+        return back
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.detach().contiguous().numpy()
+
+
+def panels(w: Array) -> Array:
+    """[M, N] as panels [panel, M, W], padded with zeros."""
+    rows, columns = w.shape
+    width = PANEL_BYTES // w.itemsize
+    found = np.zeros((padded(columns, w.dtype) // width, rows, width), w.dtype)
+    whole = columns // width
+    found[:whole] = w[:, : whole * width].reshape(rows, whole, width).swapaxes(0, 1)
+    if whole < len(found):
+        found[whole, :, : columns - whole * width] = w[:, whole * width :]
+    return found
+
+
+def padded_row(b: Array) -> Array:
+    """[N], padded with zeros to whole panels."""
+    row = np.zeros(padded(len(b), b.dtype), b.dtype)
+    row[: len(b)] = b
+    return row
+
+
+class Sums:
+    """Where a backward kernel adds dW_ih and dW_hh, in panels, and db: by block of gates."""
+
+    def __init__(self, call: Call) -> None:
+        dtype, panel = call.x.dtype, PANEL_BYTES // call.x.itemsize
+        self.widths = [block.stop - block.start for block in call.blocks]
+        whole = [padded(width, dtype) for width in self.widths]
+        heights = call.x.shape[2], call.weights[1].shape[1]
+        self.weight_arrays = [np.zeros((width // panel, rows, panel), dtype) for rows in heights for width in whole]
+        self.bias_arrays = [np.zeros(width, dtype) for width in whole]
+        self.arrays = [*self.weight_arrays, *self.bias_arrays]
+
+    def weights(self) -> tuple[Array, Array, list[Array]]:
+        """dW_ih [G, I], dW_hh [G, D] and db by block, as torch has them."""
+        count = len(self.widths)
+        found = [
+            np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[: self.widths[k % count]]
+            for k, sums in enumerate(self.weight_arrays)
+        ]
+        ih, hh = found if count == 1 else (np.concatenate(found[:count]), np.concatenate(found[count:]))
+        return ih, hh, [d_b[:width] for d_b, width in zip(self.bias_arrays, self.widths, strict=True)]

@@ -1,0 +1,96 @@
+"""Compiling with numba: at the first call, once for each processor, and again when any source has changed.
+
+numba is imported when the first kernel is called, not before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+from functools import cache, cached_property, update_wrapper
+from pathlib import Path
+from typing import Any
+
+# Sums may be regrouped and fused; infinities and NaN keep their meaning, because a diverging run must be seen.
+OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy", "nogil": True}
+
+
+class compiled:
+    """A function that numba compiles at its first call, and keeps on disk where it finds a place for it.
+
+    Compiled functions call each other. What stands for one in another's code is told numba by ``_numba_type_``.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any) -> Any:
+        return self.dispatcher(*arguments)
+
+    @cached_property
+    def dispatcher(self) -> Any:
+        """numba's: one machine code for each combination of types."""
+        from numba import njit
+
+        from seqablate.engine.kernels import gates  # noqa: F401, what it tells numba must be there before a compiler is
+
+        dispatcher = njit(**OPTIONS)(self.function)
+        if (kept := _on_disk(self.function)) is not None:
+            dispatcher._cache = kept
+        return dispatcher
+
+    @property
+    def _numba_type_(self) -> Any:
+        return self.dispatcher._numba_type_
+
+
+def _on_disk(function: Callable[..., Any]) -> Any:
+    """Where the machine code of a function is kept; None where neither its folder nor the user's cache can be written.
+
+    numba's own cache looks at the file of the function alone and would keep code whose helpers have changed in another
+    file. This one looks at every source in the folder of the function and in the folder of the shared parts.
+    """
+    cls = _cache_class()
+    try:
+        return cls(function)
+    except RuntimeError:
+        return None
+
+
+@cache
+def _cache_class() -> Any:
+    from numba.core import caching
+
+    class Stamp:
+        """What the code on disk was made from."""
+
+        _py_file: str
+
+        def get_source_stamp(self) -> str:
+            return digest(Path(self._py_file).parent, Path(__file__).parent)
+
+    locators = caching.UserProvidedCacheLocator, caching.InTreeCacheLocator, caching.UserWideCacheLocator
+
+    class Implementation(caching.CompileResultCacheImpl):
+        _locator_classes = tuple(type(locator.__name__, (Stamp, locator), {}) for locator in locators)
+
+    class FolderCache(caching.FunctionCache):
+        _impl_class = Implementation
+
+    return FolderCache
+
+
+@cache
+def digest(*folders: Path) -> str:
+    """Of the names and contents of all sources in some folders."""
+    found = hashlib.sha256()
+    for path in sources(folders):
+        content = path.read_bytes()
+        found.update(f"{path.name} {len(content)}\n".encode() + content)
+    return found.hexdigest()
+
+
+def sources(folders: Iterable[Path]) -> list[Path]:
+    """The Python files in some folders."""
+    return sorted({path for folder in folders for path in folder.glob("*.py")})

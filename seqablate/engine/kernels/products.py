@@ -1,0 +1,126 @@
+"""Products of small matrices, the result kept in registers.
+
+Shapes: W the width of a panel (two vectors of the processor). A matrix on the right of a product, and a weight
+gradient, is kept in panels [panel, rows, W], each contiguous and padded with zeros: read row by row, wide matrices
+would miss the cache and the page table. Other matrices that receive a product have rows padded to whole panels
+(:func:`padded`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from llvmlite.binding import get_host_cpu_features
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from seqablate.engine.kernels.cache import compiled
+
+
+def _vector_bytes() -> int:
+    features = get_host_cpu_features()
+    return 64 if features.get("avx512f") else 32 if features.get("avx2") else 16
+
+
+VECTOR_BYTES = _vector_bytes()
+TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # with two vectors a row, what fits the registers: AVX2 has 16, others 32
+PANEL_BYTES = 2 * VECTOR_BYTES
+
+
+def padded(columns: int, dtype: np.dtype[Any]) -> int:
+    """``columns``, rounded up to whole panels."""
+    width = PANEL_BYTES // dtype.itemsize
+    return -(-columns // width) * width
+
+
+def _make_tile(rows: int) -> Any:
+    """``C[i:i+rows, c:c+W] += A[i:i+rows] @ B[:, b:b+W]``, W the width of a panel, with C in registers throughout.
+
+    Written in LLVM's own terms because the loop vectoriser keeps C in memory, which costs a factor of two to three.
+    A may have any strides; the columns of B and C are contiguous.
+    """
+
+    @intrinsic
+    def tile(typing: Any, C: Any, A: Any, B: Any, i: Any, c: Any, b: Any) -> Any:
+        def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+            to, left, right = (
+                context.make_array(t)(context, builder, v) for t, v in zip(signature.args[:3], args[:3], strict=True)
+            )
+            row, to_column, right_column = args[3:]
+            scalar = context.get_data_type(signature.args[0].dtype)
+            size = signature.args[0].dtype.bitwidth // 8
+            lanes = VECTOR_BYTES // size
+            vector, integer = ir.VectorType(scalar, lanes), row.type
+            nowhere = ir.Constant(vector, ir.Undefined)
+            spread = ir.Constant(ir.VectorType(ir.IntType(32), lanes), [0] * lanes)
+
+            def at(array: Any, r: Any, s: Any, kind: ir.Type) -> Any:
+                r_stride, s_stride = cgutils.unpack_tuple(builder, array.strides)
+                base = builder.ptrtoint(array.data, integer)
+                offset = builder.add(builder.mul(r, r_stride), builder.mul(s, s_stride))
+                return builder.inttoptr(builder.add(base, offset), kind.as_pointer())
+
+            def plus(value: Any, by: int) -> Any:
+                return builder.add(value, ir.Constant(integer, by))
+
+            where = {
+                (r, v): at(to, plus(row, r), plus(to_column, v * lanes), vector) for r in range(rows) for v in (0, 1)
+            }
+            sums = {key: cgutils.alloca_once_value(builder, builder.load(p, align=size)) for key, p in where.items()}
+            depth = cgutils.unpack_tuple(builder, left.shape)[1]
+            with cgutils.for_range(builder, depth) as loop:
+                k = loop.index
+                b_k = [builder.load(at(right, k, plus(right_column, v * lanes), vector), align=size) for v in (0, 1)]
+                for r in range(rows):
+                    a_rk = builder.load(at(left, plus(row, r), k, scalar))
+                    a_rk = builder.insert_element(nowhere, a_rk, ir.IntType(32)(0))
+                    a_rk = builder.shuffle_vector(a_rk, nowhere, spread)
+                    for v in (0, 1):
+                        product = builder.fmul(a_rk, b_k[v], flags=["contract"])
+                        total = builder.fadd(builder.load(sums[r, v]), product, flags=["contract"])
+                        builder.store(total, sums[r, v])
+            for key, p in where.items():
+                builder.store(builder.load(sums[key]), p, align=size)
+            return context.get_dummy_value()
+
+        return types.void(C, A, B, i, c, b), generate
+
+    return tile
+
+
+_tile, _half_tile, _row = _make_tile(TILE_ROWS), _make_tile(TILE_ROWS // 2), _make_tile(1)
+
+
+@compiled
+def _add_panel(C, c, A, B, b):
+    """``C[:, c:c+W] += A @ B[:, b:b+W]``."""
+    rows = A.shape[0]
+    i = 0
+    while i + TILE_ROWS <= rows:
+        _tile(C, A, B, i, c, b)
+        i += TILE_ROWS
+    if i + TILE_ROWS // 2 <= rows:
+        _half_tile(C, A, B, i, c, b)
+        i += TILE_ROWS // 2
+    while i < rows:
+        _row(C, A, B, i, c, b)
+        i += 1
+
+
+@compiled
+def add_product(C, A, B):
+    """``C += A @ B``, for B in panels [panel, K, W] and C [M, panels * W]."""
+    width = B.shape[2]
+    for panel in range(B.shape[0]):
+        _add_panel(C, panel * width, A, B[panel], 0)
+
+
+@compiled
+def add_to_panels(C, A, B):
+    """``C += A @ B``, for C in panels [panel, M, W] and B [K, panels * W]."""
+    width = C.shape[2]
+    for panel in range(C.shape[0]):
+        _add_panel(C[panel], 0, A, B, panel * width)

@@ -1,0 +1,135 @@
+"""What the kernels of all cells do at every timestep, or for a chunk of timesteps.
+
+Shapes: T time, B batch, I input, D hidden, G gates * D. Products that do not wait for the step before are made for a
+chunk of S steps at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba.extending import register_jitable
+
+from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.products import add_product, add_to_panels
+
+TOTAL, DIRECT = 0, 1
+_ZERO = np.float32(0.0)
+CHUNK_ROWS = 128  # timesteps times samples
+
+
+@register_jitable
+def chunk_length(T, B):
+    """S: so many timesteps that the weights are worth fetching once for all of them, so few that they stay in cache."""
+    return min(T, max(1, CHUNK_ROWS // max(B, 1)))
+
+
+@compiled
+def from_input(a, x, w_x, b):
+    """``a = x @ w_x + b`` for a chunk: a [n, B, G], x [n, B, I]."""
+    n, B, G = a.shape
+    for t in range(n):
+        for i in range(B):
+            for j in range(G):
+                a[t, i, j] = b[j]
+    add_product(a.reshape(n * B, G), x.reshape(n * B, x.shape[2]), w_x)
+
+
+@compiled
+def add(C, A):
+    """``C += A``, over the columns that both have: one may be padded."""
+    for i in range(C.shape[0]):
+        for j in range(min(C.shape[1], A.shape[1])):
+            C[i, j] += A[i, j]
+
+
+@compiled
+def _arrived(direct, d_out, d_hn, t, T):
+    """Put what reaches h_t from outside the recurrence into ``direct`` [B, D]; False when that is nothing."""
+    for i in range(direct.shape[0]):
+        for j in range(direct.shape[1]):
+            direct[i, j] = d_hn[i, j] if t == T - 1 else _ZERO
+    if d_out.shape[0] > 0:
+        add(direct, d_out[t])
+    return d_out.shape[0] > 0 or t == T - 1
+
+
+@compiled
+def _scaled_norm(row):
+    """The norm of float64 entries whose squares are out of range: divided by the largest one first."""
+    largest = 0.0
+    for j in range(row.shape[0]):
+        size = abs(np.float64(row[j]))
+        largest = max(largest, size)
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    s = 0.0
+    for j in range(row.shape[0]):
+        part = np.float64(row[j]) / largest
+        s += part * part
+    return largest * math.sqrt(s)
+
+
+@compiled
+def report(v, D, state, kind, t, norms, vectors):
+    """Record the gradient ``v`` [B, >= D] of a state at t: its norms, in float64, and itself where wanted."""
+    if norms.shape[0] == 0:
+        return
+    for i in range(v.shape[0]):
+        s = 0.0
+        for j in range(D):
+            s += np.float64(v[i, j]) * np.float64(v[i, j])
+        out_of_range = s <= 1e-290 or s >= 1e290  # never of float32 entries, unless all are 0 or one is infinite
+        norms[state, kind, t, i] = _scaled_norm(v[i, :D]) if out_of_range else math.sqrt(s)
+    if vectors.shape[0] > 0:
+        for i in range(v.shape[0]):
+            for j in range(D):
+                vectors[state, kind, t, i, j] = v[i, j]
+
+
+@compiled
+def receive(d_h, direct, d_out, d_hn, t, T, norms, vectors):
+    """Make ``d_h`` the total gradient of h_t and report it, the direct part too; False when there is no direct part."""
+    D = direct.shape[1]
+    arrived = _arrived(direct, d_out, d_hn, t, T)
+    if arrived:
+        report(direct, D, 0, DIRECT, t, norms, vectors)
+        add(d_h, direct)
+    report(d_h, D, 0, TOTAL, t, norms, vectors)
+    return arrived
+
+
+@compiled
+def to_input_weights(dw_x, d_b, d_a, x):
+    """Add a chunk's share of dW_ih and db: d_a [n, B, G], x [n, B, I]."""
+    n, B, G = d_a.shape
+    rows = d_a.reshape(n * B, G)
+    add_to_panels(dw_x, x.reshape(n * B, x.shape[2]).T, rows)
+    for i in range(n * B):
+        for j in range(G):
+            d_b[j] += rows[i, j]
+
+
+@compiled
+def to_recurrent_weights(dw_h, d_a, h0, h, start):
+    """Add a chunk's share of dW_hh: d_a [n, B, G] of the steps from ``start``, each of which came from the h before."""
+    n, B, G = d_a.shape
+    D = h0.shape[1]
+    if start > 0:
+        add_to_panels(dw_h, h[start - 1 : start + n - 1].reshape(n * B, D).T, d_a.reshape(n * B, G))
+    else:
+        add_to_panels(dw_h, h0.T, d_a[0])
+        add_to_panels(dw_h, h[: n - 1].reshape((n - 1) * B, D).T, d_a[1:].reshape((n - 1) * B, G))
+
+
+@compiled
+def to_input(d_x, d_a, columns, w_ih):
+    """``d_x += d_a[..., :columns] @ w_ih`` for a chunk, where it is wanted: d_x [n, B, I], d_a [n, B, G]."""
+    n, B, _ = d_x.shape
+    if n == 0:
+        return
+    padded_I = w_ih.shape[0] * w_ih.shape[2]
+    found = np.zeros((n * B, padded_I), d_a.dtype)
+    add_product(found, d_a.reshape(n * B, d_a.shape[2])[:, :columns], w_ih)
+    add(d_x.reshape(n * B, d_x.shape[2]), found)
