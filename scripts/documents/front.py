@@ -103,18 +103,21 @@ def _without_edges(table: str) -> str:
 
 def _experiments(runs: Runs) -> Iterator[str]:
     """A row for each experiment: its command, and the result that its run or its runs print."""
-    yield "| to see | command | what you see | what it prints |"
+    yield "| to see | command | what you see | result |"
     yield "| --- | --- | --- | --- |"
     for name, (words, meaning) in EXPERIMENTS.items():
-        printed = "<br>".join(_results(runs.output(*shlex.split(words))))
-        yield f"| {name} | `seqablate train {words}` | {meaning} | {printed} |"
+        found = "<br>".join(_results(runs.output(*shlex.split(words))))
+        yield f"| {name} | `seqablate train {words}` | {meaning} | {found} |"
 
 
 def _results(printed: str) -> Iterator[str]:
-    """The outcome of a run, its gradient and its time; of a sweep one line a run."""
+    """The outcome of a run, its gradient and how often it was clipped; of a sweep the outcome of each run."""
+    arm = ""
     for line in map(str.strip, printed.splitlines()):
-        if re.match(r"solved|not solved|diverged|done after|gradient at|clipped|\[", line):
-            yield line
+        if line.startswith("["):
+            arm = line.partition("] ")[2] + ": "
+        elif re.match(r"solved|not solved|diverged|done after|gradient at|clipped", line):
+            yield arm + re.sub(r" \(.*?\)|;.*", "", line)
 
 
 FILES = {
