@@ -16,6 +16,7 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 from seqablate.models.match import solve_hidden_size
 from seqablate.tasks.base import RunData, Task
+from seqablate.text import counted
 
 if TYPE_CHECKING:
     import torch
@@ -134,7 +135,7 @@ def use_backend(model: Any, config: TrainConfig, device: torch.device) -> str:
 
 
 def _gpus(count: int) -> str:
-    return f"only {count} GPU{'s' * (count > 1)}" if count else "no GPU"
+    return f"only {counted(count, 'GPU')}" if count else "no GPU"
 
 
 def find_device(name: str) -> torch.device:

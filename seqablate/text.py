@@ -30,6 +30,11 @@ def apart(value: float | None, goal: float | None) -> str:
     return next((text for digits in range(4, 17) if float(text := f"{value:.{digits}g}") != goal), number(value))
 
 
+def counted(count: int, noun: str) -> str:
+    """``1 timestep``, ``2 timesteps``."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
 def percent(share: float | None) -> str:
     """``12 %``, with a decimal below 10 %."""
     if share is None:

@@ -18,6 +18,7 @@ from seqablate.signals import Signal
 from seqablate.signals.decay import FLOORS
 from seqablate.signals.view import Curve as CurveView
 from seqablate.signals.view import last_shown, standing_for_run, view_of
+from seqablate.text import counted
 
 MOST_CURVES = 8  # more runs are pooled over their seeds
 MOST_DRAWN = 60  # more cannot be told apart
@@ -204,5 +205,5 @@ def after(steps: Sequence[int]) -> str:
     """``at initialisation``, ``after 3000 steps``, ``after 300 to 3000 steps``."""
     first, last = min(steps), max(steps)
     if first == last:
-        return "at initialisation" if last == 0 else f"after {last} step{'s' * (last != 1)}"
+        return "at initialisation" if last == 0 else f"after {counted(last, 'step')}"
     return f"after {first} to {last} steps"

@@ -18,6 +18,7 @@ from seqablate.launch.hydra import launch, make_launcher
 from seqablate.launch.process import begin_run
 from seqablate.record.folder import create_folder
 from seqablate.report.console import run_console
+from seqablate.text import counted
 
 Arms = list[tuple[list[str], TrainConfig]]  # the words of each, and what they compose to
 
@@ -32,7 +33,7 @@ def run_sweep(arms: Arms, launcher_words: list[str]) -> int:
     first = arms[0][1]
     launcher = make_launcher(launcher_words, run_launched) if launcher_words else None
     folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
-    say(f"sweep of {len(arms)} run{'s' * (len(arms) > 1)} in {folder}")
+    say(f"sweep of {counted(len(arms), 'run')} in {folder}")
     for number, (_, config) in enumerate(arms):
         prepare_arm(number, config, folder)
     stopped = run_one_by_one(arms) if launcher is None else launch(launcher, [words for words, _ in arms], folder)

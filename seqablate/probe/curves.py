@@ -16,6 +16,7 @@ from seqablate.probe.modules import ModuleGradients
 from seqablate.signals.decay import FLOORS, Decay, fit_decay
 from seqablate.signals.place import Place
 from seqablate.signals.words import decay_words
+from seqablate.text import counted
 
 Align = Literal["start", "end"]
 Axis = Literal["timestep", "call", "layer"]
@@ -71,8 +72,7 @@ class Profile:
         """The factor per step back, where there is one, and the decay in a sentence."""
         fit = self.decay()
         if fit is None:
-            steps = len(self.backwards())
-            return f"too short for a decay: a gradient arrives at {steps} {self.axis}{'' if steps == 1 else 's'}"
+            return f"too short for a decay: a gradient arrives at {counted(len(self.backwards()), self.axis)}"
         reverse = self.place.direction == "reverse"
         quantity = "depth_lag" if self.axis == "layer" else "path_lag" if reverse else "lag"
         words = decay_words({"quantity": quantity, **self.place.fields(), **asdict(fit)})

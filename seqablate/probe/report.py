@@ -9,7 +9,7 @@ import numpy as np
 
 from seqablate.probe.curves import everything, notes
 from seqablate.probe.modules import ModuleGradients
-from seqablate.text import sparkline
+from seqablate.text import counted, sparkline
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ def text(model: str, records: Mapping[str, ModuleGradients]) -> str:
     """A line for each curve: label, sparkline over its steps, and its decay in words."""
     found = everything(records)
     calls = sum(len(record.calls) for record in records.values())
-    head = f"TimestepProbe of {model}: {_count(len(records), 'module')}, {_count(calls, 'call')} recorded"
+    head = f"TimestepProbe of {model}: {counted(len(records), 'module')}, {counted(calls, 'call')} recorded"
     if not found:
         names = ", ".join(name or "the model" for name in records)
         return "\n".join([head, f"no gradient yet; probed: {names}", *notes(records, found)])
@@ -30,10 +30,6 @@ def text(model: str, records: Mapping[str, ModuleGradients]) -> str:
     lines = [f"{curve.label:{width}}  {sparkline(curve.mean(), WIDTH)}  {curve.words()}" for curve in found]
     odd = [f"{curve.label}: {curve.oddities()}" for curve in found if curve.is_finite() and curve.oddities()]
     return "\n".join([head, *lines, *odd, *notes(records, found)])
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def frame(records: Mapping[str, ModuleGradients]) -> pd.DataFrame:

@@ -222,8 +222,10 @@ class TimestepProbe:
             ValueError: the path ends neither in ``.png`` nor in ``.svg``, or another ``align``.
             RuntimeError: nothing was recorded.
         """
+        from seqablate.figures.curves import save
+
         figure = views.draw(dict(self.items()), align)
-        return figure if path is None else views.save(figure, path)
+        return figure if path is None else save(figure, path)
 
     def log(self, writer: SummaryWriter, step: int) -> None:
         """Write the same picture to TensorBoard, and numbers of each curve as scalars.

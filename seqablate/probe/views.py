@@ -6,7 +6,6 @@ Shapes: T steps of a curve.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -103,13 +102,6 @@ def _draw_depth(axes: Axes, over_layers: Profile) -> None:
     _mark(axes, [curve])
     if over_layers.oddities():
         axes.legend(fontsize="small", frameon=False)
-
-
-def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG or SVG."""
-    from seqablate.figures import curves
-
-    return curves.save(figure, path)
 
 
 def log(records: Mapping[str, ModuleGradients], writer: SummaryWriter, step: int) -> None:

@@ -13,7 +13,7 @@ from seqablate.config.keys import declaration
 from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
 from seqablate.signals.words import decay_words
-from seqablate.text import apart, duration, number, percent
+from seqablate.text import apart, counted, duration, number, percent
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
@@ -132,7 +132,7 @@ def result_lines(info: dict[str, Any], clip: str | None) -> Iterator[str]:
         fits = info.get("decay") or []
         yield from map(decay_words, telling(fits))
         if more := len(fits) - len(telling(fits)):
-            yield f"({more} more curve{'s' * (more > 1)} in run.json)"
+            yield f"({counted(more, 'more curve')} in run.json)"
     if info.get("clipped_share") == 0 and clip not in (None, "none"):
         yield "clip never acted: this run equals clip=none"
     elif info.get("clipped_share"):

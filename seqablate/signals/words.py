@@ -8,7 +8,7 @@ from typing import Any
 
 from seqablate.signals.decay import FLOORS
 from seqablate.signals.place import Place
-from seqablate.text import number, rate, ratio
+from seqablate.text import counted, number, rate, ratio
 
 FALLING = ("fades", "vanishes")
 
@@ -93,7 +93,7 @@ def _course(fit: dict[str, Any]) -> str:
 
 def _missing(fit: dict[str, Any]) -> str:
     count = fit["missing"]
-    return f"; not a number (NaN) at {count} lag{'s' * (count > 1)} in between" if count else ""
+    return f"; not a number (NaN) at {counted(count, 'lag')} in between" if count else ""
 
 
 def _dtype(fit: dict[str, Any]) -> str:
