@@ -119,8 +119,7 @@ def _show_heatmap(runs: Sequence[Run], view: Heatmap, stem: Path) -> None:
     moments = {run: after([shown[0].step]) for run, shown in found.items()}
     rows = {f"{run.name}, {moments[run]}" if len(runs) > 1 else "": panels(shown) for run, shown in found.items()}
     title = view.title if len(runs) > 1 else f"{runs[0].name}\n{view.title}, {moments[runs[0]]}"
-    words = {"title": title, "xlabel": view.xlabel, "ylabel": view.ylabel, "unit": view.unit}
-    _save(draw_panels(rows, **words, log=view.log, relative=view.relative), stem)
+    _save(draw_panels(rows, title=title, **view.words), stem)
 
 
 def _plot(drawn: Overlay, console: Console) -> str:

@@ -1,4 +1,4 @@
-"""Norms as coloured cells, log10 on a fixed range; what has no logarithm keeps a colour of its own and is explained."""
+"""Values as coloured cells; what is not finite, or has no logarithm, keeps a colour of its own and is explained."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def draw_cells(
     axes: Axes,
     x: np.ndarray,
     y: np.ndarray,
-    log_RC: np.ndarray,
+    shades_RC: np.ndarray,
     *,
     span: tuple[float, float],
     shading: Literal["flat", "nearest"],
 ) -> QuadMesh:
-    """Draw log10 of norms in colour; NaN stays white, -inf (a norm of 0) is grey, inf is dark red.
+    """Draw values, or their log10, in colour; NaN stays white, -inf (log10 of 0) is grey, inf is dark red.
 
     Args:
         axes: to draw on.
         x, y: borders or centres of the cells, as ``Axes.pcolormesh`` takes them.
-        log_RC: [rows, columns] log10 of the norms.
-        span: log10 of the norms at the two ends of the colours; cells beyond have a colour of their own.
+        shades_RC: [rows, columns] see :func:`shades`.
+        span: the shades at the two ends of the colours; cells beyond have a colour of their own.
         shading: of ``Axes.pcolormesh``.
     """
     from matplotlib import colormaps
@@ -40,22 +40,31 @@ def draw_cells(
 
     axes.grid(False)
     colours = colormaps["viridis"].with_extremes(under=BELOW, over=ABOVE)
-    finite = np.ma.masked_where(~np.isfinite(log_RC), log_RC)
+    finite = np.ma.masked_where(~np.isfinite(shades_RC), shades_RC)
     mesh = axes.pcolormesh(x, y, finite, shading=shading, cmap=colours, vmin=span[0], vmax=span[1], rasterized=True)
-    for (colour, _), there in ((ZERO, np.isneginf(log_RC)), (OVERFLOW, np.isposinf(log_RC))):
+    for (colour, _), there in ((ZERO, np.isneginf(shades_RC)), (OVERFLOW, np.isposinf(shades_RC))):
         if there.any():
-            one = np.ma.masked_where(~there, np.ones(log_RC.shape))
+            one = np.ma.masked_where(~there, np.ones(shades_RC.shape))
             axes.pcolormesh(x, y, one, shading=shading, cmap=ListedColormap([colour]), rasterized=True)
     return mesh
 
 
-def explanation(log_RC: np.ndarray) -> str:
+def explanation(shades_RC: np.ndarray) -> str:
     """What the cells mean that have no logarithm, in one line; empty without any."""
     kinds = ((ZERO, np.isneginf), (OVERFLOW, np.isposinf), (UNKNOWN, np.isnan))
-    return "   ".join(words for (_, words), found in kinds if found(log_RC).any())
+    return "   ".join(words for (_, words), found in kinds if found(shades_RC).any())
 
 
-def log10(norms: np.ndarray) -> np.ndarray:
-    """log10 of norms: -inf for 0, NaN for NaN, inf for inf."""
+def shades(values: np.ndarray, log: bool) -> np.ndarray:
+    """What colours stand for: the values, or their log10: -inf for 0, NaN for NaN, inf for inf."""
+    if not log:
+        return np.asarray(values, dtype=float)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.log10(norms))
+        return np.asarray(np.log10(values))
+
+
+def span(shades: np.ndarray) -> tuple[float, float]:
+    """From the smallest finite one to the largest; a unit apart where they are equal, or there are none."""
+    finite = shades[np.isfinite(shades)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+    return (low, high) if low < high else (low - 0.5, high + 0.5)

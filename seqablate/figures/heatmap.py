@@ -1,4 +1,4 @@
-"""Gradient norms as a picture: timestep (or layer) against training step, colour for log10."""
+"""Curves at many training steps as a picture: timestep (or layer) against training step, in colours."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqablate.figures.cells import draw_cells, explanation, log10
+from seqablate.figures.cells import draw_cells, explanation, shades, span
 from seqablate.figures.curves import blank
 from seqablate.figures.words import plain
 
@@ -18,37 +18,48 @@ SPAN = (-10.0, 2.0)  # log10 of the norms at the ends of the colours: fixed, so 
 
 
 def draw_heatmap(
-    norms_ST: np.ndarray, steps_S: np.ndarray, *, title: str, label: str, ylabel: str = "timestep t"
+    values_ST: np.ndarray,
+    steps_S: np.ndarray,
+    *,
+    title: str,
+    label: str,
+    ylabel: str = "timestep t",
+    log: bool = True,
 ) -> Figure:
-    """Draw norms measured at S training steps over T timesteps (or layers), in the same colours for every run.
+    """Draw values measured at S training steps over T timesteps (or layers).
 
     Args:
-        norms_ST: [S, T] gradient norms; cells of 0, inf and NaN are explained under the picture.
+        values_ST: [S, T] values; cells of 0, inf and NaN are explained under the picture.
         steps_S: [S] training steps, increasing.
         title: what is shown, in words; the range of training steps is added.
-        label: what the colour means, e.g. ``log10 ‖dL/dh‖``.
+        label: what the values are, such as ``‖dL/dh‖``.
         ylabel: what the T rows are.
+        log: colours stand for log10, in a range that is the same for every run; else for the values themselves, from
+            the smallest to the largest.
 
     Raises:
-        ValueError: no training step, or ``steps_S`` and ``norms_ST`` disagree about S.
+        ValueError: no training step, or ``steps_S`` and ``values_ST`` disagree about S.
     """
-    if not len(steps_S) or len(steps_S) != len(norms_ST):
-        raise ValueError(f"{len(norms_ST)} rows of norms for {len(steps_S)} training steps")
+    if not len(steps_S) or len(steps_S) != len(values_ST):
+        raise ValueError(f"{len(values_ST)} rows of values for {len(steps_S)} training steps")
     keep = np.unique(np.linspace(0, len(steps_S) - 1, MOST_COLUMNS).round().astype(int))
-    steps_S, log_TS = np.asarray(steps_S, dtype=float)[keep], log10(norms_ST[keep]).T
+    steps_S, shades_TS = np.asarray(steps_S, dtype=float)[keep], shades(values_ST[keep], log).T
 
     # Drawn at the end of every run, so its time counts: fixed edges instead of a search for them.
     figure, axes = blank(width=5.4, height=3.5, edges=(0.11, 0.19, 0.93, 0.85))
-    timesteps = np.arange(log_TS.shape[0] + 1) - 0.5
-    mesh = draw_cells(axes, _edges(steps_S), timesteps, log_TS, span=SPAN, shading="flat")
-    bar = figure.colorbar(mesh, ax=axes, label=label, extend="both")
+    timesteps = np.arange(shades_TS.shape[0] + 1) - 0.5
+    colours = SPAN if log else span(shades_TS)
+    mesh = draw_cells(axes, _edges(steps_S), timesteps, shades_TS, span=colours, shading="flat")
+    bar = figure.colorbar(
+        mesh, ax=axes, label=f"log10 of {label}" if log else label, extend="both" if log else "neither"
+    )
     axes.set(xlabel="training step", ylabel=ylabel)
     axes.locator_params(integer=True)
     covered = f"steps {steps_S[0]:.0f} to {steps_S[-1]:.0f}" if len(steps_S) > 1 else f"after {steps_S[0]:.0f} steps"
     heading = axes.set_title(f"{title}, {covered}", loc="left", fontsize="small", fontweight="bold")
     plain(heading, width=58)
     plain(bar.ax.yaxis.label, axes.xaxis.label, axes.yaxis.label)
-    plain(figure.text(0.02, 0.02, explanation(log_TS), fontsize="x-small"))
+    plain(figure.text(0.02, 0.02, explanation(shades_TS), fontsize="x-small"))
     return figure
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqablate.figures.cells import draw_cells, explanation, log10
+from seqablate.figures.cells import draw_cells, explanation, shades
+from seqablate.figures.cells import span as span_of
 from seqablate.figures.words import plain
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def draw_panels(
     figure = Figure(figsize=(1.6 + 3.8 * across, 1.0 + 3.2 * len(rows)), dpi=120, layout="constrained")
     panels = figure.subplots(len(rows), across, squeeze=False)
     everything = np.concatenate([_shades(values_KT, log, relative).ravel() for _, values_KT in every])
-    span = RELATIVE if relative else _span(everything)
+    span = RELATIVE if relative else span_of(everything)
     for (run, matrices), places in zip(rows.items(), panels, strict=True):
         for axes in places[len(matrices) :]:
             axes.remove()
@@ -80,16 +81,9 @@ def _label(axes: Axes, name: str, xlabel: str, ylabel: str, *, downwards: bool) 
 
 def _shades(values_KT: np.ndarray, log: bool, relative: bool) -> np.ndarray:
     """What the colours stand for: log10 or the values, ``relative`` ones less the largest finite one of their row."""
-    shades_KT = log10(values_KT) if log else np.asarray(values_KT, dtype=float)
+    shades_KT = shades(values_KT, log)
     if not relative:
         return shades_KT
     finite = np.isfinite(shades_KT)
     largest_K1 = shades_KT.max(1, initial=-np.inf, where=finite, keepdims=True)
     return np.where(finite, shades_KT - np.where(np.isfinite(largest_K1), largest_K1, 0.0), shades_KT)
-
-
-def _span(shades: np.ndarray) -> tuple[float, float]:
-    """From the smallest finite one to the largest; a unit apart where they are equal, or there are none."""
-    finite = shades[np.isfinite(shades)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
-    return (low, high) if low < high else (low - 0.5, high + 0.5)

@@ -33,7 +33,7 @@ class Curve:
         file: in the names of its pictures; the quantity when left out.
         decay: whether it runs back from a loss, so that a decay is read off it. What is not a number (NaN) at the
             beginning of such a curve was not measured; of any other curve this holds for its end.
-        live: whether it is shown on the terminal while a run goes on.
+        live: whether its first layer is shown on the terminal while a run goes on.
         aside: of secondary interest: TensorBoard has its tags and ``show`` saves its picture, and no more.
         log: whether the axis is logarithmic, and TensorBoard gets log10; else values as they are.
         history: the fewest values with which TensorBoard shows it against the training step as well; None: never.
@@ -107,6 +107,11 @@ class Heatmap:
     def noun(self) -> str:
         """What it is called in a message: ``pair``."""
         return self.tag.replace("_", " ")
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What :func:`seqablate.figures.panels.draw_panels` is told besides the values and the title."""
+        return {name: getattr(self, name) for name in ("xlabel", "ylabel", "unit", "log", "relative")}
 
     @property
     def stem(self) -> str:

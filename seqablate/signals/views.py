@@ -37,6 +37,7 @@ DEPTH = Curve(
     index="k",
     decay=True,
     live=False,
+    aside=True,  # the layer profile, seen from the other end
 )
 PROFILE = Curve(
     quantity="total",
@@ -48,7 +49,7 @@ PROFILE = Curve(
 DIRECT = Curve(
     quantity="direct",
     tag="direct_profile",
-    title="Gradient of the training loss with respect to {state}(t), through the output at t alone",
+    title="Direct part of the gradient of the training loss with respect to {state}(t)",
     live=False,
     aside=True,
 )

@@ -19,7 +19,7 @@ def signal_row(values, step=100, quantity="lag", state="h", layer=0) -> dict:
     loss_step = "last" if quantity == "lag" else "all"
     return {
         "kind": "signal", "step": step, "quantity": quantity, "part": "rnn", "layer": layer, "direction": "forward",
-        "state": state, "loss_step": loss_step, "at": None, "values": [float(v) for v in values],
+        "state": state, "loss_step": loss_step, "at": None, "values": np.array(values, dtype=float).tolist(),
     }  # fmt: skip
 
 

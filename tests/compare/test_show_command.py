@@ -90,6 +90,18 @@ def test_pair_matrices_of_several_runs_are_drawn_and_of_many_it_is_said_why_not(
     assert "no pair matrices: 7 runs have one, at most 6 fit a picture" in capsys.readouterr().out
 
 
+def test_what_no_view_is_known_of_is_shown_by_its_name(make_run, signal, tmp_path, capsys):
+    curve = signal([-1.0, 0.5, 2.0], quantity="exponent")
+    matrix = signal([[1.0, -2.0], [3.0, 4.0]], quantity="spectrum") | {"at": [0, 1]}
+    make_run("a", rows=[curve, matrix])
+    assert main([str(tmp_path / "runs" / "a")]) == 0
+    said = capsys.readouterr().out
+    assert "exponent, after 100 steps" in said
+    assert "dL/dh" not in said
+    found = {path.name for path in (tmp_path / "runs" / "a").glob("show-*.png")}
+    assert found == {"show-signal-exponent.png", "show-signal-spectrum-2d.png"}
+
+
 def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):
     assert main([str(runs / "a"), "--out", str(tmp_path / "new" / "folder")]) == 0
     assert len(list((tmp_path / "new" / "folder").iterdir())) == 4

@@ -10,7 +10,7 @@ from seqablate.figures.heatmap import MOST_COLUMNS, SPAN, draw_heatmap
 
 
 def mesh(norms_ST: np.ndarray, steps_S: np.ndarray):
-    figure = draw_heatmap(norms_ST, steps_S, title="run: h layer 0", label="log10 of the norm")
+    figure = draw_heatmap(norms_ST, steps_S, title="run: h layer 0", label="the norm")
     return figure, figure.axes[0].collections[0]
 
 
@@ -70,5 +70,14 @@ def test_a_single_cell_or_nothing_known_can_be_drawn(norms_ST):
 
 @pytest.mark.parametrize(("rows", "steps"), [(0, 0), (2, 3)])
 def test_rows_and_steps_must_agree(rows, steps):
-    with pytest.raises(ValueError, match="rows of norms"):
+    with pytest.raises(ValueError, match="rows of values"):
         draw_heatmap(np.ones((rows, 4)), np.arange(steps), title="", label="")
+
+
+def test_values_as_they_are_keep_their_sign_and_the_colours_reach_from_the_smallest_to_the_largest():
+    values_ST = np.array([[-1.0, 0.0, 2.0], [0.5, np.nan, 1.0]])
+    figure = draw_heatmap(values_ST, np.array([0, 10]), title="run", label="exponent", log=False)
+    (picture,) = figure.axes[0].collections
+    np.testing.assert_array_equal(np.ma.filled(picture.get_array(), 9.0), [[-1.0, 0.5], [0.0, 9.0], [2.0, 1.0]])
+    assert picture.get_clim() == (-1.0, 2.0)
+    assert figure.axes[1].get_ylabel() == "exponent"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -25,7 +26,10 @@ from seqablate.errors import RunFailure
 from seqablate.record.events.file import EventFile
 from seqablate.record.events.protos import scalar_value
 from seqablate.record.events.view import rebuild_events
+from seqablate.record.folder import RunFolder
 from seqablate.record.rebuild import rebuild
+from seqablate.record.writer import RecordWriter
+from seqablate.signals import Place, Signal
 
 SMALL = [
     "task.length=12", "model.hidden_size=8", "batch_size=4", "steps=25", "eval.every=10", "eval.size=30",
@@ -152,6 +156,27 @@ def test_a_heatmap_is_a_picture_of_the_size_it_says(run):
         assert image.step == 25
         assert pixels.shape[:2] == (image.height, image.width)
         assert pixels[..., :3].std() > 0.1
+
+
+def test_what_no_view_is_known_of_is_a_curve_as_measured_or_a_picture(runs, tmp_path):
+    path = tmp_path / "run"
+    shutil.copytree(runs["lstm"].path, path)
+    place, values = Place(part="lstm", layer=1, state="c"), np.array([-1.5, 0.0, np.nan, 2.0])
+    curves = [Signal(step=step, quantity="exponent", place=place, values=values + step) for step in (0, 25)]
+    matrix = Signal(step=25, quantity="spectrum", place=place, values=np.outer(values, [1, 2]), at=np.array([1, 3]))
+    with RecordWriter(path / "record.jsonl") as writer:
+        writer.append_many([{"kind": "signal", **signal.to_row()} for signal in (*curves, matrix)])
+    rebuild(RunFolder(path))
+    seen = scalars(path)
+    assert seen["signal/exponent_init/c_layer1"] == [(0, -1.5), (1, 0.0), (3, 2.0)]
+    assert seen["signal/exponent/c_layer1"] == [(0, 23.5), (1, 25.0), (3, 27.0)]
+    (image,) = events(path).Images("heatmap/signal/spectrum")
+    assert imread(BytesIO(image.encoded_image_string), format="png")[..., :3].std() > 0.1
+    shown = charts(path)
+    assert shown["signal/exponent, last (against the index)"] == "^signal/exponent/"
+    assert len(shown) == CHARTS["lstm"] + 2
+    assert {tag: seen[tag] for tag in scalars(runs["lstm"].path)} == scalars(runs["lstm"].path)
+    assert not [fit for fit in seqablate.load_run(path).info["decay"] if fit["quantity"] != "lag"]
 
 
 def test_text_samples_are_shown_letter_by_letter(runs):

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from seqablate.record.events.file import EventFile, own_event_files, remove
+from seqablate.record.events.pictures import draw_history, draw_matrices, has_history
 from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.record.reader import Record
 from seqablate.signals import Curve, Signal
-from seqablate.signals.view import Heatmap, last_shown, panels, view_of, views_of
+from seqablate.signals.view import view_of, views_of
 
 FIRST_HEATMAP = 1000  # profiles; drawn again each time that they have doubled: each costs some tenths of a second
 TRAIN_TAGS = {
@@ -91,7 +92,8 @@ class EventView:
             if signal.at is None:
                 self._curve(tag, signal)
         self._draw_history()
-        self._draw_matrices(summary["step"])
+        for tag, picture in draw_matrices(self.facts["name"], self.last.values()).items():
+            self.file.add(summary["step"], [heatmap_value(tag, picture)])
         self._lay_out()
         self.file.add(0, hparam_values(self.facts, summary["status"]))
         self.file.sync()
@@ -114,14 +116,12 @@ class EventView:
         """Curves at initialisation at once; the last ones only when they are known to be the last."""
         if not signal.known:
             return
-        view = view_of(signal)
-        self.last[f"{view.tag}/{signal.place.slug}"] = signal
-        if isinstance(view, Heatmap):
-            return
-        if signal.step == 0:
-            self._curve(f"{view.tag}_init/{signal.place.slug}", signal)
-        if view.history is not None and len(signal.values) >= view.history:
-            self.history[f"heatmap/{view.tag}/{signal.place.slug}"].append(signal)
+        tag, place = view_of(signal).tag, signal.place.slug
+        self.last[f"{tag}/{place}"] = signal
+        if signal.at is None and signal.step == 0:
+            self._curve(f"{tag}_init/{place}", signal)
+        if has_history(signal):
+            self.history[f"heatmap/{tag}/{place}"].append(signal)
 
     def _progress(self) -> None:
         self._lay_out()
@@ -138,43 +138,10 @@ class EventView:
 
     def _draw_history(self) -> None:
         """Curves against the training step."""
-        from seqablate.figures.curves import png
-        from seqablate.figures.heatmap import draw_heatmap
-
         for tag, signals in self.history.items():
-            view, place = view_of(signals[0]), signals[0].place
-            width = max(len(s.values) for s in signals)
-            values_ST = np.full((len(signals), width), np.nan)
-            for row, signal in zip(values_ST, signals, strict=True):
-                row[: len(signal.values)] = signal.values
-            figure = draw_heatmap(
-                values_ST,
-                np.array([s.step for s in signals]),
-                title=f"{self.facts['name']}: {view.noun}, {place.label}",
-                label=f"log10 {view.symbol.format(place=place.state)}",
-                ylabel=view.xlabel,
-            )
-            self.file.add(signals[-1].step, [heatmap_value(tag, png(figure))])
-
-    def _draw_matrices(self, step: int) -> None:
-        """Signals of two axes, as they were in the end: a picture a quantity."""
-        from seqablate.figures.curves import png
-        from seqablate.figures.panels import draw_panels
-
-        matrices = [signal for signal in self.last.values() if signal.at is not None]
-        for view in views_of(matrices):
-            assert isinstance(view, Heatmap)
-            shown = last_shown(view, matrices)
-            figure = draw_panels(
-                {"": panels(shown)},
-                title=f"{self.facts['name']}\n{view.title}, after {shown[0].step} steps",
-                xlabel=view.xlabel,
-                ylabel=view.ylabel,
-                unit=view.unit,
-                log=view.log,
-                relative=view.relative,
-            )
-            self.file.add(step, [heatmap_value(f"heatmap/{view.tag}", png(figure))])
+            view = view_of(signals[0])
+            assert isinstance(view, Curve)
+            self.file.add(signals[-1].step, [heatmap_value(tag, draw_history(self.facts["name"], view, signals))])
 
     def _lay_out(self) -> None:
         """The page's layout, where there is more to show than before."""
