@@ -10,21 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
-from seqablate.compare.curves import Overlay, When, after, overlay
+from seqablate.compare.curves import When
 from seqablate.compare.find import find_runs
+from seqablate.compare.pictures import every_picture
 from seqablate.compare.table import render_table, rows
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 from seqablate.report.console import make_console, silence_stdout
-from seqablate.signals.view import Curve, Heatmap, last_shown, panels, views_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-    from rich.console import Console
 
 MOST_STEPS = 4  # as many dashes as there are
-MOST_ROWS = 6  # of panels in one picture
 
 
 def main(argv: list[str]) -> int:
@@ -83,58 +81,19 @@ def _whens(words: str) -> list[When]:
 
 
 def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> None:
-    """Print the table and the curves, and save the curves in ``out``."""
+    """Print the table and the curves, and save the pictures in ``out``."""
     console = make_console()
     console.print(render_table(runs, console.width))
-    views = views_of([signal for run in runs for signal in run.record.signals])
-    if not views:
+    found = False
+    for picture in every_picture(runs, whens):
+        found = True
+        text = [] if picture.text is None else ["\n" + picture.text(min(console.width, 120), console.is_terminal)]
+        for line in [*text, *map(printable, picture.notes)]:
+            _say(line)
+        if picture.draw is not None:
+            _save(picture.draw(), out / f"show-{picture.stem}{_suffix(runs)}")
+    if not found:
         _say("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
-    moment = "" if list(whens) == [None] else "-" + "-".join("last" if when is None else str(when) for when in whens)
-    for view in views:
-        if isinstance(view, Curve):
-            _show_curves(runs, view, whens, console, out / f"show-{view.stem}{moment}{_suffix(runs)}")
-        else:
-            _show_heatmap(runs, view, out / f"show-{view.stem}{_suffix(runs)}")
-
-
-def _show_curves(runs: Sequence[Run], view: Curve, whens: Sequence[When], console: Console, stem: Path) -> None:
-    from seqablate.figures.curves import draw_curves
-
-    if (drawn := overlay(runs, view, whens)) is None:
-        return
-    if not view.aside:
-        _say("\n" + _plot(drawn, console))
-    words = {"title": drawn.title, "xlabel": drawn.xlabel, "ylabel": drawn.ylabel}
-    _save(draw_curves(drawn.curves, **words, scale=drawn.scale), stem)
-
-
-def _show_heatmap(runs: Sequence[Run], view: Heatmap, stem: Path) -> None:
-    """Signals of two axes as they were last measured."""
-    from seqablate.figures.panels import draw_panels
-
-    found = {run: shown for run in runs if (shown := last_shown(view, run.record.signals))}
-    if len(found) > MOST_ROWS:
-        _say(f"no {view.noun} matrices: {len(found)} runs have one, at most {MOST_ROWS} fit a picture; name fewer runs")
-        return
-    moments = {run: after([shown[0].step]) for run, shown in found.items()}
-    rows = {f"{run.name}, {moments[run]}" if len(runs) > 1 else "": panels(shown) for run, shown in found.items()}
-    title = view.title if len(runs) > 1 else f"{runs[0].name}\n{view.title}, {moments[runs[0]]}"
-    _save(draw_panels(rows, title=title, **view.words), stem)
-
-
-def _plot(drawn: Overlay, console: Console) -> str:
-    from seqablate.figures.terminal import plot_curves
-
-    text = plot_curves(
-        drawn.curves,
-        title=drawn.title,
-        xlabel=drawn.xlabel,
-        ylabel=drawn.ylabel,
-        width=min(console.width, 120),
-        colour=console.is_terminal,
-        scale=drawn.scale,
-    )
-    return "\n".join([text, *map(printable, drawn.notes)])
 
 
 def _say(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -41,6 +42,11 @@ class Overlay:
     ylabel: str
     scale: Scale
     notes: list[str]
+
+    @property
+    def words(self) -> dict[str, Any]:
+        """What whoever draws the curves is told besides them."""
+        return {name: getattr(self, name) for name in ("title", "xlabel", "ylabel", "scale")}
 
 
 @dataclass(frozen=True, slots=True)

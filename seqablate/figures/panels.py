@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_ACROSS = 6
 RELATIVE = (-6.0, 0.0)  # decades below a row's largest value: fixed, so that the pictures of all runs compare
 Matrices = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -29,7 +30,7 @@ def draw_panels(
     log: bool = True,
     relative: bool = False,
 ) -> Figure:
-    """Draw one row of panels a run and one panel a place, all in the same colours.
+    """Draw one row of panels a run (of many places, several rows) and one panel a place, all in the same colours.
 
     Args:
         rows: name of a run (may be empty) -> name of a place -> coordinates [K] (increasing) and values [K, T];
@@ -49,18 +50,19 @@ def draw_panels(
     every = [pair for matrices in rows.values() for pair in matrices.values()]
     if not every or any(len(at_K) != len(values_KT) for at_K, values_KT in every):
         raise ValueError("every panel needs a coordinate for each row of values, and there must be a panel")
-    across = max(map(len, rows.values()))
-    figure = Figure(figsize=(1.6 + 3.8 * across, 1.0 + 3.2 * len(rows)), dpi=120, layout="constrained")
-    panels = figure.subplots(len(rows), across, squeeze=False)
+    lines = [line for run, matrices in rows.items() for line in _lines(run, matrices)]
+    across = max(map(len, lines))
+    figure = Figure(figsize=(1.6 + 3.8 * across, 1.0 + 3.2 * len(lines)), dpi=120, layout="constrained")
+    panels = figure.subplots(len(lines), across, squeeze=False)
     everything = np.concatenate([_shades(values_KT, log, relative).ravel() for _, values_KT in every])
     span = RELATIVE if relative else span_of(everything)
-    for (run, matrices), places in zip(rows.items(), panels, strict=True):
-        for axes in places[len(matrices) :]:
+    for line, places in zip(lines, panels, strict=True):
+        for axes in places[len(line) :]:
             axes.remove()
-        for axes, (place, (at_K, values_KT)) in zip(places, matrices.items(), strict=False):
+        for axes, (name, (at_K, values_KT)) in zip(places, line, strict=False):
             shades_KT = _shades(values_KT, log, relative)
             mesh = draw_cells(axes, np.arange(shades_KT.shape[1]), at_K, shades_KT, span=span, shading="nearest")
-            _label(axes, f"{run}\n{place}" if run else place, xlabel, ylabel, downwards=relative)
+            _label(axes, name, xlabel, ylabel, downwards=relative)
     label = (f"log10 of {unit}" if log else unit) + (" / the row's largest" if relative else "")
     bar = figure.colorbar(mesh, ax=figure.axes, label=label, extend="min" if relative else "neither")
     figure.supxlabel(explanation(everything), fontsize="small")
@@ -68,6 +70,12 @@ def draw_panels(
     plain(bar.ax.yaxis.label)
     plain(heading, width=16 + 40 * across)
     return figure
+
+
+def _lines(run: str, matrices: Matrices) -> list[list[tuple[str, tuple[np.ndarray, np.ndarray]]]]:
+    """The panels of one run with their names, as many beside each other as fit."""
+    named = [(f"{run}\n{place}" if run else place, matrix) for place, matrix in matrices.items()]
+    return [named[first : first + MOST_ACROSS] for first in range(0, len(named), MOST_ACROSS)]
 
 
 def _label(axes: Axes, name: str, xlabel: str, ylabel: str, *, downwards: bool) -> None:

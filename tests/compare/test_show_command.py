@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from seqablate.cli.show import main
+from seqablate.compare import pictures
 from seqablate.compare.find import find_runs
 from seqablate.errors import UsageError
 from seqablate.signals import fit_decay
@@ -100,6 +101,22 @@ def test_what_no_view_is_known_of_is_shown_by_its_name(make_run, signal, tmp_pat
     assert "dL/dh" not in said
     found = {path.name for path in (tmp_path / "runs" / "a").glob("show-*.png")}
     assert found == {"show-signal-exponent.png", "show-signal-spectrum-2d.png"}
+
+
+def test_a_file_more_in_the_folder_of_pictures_is_a_picture_more(runs, tmp_path, monkeypatch, capsys):
+    folder = tmp_path / "more"
+    folder.mkdir()
+    (folder / "sizes.py").write_text(
+        "from matplotlib.figure import Figure\n"
+        "from seqablate.compare.picture import Picture\n"
+        "def pictures(runs, whens):\n"
+        "    yield Picture(stem='sizes', draw=Figure, text=lambda w, c: f'{len(runs)} runs', notes=['so few'])\n"
+    )
+    monkeypatch.setattr(pictures, "__path__", [*pictures.__path__, str(folder)])
+    assert main([str(runs)]) == 0
+    assert "2 runs\nso few\nsaved" in capsys.readouterr().out
+    assert len(list(runs.glob("show-sizes-*.png"))) == 1
+    monkeypatch.delitem(sys.modules, "seqablate.compare.pictures.sizes")
 
 
 def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):

@@ -77,3 +77,12 @@ def test_an_absolute_panel_of_norms_is_their_log10():
     figure = draw_panels({"": {"h": (STEPS, np.array([[1e-3, 1.0], [10.0, 0.1], [1.0, 1.0]]))}}, title="", **WORDS)
     np.testing.assert_allclose(figure.axes[0].collections[0].get_array(), [[-3, 0], [1, -1], [0, 0]], atol=1e-12)
     assert figure.axes[-1].get_ylabel() == "log10 of norm"
+
+
+def test_places_that_do_not_fit_beside_each_other_stand_in_further_rows():
+    many = {f"h layer {k}": (STEPS, np.full((3, 4), k + 1.0)) for k in range(8)}
+    figure = draw_panels({"": many}, title="", **WORDS)
+    named = {axes.get_title(loc="left"): axes for axes in figure.axes}
+    assert set(many) < set(named)
+    rows = [axes.get_subplotspec().rowspan.start for axes in (named[name] for name in many)]
+    assert rows == [0] * 6 + [1] * 2

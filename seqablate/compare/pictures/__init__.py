@@ -1,0 +1,20 @@
+"""The pictures of runs, a file for each kind.
+
+A file more in this folder with a function ``pictures(runs, whens)`` is all that a new picture needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pkgutil import iter_modules
+
+from seqablate.compare.curves import When
+from seqablate.compare.picture import Picture
+from seqablate.record.run import Run
+
+
+def every_picture(runs: Sequence[Run], whens: Sequence[When] = (None,)) -> Iterator[Picture]:
+    """All pictures that there are of some runs, after so many training steps (None: the last evaluation)."""
+    for file in iter_modules(__path__, f"{__name__}."):
+        yield from import_module(file.name).pictures(runs, whens)
