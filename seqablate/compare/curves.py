@@ -18,7 +18,7 @@ from seqablate.record.run import Run
 from seqablate.signals import Signal
 from seqablate.signals.decay import FLOORS
 from seqablate.signals.view import Curve as CurveView
-from seqablate.signals.view import last_shown, standing_for_run, view_of
+from seqablate.signals.view import has_decay, last_shown, standing_for_run
 from seqablate.text import counted
 
 MOST_CURVES = 8  # more runs are pooled over their seeds
@@ -184,8 +184,7 @@ def _measured(signal: Signal) -> tuple[int, np.ndarray]:
     """
     values = signal.values
     known = np.flatnonzero(~np.isnan(values))
-    view = view_of(signal)
-    if isinstance(view, CurveView) and view.decay:
+    if has_decay(signal):
         return int(known[0]), values[known[0] :]
     overflowed = signal.place.direction == "reverse" and np.isinf(values[known[-1]])
     return 0, values if overflowed else values[: known[-1] + 1]

@@ -18,8 +18,8 @@ NORM = "gradient norm (mean over samples)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Curve:
-    """A line over [T] values.
+class View:
+    """Abstract: how the signals of one quantity are shown; :class:`Curve` or :class:`Heatmap`.
 
     Args:
         quantity: of the signals that it shows.
@@ -27,16 +27,11 @@ class Curve:
         title: what it is; ``{state}`` stands for h or c.
         xlabel: what T counts.
         unit: what the values are.
-        axis: what T counts, in a chart's title: against ...
-        index: the letter or name of one place on it.
+        log: whether values are shown by their log10; else as they are.
+        index: the letter or name of one place along T.
         symbol: of the values in a formula; ``{place}`` stands for h, c, ...
+        live: whether its first layer is shown on the terminal while a run goes on; of a heatmap the first of K.
         file: in the names of its pictures; the quantity when left out.
-        decay: whether it runs back from a loss, so that a decay is read off it. What is not a number (NaN) at the
-            beginning of such a curve was not measured; of any other curve this holds for its end.
-        live: whether its first layer is shown on the terminal while a run goes on.
-        aside: of secondary interest: TensorBoard has its tags and ``show`` saves its picture, and no more.
-        log: whether the axis is logarithmic, and TensorBoard gets log10; else values as they are.
-        history: the fewest values with which TensorBoard shows it against the training step as well; None: never.
     """
 
     quantity: str
@@ -44,26 +39,19 @@ class Curve:
     title: str
     xlabel: str = "timestep t"
     unit: str = NORM
-    axis: str = "the timestep"
+    log: bool = True
     index: str = "t"
     symbol: str = "‖dL/d{place}‖"
-    file: str = ""
-    decay: bool = False
     live: bool = True
-    aside: bool = False
-    log: bool = True
-    history: int | None = None
+    file: str = ""
 
     def __post_init__(self) -> None:
-        _check_name(self.quantity)
-
-    def fits(self, signal: Signal) -> bool:
-        """Whether the values have the axes that this view shows."""
-        return signal.at is None
+        if not NAME.fullmatch(self.quantity):
+            raise ValueError(f"quantity {self.quantity!r}: at most 40 lower-case letters, digits and underscores")
 
     @property
     def noun(self) -> str:
-        """In titles of charts: ``lag curve``."""
+        """What it is called in titles and messages: ``lag curve``."""
         return self.tag.replace("_", " ")
 
     @property
@@ -73,53 +61,42 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Heatmap:
+class Curve(View):
+    """A line over [T] values.
+
+    Args:
+        axis: what T counts, in a chart's title: against ...
+        decay: whether it runs back from a loss, so that a decay is read off it. What is not a number (NaN) at the
+            beginning of such a curve was not measured; of any other curve this holds for its end.
+        aside: of secondary interest: TensorBoard has its tags and ``show`` saves its picture, and no more.
+        history: the fewest values with which TensorBoard shows it against the training step as well; None: never.
+    """
+
+    axis: str = "the timestep"
+    decay: bool = False
+    aside: bool = False
+    history: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heatmap(View):
     """Cells of [T, K] values as they were last measured: T to the right, K upwards, in colours.
 
     Args:
-        quantity, tag, title, xlabel, unit, index, symbol, file, live, log: as in :class:`Curve`.
         ylabel: what K counts.
-        relative: colours compare each of the K rows with its own largest value, and the first row stands at the top: so
-            that each loss step of a decoder can be seen.
+        relative: with ``log``, colours compare each of the K rows with its own largest value, and the first row stands
+            at the top: so that each loss step of a decoder can be seen.
     """
 
-    quantity: str
-    tag: str
-    title: str
     ylabel: str
-    xlabel: str = "timestep t"
-    unit: str = NORM
-    index: str = "t"
-    symbol: str = "‖dL/d{place}‖"
-    file: str = ""
-    live: bool = True
-    log: bool = True
     relative: bool = False
-
-    def __post_init__(self) -> None:
-        _check_name(self.quantity)
-
-    def fits(self, signal: Signal) -> bool:
-        """Whether the values have the axes that this view shows."""
-        return signal.at is not None
-
-    @property
-    def noun(self) -> str:
-        """What it is called in a message: ``pair``."""
-        return self.tag.replace("_", " ")
 
     @property
     def words(self) -> dict[str, Any]:
         """What :func:`seqablate.figures.panels.draw_panels` is told besides the values and the title."""
         return {name: getattr(self, name) for name in ("xlabel", "ylabel", "unit", "log", "relative")}
 
-    @property
-    def stem(self) -> str:
-        """Of the names of its pictures."""
-        return self.file or self.quantity
 
-
-View = Curve | Heatmap
 Panels = dict[str, tuple[np.ndarray, np.ndarray]]  # label of a place -> at [K] and values [K, T]
 _declared: dict[str, View] = {}
 
@@ -143,7 +120,14 @@ def declared() -> tuple[View, ...]:
 def view_of(signal: Signal) -> View:
     """The view that shows a signal: its quantity's, or a plain one where there is none that fits."""
     view = _declared.get(signal.quantity)
-    return view if view is not None and view.fits(signal) else _plain(signal.quantity, signal.values.ndim)
+    kind = Curve if signal.at is None else Heatmap
+    return view if isinstance(view, kind) else _plain(signal.quantity, kind)
+
+
+def has_decay(signal: Signal) -> bool:
+    """Whether a decay is read off it."""
+    view = view_of(signal)
+    return isinstance(view, Curve) and view.decay
 
 
 def views_of(signals: Iterable[Signal]) -> list[View]:
@@ -170,15 +154,10 @@ def standing_for_run(signals: Sequence[Signal]) -> Signal | None:
 
 
 @cache
-def _plain(name: str, axes: int) -> View:
+def _plain(name: str, kind: type[View]) -> View:
     """What is shown of a quantity that nothing is known of: its name."""
     words: dict[str, Any] = {"quantity": name, "tag": f"signal/{name}", "title": name, "unit": name, "xlabel": "index"}
     words |= {"index": "i", "symbol": name + " {place}", "log": False}
-    if axes == 1:
+    if kind is Curve:
         return Curve(**words, axis="the index", file=f"signal-{name}")
     return Heatmap(**words, ylabel="second index", file=f"signal-{name}-2d")
-
-
-def _check_name(quantity: str) -> None:
-    if not NAME.fullmatch(quantity):
-        raise ValueError(f"quantity {quantity!r}: at most 40 lower-case letters, digits and underscores")
