@@ -23,15 +23,6 @@ if TYPE_CHECKING:
 
     from seqablate.training.parts import Parts
 
-ROOMS = {
-    "model": "models",
-    "task": "tasks",
-    "clip": "clip",
-    "optim": "optim",
-    "schedule": "schedule",
-    "diagnostic": "diagnostics",
-}
-
 
 def load_variants() -> None:
     """Import the file of every variant, and the packages that add some. Imports no torch."""
@@ -43,7 +34,7 @@ def load_variants() -> None:
 @cache
 def _import_variants(group: str) -> None:
     """``model=lstm`` is declared in the file ``lstm.py`` somewhere in ``models/``, and has a YAML of that name."""
-    room = import_module(f"seqablate.{ROOMS[group]}")
+    room = import_module(f"seqablate.{GROUPS[group].room}")
     names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     for file in walk_packages(room.__path__, f"{room.__name__}."):
         if file.name.rpartition(".")[2] in names:

@@ -8,13 +8,18 @@ import signal
 import sys
 from importlib import import_module
 
+from seqablate.config.registry import GROUPS
 from seqablate.launch.process import end_at_once_on_interrupt
 
+LISTINGS = {f"{group}s": group for group in GROUPS}
 COMMANDS = {
     "train": "train a model, or with -m a sweep of them",
     "resume": "continue a run that was interrupted, killed or failed",
     "show": "compare runs: a table, lag curves and profiles",
-    "models": "list every model: parameters, states, restrictions, reference",
+    **{
+        command: f"list what can be chosen with {group}=, with keys and references"
+        for command, group in LISTINGS.items()
+    },
     "rebuild": "write the views of runs again from their records: TensorBoard events, signals.parquet, run.json",
     "tensorboard": "open TensorBoard (reachable from this machine only)",
     "completion": "print the shell code that completes commands and overrides",
@@ -59,8 +64,9 @@ def _run(command: str, arguments: list[str]) -> int:
     collecting = gc.isenabled()
     gc.disable()  # while modules are imported: looking for garbage took a quarter of that time, and found none
     try:
-        code: int = import_module(f"seqablate.cli.{command}").main(arguments)
-        return code
+        if command in LISTINGS:
+            return import_module("seqablate.cli.listing").main(LISTINGS[command], arguments)
+        return import_module(f"seqablate.cli.{command}").main(arguments)
     except UsageError as error:
         return _complain(str(error), 2)
     except RunFailure as error:

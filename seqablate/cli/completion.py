@@ -58,7 +58,7 @@ def _train(before: list[str], last: str) -> list[str]:
     """Options, keys, or the values of a key; in a sweep, the value behind the last comma."""
     from seqablate.assemble import load_variants
     from seqablate.cli.train import OPTIONS
-    from seqablate.config.catalogue import choices, keys_of
+    from seqablate.config.lookup import choices, keys_of
     from seqablate.config.registry import GROUPS, SEVERAL, variants
 
     load_variants()

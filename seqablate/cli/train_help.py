@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
-from omegaconf import OmegaConf
-
-from seqablate.config.catalogue import choices, run_keys, variant_keys
-from seqablate.config.codec import plain_value
+from seqablate.config.catalogue import KeyEntry, run_key_entries, variant_entries, variant_key_entries
 from seqablate.config.compose import choice_words, compose_values
-from seqablate.config.explain import explain_run, explain_variant, summary
-from seqablate.config.flat import shown
+from seqablate.config.lookup import BOOLEAN, variant_keys
 from seqablate.config.overrides import read_words
-from seqablate.config.plugins import plugin_of
-from seqablate.config.registry import GROUPS, Choices, each_choice, section, variant_class, variants
+from seqablate.config.registry import GROUPS, Choices, each_choice, variants
 
 TEXT = """seqablate train [-m] [key=value ...]
 
@@ -52,32 +46,25 @@ def help_text(chosen: Choices) -> str:
 
 
 def _choices(chosen: Choices) -> Iterator[str]:
-    for group in GROUPS:
-        for name in variants(group):
-            package = plugin_of(variant_class(group, name))
-            theirs = f" (package {package})" if package else ""
-            yield f"  {'*' if name in chosen[group] else ' '} {f'{group}={name}':24} {summary(group, name)}{theirs}"
+    for entry in (entry for group in GROUPS for entry in variant_entries(group)):
+        mark = "*" if entry.name in chosen[entry.group] else " "
+        theirs = f" (package {entry.package})" if entry.package else ""
+        yield f"  {mark} {f'{entry.group}={entry.name}':24} {entry.summary}{theirs}"
 
 
 def _keys(chosen: Choices) -> Iterator[str]:
     composed = compose_values(read_words(choice_words(chosen)))
     for group, name in each_choice(chosen):
-        texts = explain_variant(group, name)
-        values = OmegaConf.select(composed, section(group, name))
         yield f"  {group}={name}"
-        for key, hint in variant_keys(group, name).items():
-            yield _key(key, getattr(values, key.rpartition(".")[2]), hint, texts.get(key, ""))
-    texts = explain_run()
+        yield from map(_key, variant_key_entries(group, name, composed))
     yield "  whatever is chosen"
-    for key, hint in run_keys().items():
-        part, _, rest = key.rpartition(".")
-        yield _key(key, getattr(composed[part] if part else composed, rest), hint, texts.get(key, ""))
+    yield from map(_key, run_key_entries(composed))
 
 
-def _key(key: str, value: Any, hint: Any, text: str) -> str:
-    now = shown(plain_value(value))
-    listed = " | ".join(f"*{name}" if name == now else name for name in choices(hint) if hint is not bool)
-    return f"    {f'{key}={now}':30} {'; '.join(filter(None, (listed, text)))}".rstrip()
+def _key(entry: KeyEntry) -> str:
+    values = [] if entry.choices == BOOLEAN else entry.choices
+    listed = " | ".join(f"*{name}" if name == entry.value else name for name in values)
+    return f"    {f'{entry.name}={entry.value}':30} {'; '.join(filter(None, (listed, entry.text)))}".rstrip()
 
 
 def _others(chosen: Choices) -> Iterator[str]:

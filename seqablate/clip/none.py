@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @variant("clip", "none")
 @dataclass(kw_only=True, slots=True)
 class NoClipConfig:
-    """``clip=none`` has no settings."""
+    """No clipping: the gradient norm is measured and nothing is changed."""
 
     def build(self) -> NoClip:
         """The strategy."""

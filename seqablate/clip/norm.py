@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.clip.base import ClipResult, global_norm, gradients
 from seqablate.config.checks import positive
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @variant("clip", "norm")
 @dataclass(kw_only=True, slots=True)
 class NormClipConfig:
-    """``max_norm`` > 0: the largest global L2 norm that passes unchanged."""
+    """Global gradient norm scaled down to max_norm."""
+
+    reference: ClassVar[str] = "Pascanu, Mikolov & Bengio 2013, algorithm 1"
 
     max_norm: float = key(positive, "largest global gradient norm that passes unchanged")
 

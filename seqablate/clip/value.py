@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.clip.base import ClipResult, global_norm, gradients, largest_entry
 from seqablate.config.checks import positive
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 @variant("clip", "value")
 @dataclass(kw_only=True, slots=True)
 class ValueClipConfig:
-    """``clip_value`` > 0: the largest absolute value of an entry that passes unchanged."""
+    """Every gradient entry cut to [-clip_value, clip_value]."""
+
+    reference: ClassVar[str] = "Mikolov 2012, section 3.2.2"
 
     clip_value: float = key(positive, "largest absolute value of a gradient entry that passes unchanged")
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from seqablate.config.catalogue import SECTIONS, fits, keys_of, refuse_choice, refuse_unknown, takes
+from seqablate.config.lookup import SECTIONS, fits, keys_of, refuse_choice, refuse_unknown, takes
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import contested, load_plugins
 from seqablate.config.registry import GROUPS, SEVERAL, Choices, each_choice, registered, section, variants

@@ -22,25 +22,31 @@ def load_plugins() -> tuple[str, ...]:
     Returns:
         One line for each that is passed over.
     """
-    complaints = (_load(entry) for entry in entry_points(group=ENTRY_POINTS))
+    complaints = (_load(entry) for entry in _entries())
     return tuple(line for line in complaints if line)
 
 
 def plugin_versions() -> dict[str, str]:
     """Version of every package that adds variants, by name: a run says what it was made with."""
-    return {entry.dist.name: entry.dist.version for entry in entry_points(group=ENTRY_POINTS) if entry.dist}
+    return {entry.dist.name: entry.dist.version for entry in _entries() if entry.dist}
 
 
 def plugin_of(cls: type) -> str | None:
     """The package that added a variant, None for our own."""
-    for entry in entry_points(group=ENTRY_POINTS):
+    for entry in _entries():
         if entry.dist and (cls.__module__ == entry.module or cls.__module__.startswith(f"{entry.module}.")):
             return entry.dist.name
     return None if cls.__module__.startswith("seqablate.") else cls.__module__
 
 
+@cache
+def _entries() -> tuple[EntryPoint, ...]:
+    """What installed packages name, looked for once: reading the metadata of all of them takes milliseconds."""
+    return tuple(entry_points(group=ENTRY_POINTS))
+
+
 def contested(group: str, name: str) -> str | None:
-    """A line if another package claims a name that is taken: nobody can know which of the two is meant."""
+    """A line if another package claims a name that is taken, so that nobody can know which of the two is meant."""
     return _contested.get((group, name))
 
 

@@ -6,10 +6,30 @@ A new variant is one file (the dataclass) and one small YAML (its values). Nothi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
-GROUPS = ("model", "task", "clip", "optim", "schedule", "diagnostic")
-SEVERAL = ("diagnostic",)  # groups of which a run has any number of variants, each with keys of its own
+
+class Group(NamedTuple):
+    """Variants of one kind.
+
+    Attributes:
+        room: the folder of seqablate that holds their files.
+        several: whether a run has any number of them, each with keys of its own, instead of exactly one.
+    """
+
+    room: str
+    several: bool = False
+
+
+GROUPS = {
+    "model": Group("models"),
+    "task": Group("tasks"),
+    "clip": Group("clip"),
+    "optim": Group("optim"),
+    "schedule": Group("schedule"),
+    "diagnostic": Group("diagnostics", several=True),
+}
+SEVERAL = tuple(name for name, group in GROUPS.items() if group.several)
 Choices = Mapping[str, tuple[str, ...]]  # group -> names of the chosen variants: one, or any number of SEVERAL
 T = TypeVar("T")
 _classes: dict[tuple[str, str], type] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import key
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 @variant("optim", "adagrad")
 @dataclass(kw_only=True, slots=True)
 class AdagradConfig:
-    """The arguments of ``torch.optim.Adagrad`` of the same names."""
+    """Adagrad: steps divided by the root of the sum of all squared gradients.
+
+    Keys are the arguments of ``torch.optim.Adagrad``.
+    """
+
+    reference: ClassVar[str] = "Duchi, Hazan & Singer 2011"
 
     lr: float = key(positive, "learning rate")
     eps: float = key(positive, "added to the denominator", headline=False)

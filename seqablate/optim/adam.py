@@ -25,7 +25,12 @@ def _betas(key: str, betas: tuple[float, float]) -> None:
 @variant("optim", "adam")
 @dataclass(kw_only=True, slots=True)
 class AdamConfig:
-    """The arguments of ``torch.optim.Adam`` of the same names."""
+    """Adam: running means of the gradient and of its square.
+
+    Keys are the arguments of ``torch.optim.Adam``.
+    """
+
+    reference: ClassVar[str] = "Kingma & Ba 2015, algorithm 1"
 
     torch_name: ClassVar[str] = "Adam"
 

@@ -14,7 +14,12 @@ from seqablate.optim.adam import AdamConfig
 @variant("optim", "adamw")
 @dataclass(kw_only=True, slots=True)
 class AdamWConfig(AdamConfig):
-    """The arguments of ``torch.optim.AdamW``, which are Adam's; ``weight_decay`` acts on the weights themselves."""
+    """Adam with decoupled weight decay: it acts on the weights themselves.
+
+    Keys are the arguments of ``torch.optim.AdamW``.
+    """
+
+    reference: ClassVar[str] = "Loshchilov & Hutter 2019, algorithm 2"
 
     torch_name: ClassVar[str] = "AdamW"
 

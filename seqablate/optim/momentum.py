@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.config.checks import at_least, fraction, positive
 from seqablate.config.keys import key
@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 @variant("optim", "momentum")
 @dataclass(kw_only=True, slots=True)
 class MomentumConfig:
-    """The arguments of ``torch.optim.SGD`` of the same names."""
+    """Stochastic gradient descent with (Nesterov) momentum.
+
+    Keys are the arguments of ``torch.optim.SGD``.
+    """
+
+    reference: ClassVar[str] = "Sutskever et al. 2013"
 
     lr: float = key(positive, "learning rate")
     momentum: float = key(fraction, "share of the last update that is kept")

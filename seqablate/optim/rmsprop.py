@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.config.checks import at_least, fraction, positive
 from seqablate.config.keys import key
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 @variant("optim", "rmsprop")
 @dataclass(kw_only=True, slots=True)
 class RMSpropConfig:
-    """The arguments of ``torch.optim.RMSprop`` of the same names."""
+    """RMSprop: steps divided by the root of a running mean of the squared gradient.
+
+    Keys are the arguments of ``torch.optim.RMSprop``.
+    """
+
+    reference: ClassVar[str] = "Tieleman & Hinton 2012, lecture 6.5"
 
     lr: float = key(positive, "learning rate")
     alpha: float = key(fraction, "decay of the running mean of the squared gradient")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import key
@@ -17,7 +17,12 @@ if TYPE_CHECKING:
 @variant("optim", "sgd")
 @dataclass(kw_only=True, slots=True)
 class SgdConfig:
-    """The arguments of ``torch.optim.SGD`` of the same names."""
+    """Plain stochastic gradient descent.
+
+    Keys are the arguments of ``torch.optim.SGD``.
+    """
+
+    reference: ClassVar[str] = "Robbins & Monro 1951"
 
     lr: float = key(positive, "learning rate")
     weight_decay: float = key(at_least(0), "L2 penalty")

@@ -13,7 +13,7 @@ from seqablate.schedule.base import warmup
 @variant("schedule", "constant")
 @dataclass(kw_only=True, slots=True)
 class ConstantConfig:
-    """``warmup_steps`` of linear warm-up, then a factor of 1."""
+    """The same learning rate throughout, after an optional linear warm-up."""
 
     warmup_steps: int = key(at_least(0), "steps over which lr rises from 0")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from seqablate.config.checks import at_least
 from seqablate.config.keys import key
@@ -20,7 +21,9 @@ def _share(key: str, value: float) -> None:
 @variant("schedule", "cosine")
 @dataclass(kw_only=True, slots=True)
 class CosineConfig:
-    """``warmup_steps`` of linear warm-up, then the cosine over the steps that remain."""
+    """Half a cosine from lr down to lr * final_factor, after an optional linear warm-up."""
+
+    reference: ClassVar[str] = "Loshchilov & Hutter 2017, eq. 5, without restarts"
 
     warmup_steps: int = key(at_least(0), "steps over which lr rises from 0")
     final_factor: float = key(_share, "lr at the end, as a share of lr")

@@ -13,7 +13,7 @@ from seqablate.schedule.base import warmup
 @variant("schedule", "step")
 @dataclass(kw_only=True, slots=True)
 class StepConfig:
-    """``warmup_steps`` of linear warm-up (they count), ``step_size`` and ``gamma``."""
+    """lr multiplied by gamma every step_size steps; those of the optional linear warm-up count."""
 
     warmup_steps: int = key(at_least(0), "steps over which lr rises from 0")
     step_size: int = key(at_least(1), "steps between two cuts")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 
@@ -37,6 +38,10 @@ class AddingVariant(Enum):
 @dataclass(kw_only=True, slots=True)
 class AddingConfig:
     """Adding problem: two marked numbers to be combined at the end."""
+
+    reference: ClassVar[str] = (
+        "Hochreiter & Schmidhuber 1997; Pascanu et al. 2013; Arjovsky et al. 2016; Bai et al. 2018"
+    )
 
     length: int = key("timesteps T of a sequence; hs97 and pascanu draw each from T to 1.1 T")
     variant: AddingVariant = key("whose version of the task")

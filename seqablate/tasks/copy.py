@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +39,8 @@ class CopyVariant(Enum):
 @dataclass(kw_only=True, slots=True)
 class CopyConfig:
     """Copying memory: 10 symbols to be repeated after a long blank."""
+
+    reference: ClassVar[str] = "Arjovsky et al. 2016, after Hochreiter & Schmidhuber 1997"
 
     length: int = key(at_least(1), "blanks to wait; a sequence has length + 20 timesteps")
     variant: CopyVariant = key("whose version of the task")

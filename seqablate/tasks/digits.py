@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -53,6 +53,9 @@ class DigitsConfig:
     With ``shuffle_labels`` the labels of the training images are shuffled among them, once (Zhang et al. 2017).
     Evaluation and test keep theirs.
     """
+
+    reference: ClassVar[str] = "Alpaydin & Kaynak 1998; permuted pixels: Le et al. 2015"
+    restrictions: ClassVar[str] = "needs scikit-learn: pip install 'seqablate[digits]'"
 
     order: DigitsOrder = key("of the pixels; permuted: one fixed random order")
     shuffle_labels: bool = key("true: train on shuffled labels, which can only be memorised (a control)")

@@ -20,7 +20,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -49,6 +49,8 @@ class LmConfig:
 
     :func:`seqablate.tasks.lm_text.read_text` says what ``corpus`` may be.
     """
+
+    reference: ClassVar[str] = "Mikolov et al. 2010; Zaremba et al. 2014"
 
     corpus: str = key("pydoc, a text file or table, a folder of .txt files, or owner/name[:config] on the Hub")
     column: str = key("column of a table (.jsonl, .csv, .parquet, a dataset of the Hub) that holds the text")

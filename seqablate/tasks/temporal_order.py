@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import ClassVar
 
 import numpy as np
 
@@ -49,6 +50,8 @@ def _two_or_three(key: str, value: int) -> None:
 @dataclass(kw_only=True, slots=True)
 class TemporalOrderConfig:
     """Temporal order: in which order did two (or three) symbols appear?"""
+
+    reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Pascanu et al. 2013"
 
     length: int = key(at_least(10), "timesteps T of a sequence; hs97 draws each from T to 1.1 T")
     variant: TemporalOrderVariant = key("whose version of the task")
