@@ -154,7 +154,7 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
 
 def _prepare(parts: Parts, quiet: bool) -> None:
     """Have the recurrences' kernels ready before the clock runs, and say so when that takes time."""
-    from seqablate.engine.recurrence import prepare
+    from seqablate.engine.setup import prepare
     from seqablate.report.console import run_console
     from seqablate.training.interrupt import Interruption
 
@@ -164,7 +164,7 @@ def _prepare(parts: Parts, quiet: bool) -> None:
 
     # A compiler that is interrupted leaves pages of traceback; nothing is written yet, so Ctrl-C can wait for it.
     with Interruption() as interruption:
-        prepare(parts.model, announce)
+        prepare(parts.model, announce, parts.clip.inside(1))
     if interruption.signum == signal.SIGINT:
         raise KeyboardInterrupt
     if interruption.signum:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqablate.config.compose import compose_config, config_folder
 from seqablate.config.plugins import load_plugins
-from seqablate.config.registry import GROUPS
+from seqablate.config.registry import GROUPS, variant_name
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 from seqablate.models.match import solve_hidden_size
@@ -21,6 +21,7 @@ from seqablate.text import counted
 if TYPE_CHECKING:
     import torch
 
+    from seqablate.clip.base import Clip
     from seqablate.training.parts import Parts
 
 
@@ -72,7 +73,8 @@ def assemble(config: TrainConfig) -> Parts:
     task = build_task(config)
     config = match_parameters(config, task)
     model = build_model(config, task).to(device)
-    backend = use_backend(model, config, device)
+    clip = config.clip.build()
+    backend = use_backend(model, config, clip, device)
     optimizer = config.optim.build(model.parameters())
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # what the schedule multiplies
@@ -80,7 +82,7 @@ def assemble(config: TrainConfig) -> Parts:
         config=config,
         task=task,
         model=model,
-        clip=config.clip.build(),
+        clip=clip,
         optimizer=optimizer,
         schedule=config.schedule,
         device=device,
@@ -115,14 +117,21 @@ def match_parameters(config: TrainConfig, task: Task) -> TrainConfig:
     return sized(solve_hidden_size(count, target, config.model.size_multiple))
 
 
-def use_backend(model: Any, config: TrainConfig, device: torch.device) -> str:
-    """Fix what runs the model's recurrences; its name (UsageError where it cannot run)."""
-    from seqablate.engine.recurrence import set_backend
+def use_backend(model: Any, config: TrainConfig, clip: Clip, device: torch.device) -> str:
+    """Fix what runs the model's recurrences; its name (UsageError where it cannot run, or has nothing to clip)."""
+    from seqablate.engine.setup import set_backend
 
+    inside = clip.inside(config.batch_size)
     try:
-        return set_backend(model, config.backend.value, device)
+        name = set_backend(model, config.backend.value, device, inside)
     except ValueError as error:
         raise UsageError(str(error)) from error
+    if inside is not None and name == "none":
+        raise UsageError(
+            f"clip={variant_name(config.clip)} acts inside of a recurrence, and model={variant_name(config.model)} "
+            "has none: use another clip, or a recurrent model"
+        )
+    return name
 
 
 def _gpus(count: int) -> str:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
+
+    from seqablate.engine.ports import StateClip
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,11 +21,26 @@ class ClipResult:
     clipped: torch.Tensor
 
 
-class Clip(Protocol):
-    """A clipping strategy, built once per run."""
+class Clip:
+    """Abstract: a clipping strategy, built once per run. It acts after a backward pass, or inside of it, or both."""
+
+    def inside(self, samples: int) -> StateClip | None:
+        """What the gradients of a recurrence's states are clipped by, at every timestep of a training step's backward
+        pass; None: by nothing. A loss is a mean over ``samples`` samples, so of each the 1/``samples``-th part arrives.
+        """
+        return None
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         """Clip the ``.grad`` of ``parameters`` in place. Called after ``backward()``, before the optimizer."""
+        raise NotImplementedError
+
+
+def measured(parameters: Sequence[torch.Tensor]) -> ClipResult:
+    """The result of a strategy that leaves the gradients of parameters as they are."""
+    import torch
+
+    norm = global_norm(gradients(parameters))
+    return ClipResult(norm_before=norm, norm_after=norm, clipped=norm.new_zeros([], dtype=torch.bool))
 
 
 def gradients(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:

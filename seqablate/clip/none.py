@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seqablate.clip.base import ClipResult, global_norm, gradients
+from seqablate.clip.base import Clip, ClipResult, measured
 from seqablate.config.registry import variant
 
 if TYPE_CHECKING:
@@ -24,11 +24,8 @@ class NoClipConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class NoClip:
+class NoClip(Clip):
     """See :class:`seqablate.clip.base.Clip`."""
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
-        import torch
-
-        norm = global_norm(gradients(parameters))
-        return ClipResult(norm_before=norm, norm_after=norm, clipped=norm.new_zeros([], dtype=torch.bool))
+        return measured(parameters)

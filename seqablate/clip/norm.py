@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from seqablate.clip.base import ClipResult, global_norm, gradients
+from seqablate.clip.base import Clip, ClipResult, global_norm, gradients
 from seqablate.config.checks import positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
@@ -33,7 +33,7 @@ class NormClipConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class NormClip:
+class NormClip(Clip):
     """See :class:`seqablate.clip.base.Clip`."""
 
     max_norm: float

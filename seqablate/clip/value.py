@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from seqablate.clip.base import ClipResult, global_norm, gradients, largest_entry
+from seqablate.clip.base import Clip, ClipResult, global_norm, gradients, largest_entry
 from seqablate.config.checks import positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
@@ -33,7 +33,7 @@ class ValueClipConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class ValueClip:
+class ValueClip(Clip):
     """See :class:`seqablate.clip.base.Clip`."""
 
     clip_value: float

@@ -24,12 +24,12 @@ from seqablate.engine.backends import torch as torch_kernels
 from seqablate.engine.backends.runner import Runner
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.cells import CELLS
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Clipping, Observer, Ports, StateClip
 
 BACKENDS: dict[str, Runner] = {"loop": loop.run, "torch": torch_kernels.run_cell, "compiled": compiled.run}
 
 
-def choose_backend(recurrence: Recurrence, device: torch.device) -> str:
+def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip | None = None) -> str:
     """The table, for every shape (CONTRIBUTING.md has the measurements behind it).
 
     ==========================  ===========================  ==========
@@ -40,13 +40,13 @@ def choose_backend(recurrence: Recurrence, device: torch.device) -> str:
     any other                   loop                         loop
     ==========================  ===========================  ==========
 
-    A dilation changes nothing here.
+    A dilation changes nothing here. Where states are clipped, the loop stands for torch.
     """
-    return next(name for name in ("compiled", "torch", "loop") if refusal(name, recurrence, device) is None)
+    return next(name for name in ("compiled", "torch", "loop") if refusal(name, recurrence, device, clip) is None)
 
 
-def refusal(backend: str, recurrence: Recurrence, device: torch.device) -> str | None:
-    """Why ``backend`` cannot run a recurrence on ``device``; None when it can."""
+def refusal(backend: str, recurrence: Recurrence, device: torch.device, clip: StateClip | None = None) -> str | None:
+    """Why ``backend`` cannot run a recurrence on ``device``, its states clipped by ``clip``; None when it can."""
     dtype = recurrence.weight_ih.dtype
     if backend == "loop":
         return None
@@ -56,6 +56,10 @@ def refusal(backend: str, recurrence: Recurrence, device: torch.device) -> str |
         return f"time_skip={recurrence.time_skip} leaves the fused kernels: only backend=loop runs it"
     if recurrence.layer_norm:
         return "layer norm inside the cell leaves the fused kernels: only backend=loop runs it"
+    if clip is not None and backend == "torch":
+        return "backend=torch cannot clip the gradients inside of torch's kernels: use backend=auto, or loop"
+    if clip is not None and not hasattr(clip, "rows"):
+        return f"{type(clip).__name__} has no form for compiled kernels: only backend=loop runs it"
     if backend == "compiled" and device.type != "cpu":
         return f"backend=compiled runs on a CPU, not on {device.type}: use backend=torch"
     if backend == "compiled" and dtype not in (torch.float32, torch.float64):
@@ -74,47 +78,6 @@ def _missing(backend: str, cell: Cell) -> str | None:
     if backend == "compiled" and cell.kernels is None:
         return f"the cell {cell.name} has no compiled kernel: use backend=torch or loop"
     return None
-
-
-def set_backend(model: nn.Module, backend: str, device: torch.device) -> str:
-    """Fix what runs the recurrences of a model, so that nothing can change it under way.
-
-    Args:
-        model: its modules of class :class:`Recurrence` are set.
-        backend: a name in ``BACKENDS``, or ``"auto"`` for :func:`choose_backend`.
-        device: where the model will run.
-
-    Returns:
-        The names in use, joined by ``+`` where recurrences differ; ``"none"`` without any.
-
-    Raises:
-        ValueError: a recurrence cannot run there; the message says why and what can.
-    """
-    names = []
-    for module in model.modules():
-        if isinstance(module, Recurrence):
-            module.backend = choose_backend(module, device) if backend == "auto" else backend
-            if reason := refusal(module.backend, module, device):
-                raise ValueError(reason)
-            names.append(module.backend)
-    return "+".join(sorted(set(names))) or "none"
-
-
-def prepare(model: nn.Module, announce: Callable[[str], None]) -> None:
-    """Have the code of every recurrence of a model ready, so that the first step does not wait for a compiler.
-
-    Args:
-        model: what :func:`set_backend` has seen.
-        announce: told what is about to be compiled, such as ``"lstm kernels for float32"``.
-    """
-    found = {
-        (module.cell.name, module.weight_ih.dtype): module.cell
-        for module in model.modules()
-        if isinstance(module, Recurrence) and module.backend == "compiled"
-    }
-    for (name, dtype), cell in found.items():
-        kernels = f"{name} kernels for {str(dtype).removeprefix('torch.')}"
-        compiled.prepare(cell, dtype, partial(announce, kernels))
 
 
 class Recurrence(nn.Module):
@@ -148,6 +111,7 @@ class Recurrence(nn.Module):
 
     Attributes:
         backend: ``"loop"``, ``"torch"`` or ``"compiled"``; None lets :func:`choose_backend` say at each call.
+        clipping: what clips the gradients of states, set by :func:`~seqablate.engine.setup.clipped_states`; or None.
 
     Example:
         >>> gru = Recurrence("gru", 3, 8)
@@ -179,6 +143,7 @@ class Recurrence(nn.Module):
         self.input_size, self.hidden_size = input_size, hidden_size
         self.time_skip, self.dilation, self.layer_norm = time_skip, dilation, layer_norm
         self.backend: str | None = None
+        self.clipping: Clipping | None = None
         rows, bound = len(self.cell.gates) * hidden_size, 1 / math.sqrt(hidden_size)
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
@@ -218,11 +183,18 @@ class Recurrence(nn.Module):
             raise ValueError(f"{self}: the state must be {len(shapes)} tensors, not {len(state)}")
         for (name, shape), tensor in zip(shapes.items(), state, strict=True):
             self._check(f"state {name}", tensor, shape)
-        name = self.backend or choose_backend(self, x_TBI.device)
-        if reason := refusal(name, self, x_TBI.device):
+        return self._runner(x_TBI.device)(self.cell, x_TBI, state, self._weights(), self._ports(observer))
+
+    def _ports(self, observer: Observer | None) -> Ports:
+        """Without gradients nobody can look at them or change them."""
+        return Ports(observer, self.clipping) if torch.is_grad_enabled() else Ports()
+
+    def _runner(self, device: torch.device) -> Runner:
+        clip = None if self.clipping is None else self.clipping.clip
+        name = self.backend or choose_backend(self, device, clip)
+        if reason := refusal(name, self, device, clip):
             raise ValueError(f"{self}: {reason}")
-        runner = BACKENDS[name] if self.dilation == 1 else partial(dilated.run, BACKENDS[name])
-        return runner(self.cell, x_TBI, state, self._weights(), observer if torch.is_grad_enabled() else None)
+        return BACKENDS[name] if self.dilation == 1 else partial(dilated.run, BACKENDS[name])
 
     def _state_shapes(self, B: int) -> dict[str, tuple[int, ...]]:
         shape = (B, self.hidden_size) if self.dilation == 1 else (self.dilation, B, self.hidden_size)

@@ -20,7 +20,7 @@ from seqablate.probe import TimestepProbe
 from seqablate.signals import Place, Signal
 from seqablate.tasks.base import Batch
 from seqablate.training.parts import Parts
-from seqablate.training.step import dropout_generator, forward, sample_losses
+from seqablate.training.step import clipping, dropout_generator, forward, sample_losses
 
 LAG_SAMPLES = 32  # sequences behind a lag curve
 PAIR_STEPS = 32  # loss steps, at most, whose gradients at the timesteps of an encoder are told apart
@@ -117,9 +117,10 @@ def final_profile(parts: Parts, step: int, carried: Any) -> list[Signal]:
         return []
     arrays = parts.task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
-    probe = _backward(
-        parts, batch, lambda losses: sample_losses(losses).mean(), carried, dropout_generator(parts, step)
-    )
+    with clipping(parts, arrays):
+        probe = _backward(
+            parts, batch, lambda losses: sample_losses(losses).mean(), carried, dropout_generator(parts, step)
+        )
     return profile_signals(parts, probe, step, arrays.lengths)
 
 

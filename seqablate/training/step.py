@@ -10,6 +10,8 @@ import numpy as np
 import torch
 
 from seqablate.clip.base import global_norm
+from seqablate.engine.ports import Clipping
+from seqablate.engine.setup import clipped_states
 from seqablate.engine.subnormals import flushed
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
@@ -76,7 +78,7 @@ def train_step(
         parameter.grad = None
     parameters = parts.parameters
     with flushed(parts.device):  # what has vanished would make every operation slow
-        with probe:
+        with probe, clipping(parts, arrays) as inside:
             _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
             loss = sample_losses(losses).mean()
             loss.backward()
@@ -84,9 +86,15 @@ def train_step(
         before = [p.detach().clone() for p in parameters] if measure_update else None
         parts.optimizer.step()
         ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
-    values = [loss.detach(), clip.norm_before, clip.norm_after, clip.clipped, ratio]
+    clipped = clip.clipped if inside is None else clip.clipped | inside.acted
+    values = [loss.detach(), clip.norm_before, clip.norm_after, clipped, ratio]
     measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
     return StepOutcome(measured, carried, arrays.lengths)
+
+
+def clipping(parts: Parts, batch: Batch) -> AbstractContextManager[Clipping | None]:
+    """Clips the states of the model's recurrences, if the run's clip does, in a backward pass of the training loss."""
+    return clipped_states(parts.model, parts.clip.inside(batch.x.shape[1]))
 
 
 def dropout_generator(parts: Parts, step: int) -> torch.Generator:

@@ -56,7 +56,7 @@ MISTAKES = [
     (["seed=range(3)"], ["seed=range(3)", "-m"]),
     (["optim.lr"], ["optim.lr", "key=value"]),
     (["a b=3"], ["a b=3", "cannot be a key"]),
-    (["~clip"], ["~clip", "cannot be deleted", "none, norm, value"]),
+    (["~clip"], ["~clip", "cannot be deleted", "none, norm, state, value"]),
     (["model=null"], ["model=null", "cnn, gru, lstm"]),
     (["quiet=maybe"], ["quiet=maybe", "true or false"]),
     (["output_dir="], ["output_dir", "empty"]),

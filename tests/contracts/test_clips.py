@@ -1,18 +1,27 @@
-"""Every clipping strategy, the same promises."""
+"""Every clipping strategy, the same promises: those of the parameters' gradients, and those inside a recurrence."""
 
 from __future__ import annotations
 
 import math
+from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
+from architectures import KINDS, Case
 
+from seqablate.assemble import assemble, build_model, build_task, read_overrides
 from seqablate.config.compose import compose_config
 from seqablate.config.registry import variants
+from seqablate.engine.ports import StateClip
+from seqablate.engine.recurrence import Recurrence
+from seqablate.errors import UsageError
+from seqablate.training.step import train_step
 
 CLIPS = variants("clip")
 # What each clip that acts makes of a large gradient in the direction (3, -4), with the default config.
 CLIPPED = {"norm": [0.6, -0.8], "value": [0.1, -0.1]}
+INSIDE = [name for name in CLIPS if compose_config([f"clip={name}"]).clip.build().inside(1) is not None]
 
 
 def parameters(scale: float, seed: int = 0) -> list[torch.nn.Parameter]:
@@ -44,7 +53,7 @@ def test_a_small_gradient_passes_to_the_last_bit_and_a_step_is_counted_only_when
     untouched = flat(parameters(1e-3))
     assert not clip(small).clipped
     assert torch.equal(flat(small), untouched)
-    assert bool(clip(large).clipped) == (name != "none")
+    assert bool(clip(large).clipped) == (name in CLIPPED)
 
 
 def test_norm_clipping_equals_torch():
@@ -146,3 +155,61 @@ def test_a_parameter_without_entries_and_a_model_without_gradients_have_a_norm(n
     found = compose_config([f"clip={name}"]).clip.build()([*made, torch.nn.Parameter(torch.zeros(2))])
     assert found.norm_after.item() == pytest.approx(3e-2 * 2**0.5 if 2 in sizes else 0.0, rel=1e-6)
     assert not found.clipped
+
+
+# --- inside a recurrence ----------------------------------------------------------------------------------------------
+
+
+def inside(name: str) -> StateClip:
+    clip = compose_config([f"clip={name}"]).clip.build().inside(1)
+    assert clip is not None
+    return clip
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e6])
+@pytest.mark.parametrize("name", INSIDE)
+def test_both_forms_of_a_state_clip_say_the_same_and_neither_touches_a_small_gradient_or_a_zero(name, scale, dtype):
+    generator = torch.Generator().manual_seed(0)
+    d_BD = scale * torch.randn(6, 5, generator=generator, dtype=dtype) * torch.tensor([[0.0], *[[1.0]] * 5]).to(dtype)
+    padded = np.full((6, 8), 7.0, d_BD.numpy().dtype)
+    padded[:, :5] = d_BD.numpy()
+    acted = inside(name).rows(padded, 5)  # as Python runs it
+    changed_BD = inside(name).tensor(d_BD)
+    torch.testing.assert_close(torch.from_numpy(padded[:, :5]), changed_BD, rtol=1e-6, atol=0)
+    assert (padded[:, 5:] == 7).all()
+    assert acted == (not torch.equal(changed_BD, d_BD)) == (scale >= 1)
+    assert changed_BD.dtype == dtype
+    assert not changed_BD[0].any()
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_state_clip_looks_at_one_sample_at_a_time(name):
+    d_BD = torch.randn(4, 5, generator=torch.Generator().manual_seed(0)) * torch.tensor([[1e-3], [1e3], [1.0], [1e6]])
+    together = inside(name).tensor(d_BD)
+    for sample in range(4):
+        assert torch.equal(inside(name).tensor(d_BD[sample, None])[0], together[sample])
+
+
+@pytest.mark.parametrize("name", INSIDE)
+def test_a_state_clip_lets_nan_pass(name):
+    assert inside(name).tensor(torch.tensor([[1.0, math.nan]])).isnan().any()
+
+
+def recurrences(model: torch.nn.Module) -> list[Recurrence]:
+    return [module for module in model.modules() if isinstance(module, Recurrence)]
+
+
+@pytest.mark.parametrize("name", INSIDE)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_state_clip_trains_every_model_with_a_recurrence_and_is_refused_by_the_others(kind, name):
+    words = Case(kind, "none", False, 2).words
+    config = read_overrides([*words, f"clip={name}", "device=cpu", "batch_size=3"])
+    if not recurrences(build_model(config, build_task(config))):
+        with pytest.raises(UsageError, match=f"clip={name} acts inside of a recurrence, and model=[a-z0-9]+ has none"):
+            assemble(config)
+        return
+    parts = assemble(config)
+    outcome = train_step(parts, 0, None, nullcontext(), measure_update=False)
+    assert outcome.measured[:4].isfinite().all()
+    assert all(module.clipping is None for module in recurrences(parts.model))

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from seqablate.engine.backends import loop
 from seqablate.engine.cell import Weights
 from seqablate.engine.cells import CELLS
+from seqablate.engine.ports import Ports
 from seqablate.engine.recurrence import Recurrence
 
 T, B, I, D = 5, 3, 2, 4  # noqa: E741
@@ -130,7 +131,7 @@ def test_gradcheck(name):
 
     def call(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
         count = len(states)
-        output, final = loop.run(module.cell, x, rest[:count], Weights(*rest[count:]), None)
+        output, final = loop.run(module.cell, x, rest[:count], Weights(*rest[count:]), Ports())
         return output, *final
 
     assert torch.autograd.gradcheck(call, inputs)

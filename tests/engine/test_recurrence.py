@@ -19,7 +19,8 @@ from seqablate.engine.backends import compiled
 from seqablate.engine.cells import CELLS
 from seqablate.engine.gradients import Gradients
 from seqablate.engine.ports import Observer
-from seqablate.engine.recurrence import Recurrence, choose_backend, refusal, set_backend
+from seqablate.engine.recurrence import Recurrence, choose_backend, refusal
+from seqablate.engine.setup import set_backend
 
 FUSED = [name for name, cell in CELLS.items() if cell.kernels]
 EXACT = 1e-9
@@ -385,7 +386,8 @@ def test_without_numba_torchs_kernels_take_over(monkeypatch):
 
 def test_compiling_is_announced_once_for_a_machine(tmp_path):
     code = (
-        "import torch; from seqablate.engine.recurrence import Recurrence, prepare, set_backend;"
+        "import torch; from seqablate.engine.recurrence import Recurrence;"
+        "from seqablate.engine.setup import prepare, set_backend;"
         "m = Recurrence('rnn_tanh', 2, 3); set_backend(m, 'auto', torch.device('cpu')); prepare(m, print)"
     )
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}

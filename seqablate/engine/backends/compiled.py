@@ -19,7 +19,7 @@ from torch import Tensor
 from seqablate.engine import kernels
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.gradients import Gradients
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Clipping, Observer, Ports, StateClip
 from seqablate.engine.subnormals import flushed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def available() -> bool:
     return True
 
 
-def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
+def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> tuple[Tensor, States]:
     """Run a cell that has kernels on a CPU, in float32 or float64; see :class:`seqablate.engine.recurrence.Recurrence`.
 
     With more than one torch thread the batch is cut into shards that run side by side.
@@ -50,12 +50,12 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observe
         over_time, _, _ = _forward(cell, tensors, keep=False)
         return over_time[0], tuple(state[-1].clone() for state in over_time)
     # Observed, a backward pass has to come here even when neither input nor weights require a gradient.
-    anchor = None if observer is None else torch.zeros((), requires_grad=True)
-    output, *final = _Kernel.apply(cell, observer, anchor, *tensors)
+    anchor = None if ports.observer is None else torch.zeros((), requires_grad=True)
+    output, *final = _Kernel.apply(cell, ports, anchor, *tensors)
     return output, tuple(final)
 
 
-def prepare(cell: Cell, dtype: torch.dtype, announce: Callable[[], None]) -> None:
+def prepare(cell: Cell, dtype: torch.dtype, clip: StateClip | None, announce: Callable[[], None]) -> None:
     """Have the kernels of a cell ready; ``announce`` is called if they have to be compiled first, which takes seconds.
 
     They are compiled once for each processor and kept on disk.
@@ -74,14 +74,21 @@ def prepare(cell: Cell, dtype: torch.dtype, announce: Callable[[], None]) -> Non
         def on_end(self, event: Any) -> None:
             pass
 
-    rows = len(cell.gates)  # of the smallest call there is: T = B = I = D = 1
+    with event.install_listener("numba:compile", Compiling()), torch.enable_grad():
+        _smallest_call(cell, dtype, Ports())
+        if clip is not None:
+            _smallest_call(cell, dtype, Ports(clipping=Clipping(clip)))
+
+
+def _smallest_call(cell: Cell, dtype: torch.dtype, ports: Ports) -> None:
+    """Both passes, with T = B = I = D = 1."""
+    rows = len(cell.gates)
     weights = [
         torch.zeros(*shape, dtype=dtype, requires_grad=True) for shape in ((rows, 1), (rows, 1), (rows,), (rows,))
     ]
-    with event.install_listener("numba:compile", Compiling()), torch.enable_grad():
-        states = tuple(torch.zeros(1, 1, dtype=dtype) for _ in cell.states)
-        output, _ = run(cell, torch.zeros(1, 1, 1, dtype=dtype), states, Weights(*weights), None)
-        output.sum().backward()
+    states = tuple(torch.zeros(1, 1, dtype=dtype) for _ in cell.states)
+    output, _ = run(cell, torch.zeros(1, 1, 1, dtype=dtype), states, Weights(*weights), ports)
+    output.sum().backward()
 
 
 class _NoSecondDerivative(torch.autograd.Function):
@@ -117,11 +124,9 @@ class _Kernel(torch.autograd.Function):
     """One call of a forward kernel, and of its backward kernel; one of each for every shard of the batch."""
 
     @staticmethod
-    def forward(
-        ctx: Any, cell: Cell, observer: Observer | None, anchor: Tensor | None, *tensors: Tensor
-    ) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, cell: Cell, ports: Ports, anchor: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
         over_time, shards, calls = _forward(cell, tensors, keep=True)
-        ctx.cell, ctx.observer, ctx.shards = cell, observer, shards
+        ctx.cell, ctx.ports, ctx.shards = cell, ports, shards
         ctx.set_materialize_grads(False)
         gates = [torch.from_numpy(array) for call in calls for array in call.gates]
         ctx.save_for_backward(*tensors, *over_time, *gates)
@@ -130,7 +135,7 @@ class _Kernel(torch.autograd.Function):
     @staticmethod
     @_differentiable_once
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
-        count, observer, wants_d_x = len(ctx.cell.states), ctx.observer, ctx.needs_input_grad[3]
+        count, wants_d_x, (observer, clipping) = len(ctx.cell.states), ctx.needs_input_grad[3], ctx.ports
         saved = ctx.saved_tensors  # once only: under checkpointing each look makes the call again
         inputs = 1 + count + 4
         tensors, over_time, gates = saved[:inputs], saved[inputs : inputs + count], saved[inputs + count :]
@@ -139,10 +144,12 @@ class _Kernel(torch.autograd.Function):
             calls[k * len(calls) // len(gates)].gates.append(gate.numpy())
         carried = () if observer is None else observer.carried()
         parts = [
-            kernels.Backward.of(call, d_output, d_final, samples, wants_d_x, observer, carried)
+            kernels.Backward.of(call, d_output, d_final, samples, wants_d_x, ctx.ports, carried)
             for call, samples in zip(calls, ctx.shards, strict=True)
         ]
         d_weights = [_sum(found) for found in zip(*_each(ctx.cell.kernels.backward, calls, parts), strict=True)]
+        if clipping is not None:
+            clipping.acted = clipping.acted | any(part.acted[0] for part in parts)
         if observer is not None:
             observer.receive(_gradients(ctx.cell, observer, parts))
         D = over_time[0].shape[2]

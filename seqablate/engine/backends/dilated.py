@@ -19,31 +19,30 @@ from torch import Tensor
 from seqablate.engine.backends.runner import Runner, enter
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.gradients import ByState, Carried, Gradients
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Observer, Ports
 
 
-def run(
-    runner: Runner, cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None
-) -> tuple[Tensor, States]:
+def run(runner: Runner, cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> tuple[Tensor, States]:
     """Run a dilated recurrence on any backend.
 
     Args:
         runner: the backend.
         cell, x_TBI, w: as the backend takes them.
         states: each [d, B, D], with what the next step reads in front.
-        observer: told one :class:`Gradients` over [T, B].
+        ports: the observer is told one :class:`Gradients` over [T, B].
 
     Returns:
         Output [T, B, D], and the states [d, B, D] for a step T.
     """
     phases = _Phases(x_TBI.shape[0], x_TBI.shape[1], len(states[0]))
-    watch = None if observer is None else _Watch(observer, phases)
+    watch = None if ports.observer is None else _Watch(ports.observer, phases)
     if watch is not None:
         x_TBI, states, w = enter(watch.report, x_TBI, states, w)
     outputs = []
     for k, (part, x) in enumerate(zip(phases.parts, phases.sort(x_TBI), strict=True)):
         initial = tuple(state[part].flatten(0, 1) for state in states)
-        output, final = runner(cell, x, initial, w, None if watch is None else watch.observer(k))
+        inner = ports if watch is None else ports._replace(observer=watch.observer(k))
+        output, final = runner(cell, x, initial, w, inner)
         outputs.append(output)
         states = tuple(phases.put(part, new, state) for new, state in zip(final, states, strict=True))
     return phases.weave(outputs), tuple(state.roll(-phases.T, 0) for state in states)

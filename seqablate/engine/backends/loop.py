@@ -5,6 +5,7 @@ Shapes: T time, B batch, N steps of all samples (T*B), I input, D hidden, k step
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -13,23 +14,39 @@ from torch import Tensor
 from seqablate.engine.backends.runner import enter
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.gradients import ByState, Gradients, Kind
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Clipping, Observer, Ports
 
 
-def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
+def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> tuple[Tensor, States]:
     """Run any cell; see :class:`seqablate.engine.recurrence.Recurrence`.
 
     One state more than the cell has is the last k outputs [k, B, D], the oldest first. Then a step's input is
     [x_t, h_{t-k}], and ``w.w_ih`` [G*D, I+D] has a matrix for each.
     """
-    if observer is not None:
-        return _Watch(cell, observer).run(x_TBI, states, w)
-    count, formula = len(cell.states), cell.formula(w)
+    if ports.observer is not None:
+        return _Watch(cell, ports.observer).run(x_TBI, states, w, ports.clipping)
+    count, formula = len(cell.states), _formula(cell, w, ports.clipping)
     states, outputs = states[:count], _Outputs(states[count:])
     for x_BI in x_TBI:
         states = formula(outputs.beside(x_BI), states)
         outputs.h.append(states[0])
     return outputs.of_call(), (*states, *outputs.last())
+
+
+def _formula(cell: Cell, w: Weights, clipping: Clipping | None) -> Callable[[Tensor, States], States]:
+    """One step of the cell, whose new states have their total gradients clipped."""
+    formula = cell.formula(w)
+    if clipping is None:
+        return formula
+
+    def step(x_BI: Tensor, states: States) -> States:
+        states = formula(x_BI, states)
+        for state in states:
+            if state.requires_grad:
+                state.register_hook(clipping.hook)
+        return states
+
+    return step
 
 
 class _Outputs:
@@ -71,11 +88,14 @@ class _Watch:
         self.arrived: dict[tuple[Kind, int, str], Tensor] = {}
         self.task = -1  # the backward pass in which it arrived
 
-    def run(self, x_TBI: Tensor, states: States, w: Weights) -> tuple[Tensor, States]:
-        """The same loop, listening at each state: to the state itself, and to a view that only the outside reads."""
+    def run(self, x_TBI: Tensor, states: States, w: Weights, clipping: Clipping | None) -> tuple[Tensor, States]:
+        """The same loop, listening at each state: to the state itself, and to a view that only the outside reads.
+
+        Hooks on a state are called in the order in which they were set: what is heard of it has been clipped.
+        """
         self.w = Weights(w.w_ih.detach(), w.w_hh.detach(), *(None if p is None else p.detach() for p in w[2:]))
         x_TBI, states, w = enter(self.report, x_TBI, states, w)
-        count, formula = len(self.cell.states), self.cell.formula(w)
+        count, formula = len(self.cell.states), _formula(self.cell, w, clipping)
         inner, outer = _Outputs(states[count:]), _Outputs(states[count:])
         states = states[:count]
         for t, x_BI in enumerate(x_TBI):

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor
 
 from seqablate.engine.cell import Cell, States, Weights
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Ports
 
-# (cell, x_TBI, states, weights, observer) -> output [T, B, D] and the final states
-Runner = Callable[[Cell, Tensor, States, Weights, Observer | None], tuple[Tensor, States]]
+# (cell, x_TBI, states, weights, ports) -> output [T, B, D] and the final states
+Runner = Callable[[Cell, Tensor, States, Weights, Ports], tuple[Tensor, States]]
 
 
 def enter(report: Callable[[], None], x_TBI: Tensor, states: States, w: Weights) -> tuple[Tensor, States, Weights]:

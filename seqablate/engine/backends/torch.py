@@ -19,15 +19,17 @@ from seqablate.engine.backends.torch_call import KernelCall, Padding
 from seqablate.engine.backends.totals import Memory, Order, cell_total, gru_total, hidden_total
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.gradients import Carried, Gradients
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Ports
 
 Kernel = Callable[..., tuple[Tensor, ...]]
 Receive = Callable[[int, list[Gradients]], None]
 
 
-def run_cell(cell: Cell, x_TBI: Tensor, states: States, w: Weights, observer: Observer | None) -> tuple[Tensor, States]:
+def run_cell(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> tuple[Tensor, States]:
     """Run one layer and direction; see :class:`seqablate.engine.recurrence.Recurrence`."""
+    observer = ports.observer
     assert cell.torch is not None  # a Recurrence has asked
+    assert ports.clipping is None
     kernel = getattr(torch._VF, cell.torch)
     hx = tuple(state[None] for state in states)
     train = torch.is_grad_enabled()  # cuDNN has no backward pass otherwise

@@ -64,7 +64,7 @@ def forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
 @compiled
 def backward(
     x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
-    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, norms, vectors,
+    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, ports,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
@@ -73,7 +73,7 @@ def backward(
     chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
+        kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
         d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
         for i in range(B):
@@ -110,7 +110,7 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     sums, db_un = kernels.Sums(call), kernels.padded_row(np.zeros(D, call.x.dtype))
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, db_un, back.norms, back.vectors,
+        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports,
     )  # fmt: skip
     dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
     return [dw_ih, dw_hh, np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])]

@@ -61,7 +61,7 @@ def forward(x, w_x, w_h, b, h0, c0, h, c, gates):
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, norms, vectors):
+def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, ports):
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
@@ -71,7 +71,7 @@ def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_
     for t in range(T - 1, -1, -1):
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
         c_before = c[t - 1] if t > 0 else c0
-        arrived = kernels.receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
+        arrived = kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
         for i in range(B):
             for j in range(D):
                 (tanh_c, slope), o = kernels.tanh_and_slope(c_t[i, j]), a[i, 3 * D + j]
@@ -83,8 +83,8 @@ def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_
         if arrived:
             if t == T - 1:
                 kernels.add(direct, d_cn)
-            kernels.report(direct, D, 1, kernels.DIRECT, t, norms, vectors)
-        kernels.report(d_c, D, 1, kernels.TOTAL, t, norms, vectors)
+            kernels.report(direct, D, 1, kernels.DIRECT, t, ports)
+        kernels.complete(d_c, D, 1, t, ports)
         for i in range(B):
             for j in range(D):
                 i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
@@ -110,7 +110,7 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     sums = kernels.Sums(call)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.norms, back.vectors,
+        *back.d_states, back.d_x, *sums.arrays, back.ports,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place

@@ -59,14 +59,14 @@ def forward(x, w_x, w_h, b, h0, h, relu):
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, norms, vectors, relu):
+def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, relu):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, t, T, norms, vectors)
+        kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
         d_a, after = chunk[t % S], h[t]
         for i in range(B):
             if relu:
@@ -94,7 +94,7 @@ def _backward(call: Call, back: Backward, *, relu: bool) -> list[Array]:
     sums = kernels.Sums(call)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.norms, back.vectors, relu,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, relu,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place

@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from seqablate.engine.kernels.products import PANEL_BYTES, add_product, add_to_panels, padded
     from seqablate.engine.kernels.steps import (
         DIRECT,
-        TOTAL,
         add,
         chunk_length,
+        complete,
         from_input,
+        norm,
         receive,
         report,
         to_input,
@@ -30,14 +31,14 @@ _HOMES = {
     "gates": ("sigmoid", "tanh", "tanh_and_slope"),
     "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded"),
     "steps": (
-        "DIRECT", "TOTAL", "add", "chunk_length", "from_input", "receive", "report", "to_input", "to_input_weights",
-        "to_recurrent_weights",
+        "DIRECT", "add", "chunk_length", "complete", "from_input", "norm", "receive", "report", "to_input",
+        "to_input_weights", "to_recurrent_weights",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
-    "DIRECT", "PANEL_BYTES", "TOTAL", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels",
-    "chunk_length", "from_input", "padded", "padded_row", "panels", "receive", "report", "sigmoid", "tanh",
+    "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "chunk_length",
+    "complete", "from_input", "norm", "padded", "padded_row", "panels", "receive", "report", "sigmoid", "tanh",
     "tanh_and_slope", "to_input", "to_input_weights", "to_recurrent_weights",
 ]  # fmt: skip
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from seqablate.engine.gradients import Carried
 from seqablate.engine.kernels.products import PANEL_BYTES, padded
 from seqablate.engine.kernels.steps import chunk_length
-from seqablate.engine.ports import Observer
+from seqablate.engine.ports import Ports
 
 Array = np.ndarray[Any, Any]
 
@@ -98,6 +98,8 @@ class Backward:
         d_x: [T, B, I], which the kernel adds to; T = 0: not wanted.
         norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted.
         vectors: [states, 2, T, B, D], for these themselves; all start at zero.
+        clip: the state clip, or () for none.
+        acted: [1], whether the clip has changed anything.
     """
 
     d_out: Array
@@ -106,6 +108,13 @@ class Backward:
     d_x: Array
     norms: Array
     vectors: Array
+    clip: Any
+    acted: Array
+
+    @property
+    def ports(self) -> tuple[Any, ...]:
+        """What a kernel hands on, as it is, to the shared parts that tell an observer and let a clip act."""
+        return self.norms, self.vectors, self.clip, self.acted
 
     @classmethod
     def of(
@@ -115,11 +124,12 @@ class Backward:
         d_final: Sequence[Tensor | None],
         samples: slice,
         d_x: bool,
-        observer: Observer | None,
+        ports: Ports,
         carried: Carried = (),
     ) -> Backward:
         """``carried`` is what later calls sent back to the final states, as a part of ``d_final`` (see Observer)."""
         (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
+        observer, clipping = ports
         seen = 0 if observer is None else count
         kept = 0 if observer is None or not observer.vectors else count
         back = cls(
@@ -129,6 +139,8 @@ class Backward:
             d_x=np.zeros((T if d_x else 0, *call.x.shape[1:]), dtype),
             norms=np.zeros((seen, 2, T, B)),
             vectors=np.zeros((kept, 2, T, B, D), dtype),
+            clip=() if clipping is None else clipping.clip,
+            acted=np.zeros(1, np.bool_),
         )
         for k, later in enumerate(carried):
             if later is not None:  # a kernel begins with what flows back to the last step, here from the next call

@@ -6,8 +6,9 @@ numba is imported when the first kernel is called, not before.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache, cached_property, update_wrapper
+from inspect import getfile
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ class compiled:
         """numba's: one machine code for each combination of types."""
         from numba import njit
 
-        from seqablate.engine.kernels import gates  # noqa: F401, what it tells numba must be there before a compiler is
+        from seqablate.engine.kernels import clip, gates  # noqa: F401, they tell numba what it must know before it compiles
 
         dispatcher = njit(**OPTIONS)(self.function)
         if (kept := _on_disk(self.function)) is not None:
@@ -78,19 +79,27 @@ def _cache_class() -> Any:
     class FolderCache(caching.FunctionCache):
         _impl_class = Implementation
 
+        def _index_key(self, signature: Any, codegen: Any) -> Any:
+            """A clip is code that its type stands for: its folder counts as well."""
+            folders = {Path(getfile(clip)).parent for clip in _classes(getattr(signature, "args", signature))}
+            return *super()._index_key(signature, codegen), digest(*sorted(folders))
+
     return FolderCache
+
+
+def _classes(kinds: Iterable[Any]) -> Iterator[type]:
+    """The classes of all named tuples in some types of numba's."""
+    for kind in kinds:
+        if hasattr(kind, "instance_class"):
+            yield kind.instance_class
+        yield from _classes(getattr(kind, "types", ()))
 
 
 @cache
 def digest(*folders: Path) -> str:
     """Of the names and contents of all sources in some folders."""
     found = hashlib.sha256()
-    for path in sources(folders):
+    for path in sorted({path for folder in folders for path in folder.glob("*.py")}):
         content = path.read_bytes()
         found.update(f"{path.name} {len(content)}\n".encode() + content)
     return found.hexdigest()
-
-
-def sources(folders: Iterable[Path]) -> list[Path]:
-    """The Python files in some folders."""
-    return sorted({path for folder in folders for path in folder.glob("*.py")})

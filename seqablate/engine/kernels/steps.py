@@ -12,6 +12,7 @@ import numpy as np
 from numba.extending import register_jitable
 
 from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.clip import change
 from seqablate.engine.kernels.products import add_product, add_to_panels
 
 TOTAL, DIRECT = 0, 1
@@ -72,16 +73,23 @@ def _scaled_norm(row):
 
 
 @compiled
-def report(v, D, state, kind, t, norms, vectors):
+def norm(row):
+    """The norm of a row of numbers, summed in float64."""
+    s = 0.0
+    for j in range(row.shape[0]):
+        s += np.float64(row[j]) * np.float64(row[j])
+    out_of_range = s <= 1e-290 or s >= 1e290  # never of float32 entries, unless all are 0 or one is infinite
+    return _scaled_norm(row) if out_of_range else math.sqrt(s)
+
+
+@compiled
+def report(v, D, state, kind, t, ports):
     """Record the gradient ``v`` [B, >= D] of a state at t: its norms, in float64, and itself where wanted."""
+    norms, vectors, _, _ = ports
     if norms.shape[0] == 0:
         return
     for i in range(v.shape[0]):
-        s = 0.0
-        for j in range(D):
-            s += np.float64(v[i, j]) * np.float64(v[i, j])
-        out_of_range = s <= 1e-290 or s >= 1e290  # never of float32 entries, unless all are 0 or one is infinite
-        norms[state, kind, t, i] = _scaled_norm(v[i, :D]) if out_of_range else math.sqrt(s)
+        norms[state, kind, t, i] = norm(v[i, :D])
     if vectors.shape[0] > 0:
         for i in range(v.shape[0]):
             for j in range(D):
@@ -89,14 +97,23 @@ def report(v, D, state, kind, t, norms, vectors):
 
 
 @compiled
-def receive(d_h, direct, d_out, d_hn, t, T, norms, vectors):
-    """Make ``d_h`` the total gradient of h_t and report it, the direct part too; False when there is no direct part."""
+def complete(v, D, state, t, ports):
+    """``v`` [B, >= D] is the total gradient of a state at t: a clip may change it, an observer is told."""
+    _, _, clip, acted = ports
+    if change(clip, v, D):
+        acted[0] = True
+    report(v, D, state, TOTAL, t, ports)
+
+
+@compiled
+def receive(d_h, direct, d_out, d_hn, t, T, ports):
+    """Make ``d_h`` the total gradient of h_t and complete it; False when none of it came from outside (``direct``)."""
     D = direct.shape[1]
     arrived = _arrived(direct, d_out, d_hn, t, T)
     if arrived:
-        report(direct, D, 0, DIRECT, t, norms, vectors)
+        report(direct, D, 0, DIRECT, t, ports)
         add(d_h, direct)
-    report(d_h, D, 0, TOTAL, t, norms, vectors)
+    complete(d_h, D, 0, t, ports)
     return arrived
 
 
