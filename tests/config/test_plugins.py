@@ -84,10 +84,20 @@ def test_models_are_listed_and_what_could_not_be_loaded_is_named_where_it_is_mis
     complaint = "my-variants (broken) could not be loaded: OSError: no such thing"
     assert complaint in listed.stdout
     assert re.search(r"leaky +4,417 +adding +h ", listed.stdout)
+    assert "leak=0.1" in listed.stdout
     missed = seqablate(site, "train", "model=brokn", cwd=tmp_path)
     assert missed.returncode == 2
     assert complaint in missed.stderr
     assert len(missed.stderr.splitlines()) == 1
+
+
+def test_a_key_of_another_package_is_checked_and_explained_as_ours_are(site, tmp_path):
+    refused = seqablate(site, "train", "model=leaky", "model.leak=-0.5", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert refused.stderr == "seqablate: model.leak=-0.5: must be a positive finite number\n"
+    page = seqablate(site, "train", "--help", "model=leaky", cwd=tmp_path).stdout
+    assert re.search(r"^  \* model=leaky +Leaky units.* \(package my-variants\)$", page, re.MULTILINE)
+    assert re.search(r"^    model\.leak=0\.1 +share of h that is replaced at each timestep$", page, re.MULTILINE)
 
 
 @pytest.mark.slow
