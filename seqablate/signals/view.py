@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from seqablate.signals.signal import NAME, Signal
 
+MOST_PANELS = 60  # places in one picture
 NORM = "gradient norm (mean over samples)"
 
 
@@ -132,20 +134,21 @@ def has_decay(signal: Signal) -> bool:
 
 def views_of(signals: Iterable[Signal]) -> list[View]:
     """The views that show these signals: the declared ones in their order, then the plain ones by name."""
-    found = {view_of(signal) for signal in signals if signal.known}
+    found = {view_of(signal) for signal in signals}
     known = [view for view in declared() if view in found]
     return known + sorted(found.difference(known), key=lambda view: view.tag)
 
 
 def last_shown(view: View, signals: Iterable[Signal]) -> list[Signal]:
     """A view's signals of the last step at which any was known (a diverged run ends in NaN)."""
-    found = [signal for signal in signals if signal.known and view_of(signal) == view]
+    found = [signal for signal in signals if view_of(signal) is view and signal.known]
     return [signal for signal in found if signal.step == found[-1].step]
 
 
 def panels(matrices: Iterable[Signal]) -> Panels:
-    """Signals of two axes as :func:`seqablate.figures.panels.draw_panels` takes them, by place."""
-    return {m.place.label: (m.at, m.values.T) for m in matrices if m.at is not None}
+    """Signals of two axes as :func:`seqablate.figures.panels.draw_panels` takes them, by place; not more than fit."""
+    found = {m.place.label: (m.at, m.values.T) for m in matrices if m.at is not None}
+    return dict(islice(found.items(), MOST_PANELS))
 
 
 def standing_for_run(signals: Sequence[Signal]) -> Signal | None:

@@ -119,6 +119,21 @@ def test_a_file_more_in_the_folder_of_pictures_is_a_picture_more(runs, tmp_path,
     monkeypatch.delitem(sys.modules, "seqablate.compare.pictures.sizes")
 
 
+def test_a_record_of_more_than_anyone_can_look_at_fills_no_disk(make_run, signal, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(pictures, "MOST_PICTURES", 2)
+    make_run("a", rows=[signal([1.0, 2.0], quantity=f"q{n}") for n in range(4)])
+    assert main([str(tmp_path / "runs" / "a")]) == 0
+    assert "more than 2 pictures: the others are not drawn" in capsys.readouterr().out
+    assert len(list((tmp_path / "runs" / "a").glob("show-*.png"))) == 2
+
+
+def test_of_very_many_places_not_all_are_drawn_and_it_is_said(make_run, signal, tmp_path, capsys):
+    rows = [signal([[1.0]], quantity="q", layer=layer) | {"at": [0]} for layer in range(61)]
+    make_run("a", rows=rows)
+    drawn = list(pictures.every_picture(find_runs([tmp_path / "runs"])[0]))
+    assert [picture.notes for picture in drawn] == [["only the first 60 of 61 places are drawn"]]
+
+
 def test_out_says_where_the_pictures_go(runs, tmp_path, capsys):
     assert main([str(runs / "a"), "--out", str(tmp_path / "new" / "folder")]) == 0
     assert len(list((tmp_path / "new" / "folder").iterdir())) == 4

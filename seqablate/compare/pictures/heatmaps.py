@@ -10,7 +10,7 @@ from seqablate.compare.curves import When, after
 from seqablate.compare.picture import Picture
 from seqablate.record.run import Run
 from seqablate.signals import Signal
-from seqablate.signals.view import Heatmap, last_shown, panels, views_of
+from seqablate.signals.view import MOST_PANELS, Heatmap, last_shown, panels, views_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -23,11 +23,14 @@ def pictures(runs: Sequence[Run], whens: Sequence[When]) -> Iterator[Picture]:
     for view in views_of(signal for run in runs for signal in run.record.signals):
         if isinstance(view, Heatmap):
             found = {run: shown for run in runs if (shown := last_shown(view, run.record.signals))}
+            places = max((len(shown) for shown in found.values()), default=0)
+            few = f"only the first {MOST_PANELS} of {places} places are drawn"
             if len(found) > MOST_RUNS:
                 have = f"{len(found)} runs have one, at most {MOST_RUNS} fit a picture; name fewer runs"
                 yield Picture(stem=view.stem, draw=None, notes=[f"no {view.noun} matrices: {have}"])
-            else:
-                yield Picture(stem=view.stem, draw=partial(_draw, view, found, alone=len(runs) == 1))
+            elif found:
+                draw = partial(_draw, view, found, alone=len(runs) == 1)
+                yield Picture(stem=view.stem, draw=draw, notes=[few] if places > MOST_PANELS else [])
 
 
 def _draw(view: Heatmap, found: dict[Run, list[Signal]], *, alone: bool) -> Figure:
