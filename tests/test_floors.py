@@ -9,6 +9,7 @@ import ast
 import statistics
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -120,6 +121,12 @@ def length(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 
 def test_every_room_has_a_floor():
     assert {room for room, _ in sources()} == set(FLOOR)
+
+
+def test_every_folder_is_packaged():
+    declared = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {folder(module_of(path / "file.py")) for path in {PACKAGE, *(path.parent for _, path in sources())}}
+    assert folders == set(declared) - {"seqablate.configs"}
 
 
 @pytest.mark.parametrize(

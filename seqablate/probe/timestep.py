@@ -13,12 +13,12 @@ from torch.utils.hooks import RemovableHandle
 
 from seqablate.engine.recurrence import Recurrence
 from seqablate.probe import report, views
-from seqablate.probe.cells import Cell
+from seqablate.probe.handlers.cells import Cell
+from seqablate.probe.handlers.outputs import Output, read_outputs
+from seqablate.probe.handlers.recurrences import OwnRecurrence, TorchRecurrence
 from seqablate.probe.hooks import Handler, Watch
 from seqablate.probe.modules import ModuleGradients
 from seqablate.probe.names import Names
-from seqablate.probe.outputs import Output, read_outputs
-from seqablate.probe.recurrences import OwnRecurrence, TorchRecurrence
 from seqablate.probe.refusals import CELLS, RECURRENCES, check_model
 from seqablate.probe.session import Session
 

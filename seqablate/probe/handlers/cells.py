@@ -15,10 +15,10 @@ from torch.utils._pytree import tree_leaves
 
 from seqablate.engine.gradients import Gradients
 from seqablate.probe.gradients import CallGradients
+from seqablate.probe.handlers.links import Links
+from seqablate.probe.handlers.outputs import listen, replaced
+from seqablate.probe.handlers.recurrences import with_state
 from seqablate.probe.hooks import Forward
-from seqablate.probe.links import Links
-from seqablate.probe.outputs import listen, replaced
-from seqablate.probe.recurrences import with_state
 from seqablate.probe.session import Session, in_backward
 
 

@@ -21,8 +21,8 @@ from seqablate.engine.backends.torch_call import KernelCall, parse
 from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 from seqablate.probe.gradients import CallGradients
+from seqablate.probe.handlers.links import Links
 from seqablate.probe.hooks import Forward
-from seqablate.probe.links import Links
 from seqablate.probe.session import Session
 
 KERNELS = {getattr(torch._VF, cell): cell for cell in ("rnn_tanh", "rnn_relu", "lstm", "gru")}

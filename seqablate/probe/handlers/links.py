@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from seqablate.probe.gradients import CallGradients
-from seqablate.probe.outputs import Heard
+from seqablate.probe.handlers.outputs import Heard
 
 TAG = "seqablate.calls"  # in the metadata of an autograd node: the calls whose results it makes
 MOST_NODES = 2000  # of a graph that is searched; in a larger one nothing is said to be known
