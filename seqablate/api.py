@@ -42,7 +42,7 @@ class Run(RecordedRun):
         config = read_config(self)
         commits = self.record.commits
         task = build_task(config)
-        if task.fingerprint != self.info["data_sha256"]:
+        if task.fingerprint != self.info.data_sha256:
             raise UsageError(f"the data of {self.path} have changed since it began: its model no longer fits them")
         model = build_model(config, task)
         saved, damaged = newest_whole(self.folder.checkpoints, commits, lambda state: fits_model(state, model))
@@ -141,9 +141,9 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
     folder = open_run_folder(path)
     run = RecordedRun(path)
     info, config = run.info, read_config(run)
-    config.device = info["device"]
-    if info["backend"] in BackendName.__members__:  # otherwise the model has several, or none
-        config.backend = BackendName[info["backend"]]
+    config.device = info.device
+    if info.backend in BackendName.__members__:  # otherwise the model has several, or none
+        config.backend = BackendName[info.backend]
     with _memory_errors(RunFailure):
         parts = assemble(config)
         _prepare(parts, config.quiet)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqablate.config.checks import at_least, at_most, finite, fraction, positive
     from seqablate.config.keys import key
+    from seqablate.config.metric import Metric
     from seqablate.config.registry import variant
     from seqablate.config.task_spec import TaskSpec, TaskTraits
     from seqablate.engine.cell import Cell
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from seqablate.models.base import ModelConfig, ProbePoint
     from seqablate.models.recurrent.config import RecurrentConfig
     from seqablate.signals.place import Place
-    from seqablate.tasks.base import Batch, Metric, RunData
+    from seqablate.tasks.base import Batch, RunData
     from seqablate.tasks.objectives import Classification, Regression
     from seqablate.tasks.synthetic import SyntheticTask
 
@@ -45,7 +46,7 @@ _HOMES = {
     "RecurrentConfig": "models.recurrent.config",
     "Place": "signals.place",
     "Batch": "tasks.base",
-    "Metric": "tasks.base",
+    "Metric": "config.metric",
     "RunData": "tasks.base",
     "Classification": "tasks.objectives",
     "Regression": "tasks.objectives",

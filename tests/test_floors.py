@@ -19,7 +19,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "seqablate"
 FLOORS = [
-    ("errors", "streams", "text"),
+    ("errors", "streams"),
+    ("text", "shape"),
     ("config", "signals", "figures"),
     ("record", "engine"),
     ("tasks", "models", "clip", "optim", "schedule", "probe"),
@@ -36,6 +37,7 @@ TORCHLESS = (
     "errors",
     "streams",
     "text",
+    "shape",
     "config",
     "signals",
     "figures",

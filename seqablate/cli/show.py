@@ -56,7 +56,7 @@ def main(argv: list[str]) -> int:
     for line in complaints:
         print(f"seqablate: {line}", file=sys.stderr)
     if arguments.json:
-        _say(json.dumps(strict(rows(runs)), indent=1, allow_nan=False))
+        _say(json.dumps(strict([row.to_json() for row in rows(runs)]), indent=1, allow_nan=False))
         return 0
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out}: not a folder")

@@ -82,7 +82,7 @@ def overlay(runs: Sequence[Run], view: CurveView, whens: Sequence[When] = (None,
     found = [one for one in answers if one is not None]
     if not found:
         return None
-    floor = None if all(run.info.get("dtype") == "float64" for run in runs) else FLOORS["float32"]
+    floor = None if all(run.info.dtype == "float64" for run in runs) else FLOORS["float32"]
     several = len(whens) > 1
     curves = _of_one(found, several) if len(runs) == 1 else _of_several(runs, found, several, floor)
     notes = [
@@ -107,7 +107,7 @@ def _find(run: Run, dash: int, view: CurveView, when: When, *, every_place: bool
         signals = [] if headline is None else [headline]
     if not signals:
         return None
-    end = run.info["step"] - 1 if run.status == "diverged" else None
+    end = run.info.step - 1 if run.status == "diverged" else None
     diverged = end if end is not None and (when is None or when >= end) else None
     return Found(run, dash, signals, signals[0].step, diverged)
 

@@ -40,8 +40,5 @@ def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
 
 def _whole(run: Run) -> Run:
     """The run, when everything that a table needs can be read (UsageError otherwise)."""
-    missing = {"metric", "seed", "step"} - run.info.keys()
-    if missing:
-        raise UsageError(f"{run.path / 'run.json'} is damaged: it lacks {', '.join(sorted(missing))}")
     run.config  # noqa: B018  (read now: it says what is wrong with it)
     return run

@@ -62,10 +62,10 @@ def arms(runs: Sequence[Run], *, by_seed: bool) -> list[Arm]:
     keys = differing_keys(runs)
     flats = [flat_config(run.config) for run in runs]
     chosen = [{key: flat[key] for key in keys if key in flat} for flat in flats]
-    seeds = by_seed and len({run.info["seed"] for run in runs}) > 1
+    seeds = by_seed and len({run.info.seed for run in runs}) > 1
     if seeds:
         keys = [*keys, "seed"]
-        chosen = [values | {"seed": run.info["seed"]} for values, run in zip(chosen, runs, strict=True)]
+        chosen = [values | {"seed": run.info.seed} for values, run in zip(chosen, runs, strict=True)]
     groups: dict[str, list[Run]] = defaultdict(list)
     for values, run in zip(chosen, runs, strict=True):
         groups[repr(values)].append(run)

@@ -11,7 +11,8 @@ from seqablate.compare.settings import differing_keys, headings, settings
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import printable
 from seqablate.record.run import Run
-from seqablate.signals.place import Place
+from seqablate.record.schema import RunInfo
+from seqablate.signals.fit import Fit
 from seqablate.signals.words import half_life, rate_cell
 from seqablate.text import apart, duration, number, percent
 
@@ -22,7 +23,41 @@ LEAST_TELLING = ("folder", "time", "clipped", "half-life", "steps done", "test")
 SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A run in one line. Every field but ``clips`` is a key of ``--json``.
+
+    Attributes:
+        config: the settings that differ between the runs.
+        measured_step: the training step of ``value`` and of ``decay``: the last evaluation, which for a run that
+            diverged or was interrupted lies before its last step.
+        decay: of the first layer's memory.
+        clips: whether anything could be clipped.
+    """
+
+    run: str
+    config: dict[str, Any]
+    seed: int
+    status: str
+    step: int
+    metric: str
+    measured_step: int | None
+    value: float | None
+    chance: float
+    goal: float | None
+    test: float | None
+    solved_at: int | None
+    lost_at: int | None
+    decay: Fit | None
+    clipped_share: float | None
+    seconds: float
+    message: str | None
+    clips: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of ``--json``."""
+        return {name: value for name, value in vars(self).items() if name != "clips"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,45 +78,41 @@ class Column:
     folds: bool = False
 
 
-def rows(runs: Sequence[Run]) -> list[dict[str, Any]]:
-    """One plain dict a run, for the table and for ``--json``.
-
-    ``measured_step`` is the training step of ``value`` and of ``decay``: the last evaluation, which for a run that
-    diverged or was interrupted lies before its last step.
-    """
+def rows(runs: Sequence[Run]) -> list[Row]:
+    """One row a run, for the table and for ``--json``."""
     keys = differing_keys(runs)
     return [_row(run, keys) for run in runs]
 
 
-def _row(run: Run, keys: list[str]) -> dict[str, Any]:
-    info, metric = run.info, run.info["metric"]
-    flat = flat_config(run.config)
-    final, measured = info.get("final") or {}, info.get("measured_step")
-    dated = measured is not None or run.status != "diverged"  # the numbers of a diverged run are of an earlier step
-    return {
-        "run": str(run.path),
-        "config": {key: flat[key] for key in keys if key in flat},
-        "seed": info["seed"],
-        "status": run.status,
-        "step": info["step"],
-        "metric": metric["name"],
-        "measured_step": measured,
-        "value": final.get(metric["name"]) if dated else None,
-        "chance": metric["chance"],
-        "goal": metric["goal"],
-        "test": ((info.get("test") or {}).get("metrics") or {}).get(metric["name"]),
-        "solved_at": info.get("solved_at"),
-        "lost_at": info.get("lost_at"),
-        "decay": headline_decay(info) if dated else None,
-        "clipped_share": info.get("clipped_share"),
-        "seconds": (info.get("seconds") or {}).get("total"),
-        "message": info.get("message"),
-    }
+def _row(run: Run, keys: list[str]) -> Row:
+    info, flat = run.info, flat_config(run.config)
+    # The numbers of a run that diverged are of an earlier step: they are not shown without it.
+    dated = info.measured_step is not None or info.status != "diverged"
+    return Row(
+        run=str(run.path),
+        config={key: flat[key] for key in keys if key in flat},
+        seed=info.seed,
+        status=info.status,
+        step=info.step,
+        metric=info.metric.name,
+        measured_step=info.measured_step,
+        value=info.final_value if dated else None,
+        chance=info.metric.chance,
+        goal=info.metric.goal,
+        test=info.test_value,
+        solved_at=info.solved_at,
+        lost_at=info.lost_at,
+        decay=headline_decay(info) if dated else None,
+        clipped_share=info.clipped_share,
+        seconds=info.seconds.total,
+        message=info.message,
+        clips=flat.get("clip") != "none",
+    )
 
 
-def headline_decay(info: dict[str, Any]) -> dict[str, Any] | None:
+def headline_decay(info: RunInfo) -> Fit | None:
     """The fit at the place that stands for the run."""
-    return max(info.get("decay") or [], key=lambda fit: Place.of(fit).rank, default=None)
+    return max(info.decay, key=lambda fit: fit.place.rank, default=None)
 
 
 def render_table(runs: Sequence[Run], width: int) -> Table:
@@ -91,7 +122,7 @@ def render_table(runs: Sequence[Run], width: int) -> Table:
     that is not enough, the settings share a column and go on in further lines.
     """
     data, keys = rows(runs), differing_keys(runs)
-    named = len(runs) > 1 and len({(repr(row["config"]), row["seed"]) for row in data}) == len(runs)
+    named = len(runs) > 1 and len({(repr(row.config), row.seed) for row in data}) == len(runs)
     losable = LEAST_TELLING[not named :]
     columns = [*_setting_columns(keys), *_result_columns(data)]
     for count in range(len(losable) + 1):
@@ -134,19 +165,19 @@ def _setting_columns(keys: Sequence[str]) -> list[Column]:
 
 
 def _result_columns(data: Sequence[Row]) -> list[Column]:
-    one_metric = len({row["metric"] for row in data}) == 1
+    one_metric = len({row.metric for row in data}) == 1
     return [
-        Column("seed", "seed", lambda row: str(row["seed"])),
+        Column("seed", "seed", lambda row: str(row.seed)),
         Column("status", "status", _status, left=True),
-        Column("steps done", "steps\ndone", lambda row: str(row["step"])),
+        Column("steps done", "steps\ndone", lambda row: str(row.step)),
         Column("metric", _metric_heading(data[0]) if one_metric else "metric\n(chance)", _metric(one_metric)),
-        Column("test", "test", lambda row: apart(row["test"], row["goal"])),
+        Column("test", "test", lambda row: apart(row.test, row.goal)),
         Column("solved", "solved\nat step", _solved),
         Column("decay", "decay\nper step", _decay),
         Column("half-life", "half-life", _half_life),
-        Column("clipped", "clipped", lambda row: percent(row["clipped_share"])),
-        Column("time", "time", lambda row: duration(row["seconds"]) if row["seconds"] else "–"),
-        Column("folder", "folder", lambda row: _text(Path(row["run"]).name), left=True, folds=True),
+        Column("clipped", "clipped", lambda row: percent(row.clipped_share if row.clips else None)),
+        Column("time", "time", lambda row: duration(row.seconds) if row.seconds else "–"),
+        Column("folder", "folder", lambda row: _text(Path(row.run).name), left=True, folds=True),
     ]
 
 
@@ -158,52 +189,52 @@ def _text(words: str) -> str:
 
 
 def _value(row: Row, key: str) -> str:
-    return shown(row["config"][key]) if key in row["config"] else "–"
+    return shown(row.config[key]) if key in row.config else "–"
 
 
 def _together(row: Row) -> str:
-    return _text(" ".join(settings(row["config"])))
+    return _text(" ".join(settings(row.config)))
 
 
 def _status(row: Row) -> str:
-    return f"[{STATUS_STYLE.get(row['status'], 'yellow')}]{_text(row['status'])}[/]"
+    return f"[{STATUS_STYLE.get(row.status, 'yellow')}]{_text(row.status)}[/]"
 
 
 def _solved(row: Row) -> str:
-    if row["solved_at"] is None:
+    if row.solved_at is None:
         return "–"
-    return f"[green]{row['solved_at']}[/]" if row["lost_at"] is None else f"{row['solved_at']} (lost)"
+    return f"[green]{row.solved_at}[/]" if row.lost_at is None else f"{row.solved_at} (lost)"
 
 
 def _metric_heading(row: Row) -> str:
-    goal = f"\ngoal {number(row['goal'])}" if row["goal"] is not None else ""
-    return f"{_text(row['metric'])}\nchance {number(row['chance'])}{goal}"
+    goal = f"\ngoal {number(row.goal)}" if row.goal is not None else ""
+    return f"{_text(row.metric)}\nchance {number(row.chance)}{goal}"
 
 
 def _metric(one_metric: bool) -> Callable[[Row], str]:
     def cell(row: Row) -> str:
-        value = apart(row["value"], row["goal"])
-        return value if one_metric else f"{_text(row['metric'])} {value} ({number(row['chance'])})"
+        value = apart(row.value, row.goal)
+        return value if one_metric else f"{_text(row.metric)} {value} ({number(row.chance)})"
 
-    return lambda row: cell(row) + _dated(row, row["value"])
+    return lambda row: cell(row) + _dated(row, row.value)
 
 
 def _dated(row: Row, value: Any) -> str:
     """The training step of a number, where it is not the run's last one."""
-    if value is None or row["measured_step"] in (None, row["step"]):
+    if value is None or row.measured_step in (None, row.step):
         return ""
-    return f"\nat step {row['measured_step']}"
+    return f"\nat step {row.measured_step}"
 
 
 def _decay(row: Row) -> str:
-    fit = row["decay"]
-    if not fit:
+    fit = row.decay
+    if fit is None:
         return "–"
-    unit = " by layer" if fit["quantity"] == "depth_lag" else ""  # it is per timestep, unless a net has no time axis
-    words = dict.fromkeys([_text(fit["verdict"]), rate_cell(fit)])  # the rate may be the verdict again
-    return f"{' '.join(words)} ({_text(fit['state'])}{unit})" + _dated(row, fit)
+    unit = " by layer" if fit.quantity == "depth_lag" else ""  # it is per timestep, unless a net has no time axis
+    words = dict.fromkeys([_text(fit.verdict), rate_cell(fit)])  # the rate may be the verdict again
+    return f"{' '.join(words)} ({_text(fit.state)}{unit})" + _dated(row, fit)
 
 
 def _half_life(row: Row) -> str:
-    fit = row["decay"]
-    return half_life(fit) + (" layers" if fit["quantity"] == "depth_lag" else "") if fit else "–"
+    fit = row.decay
+    return half_life(fit) + (" layers" if fit.quantity == "depth_lag" else "") if fit else "–"

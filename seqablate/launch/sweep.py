@@ -110,7 +110,7 @@ def _report(folder: Path, names: list[str]) -> int:
     console = run_console()
     if runs:
         console.print(render_table(runs, console.width))
-    bad = {run.name: f"{run.status}: {run.info['message']}" for run in runs if run.status != "done"}
+    bad = {run.name: f"{run.status}: {run.info.message}" for run in runs if run.status != "done"}
     bad |= {name: "not started" for name in names if not (folder / name / "run.json").is_file()}
     for name, why in sorted(bad.items()):
         complain(f"{name}: {why.removesuffix(': None')}")

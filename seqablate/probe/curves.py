@@ -6,7 +6,7 @@ Shapes: T steps along the curve, B batch, L layers, S directions, C calls.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -14,6 +14,7 @@ import torch
 
 from seqablate.probe.modules import ModuleGradients
 from seqablate.signals.decay import FLOORS, Decay, fit_decay
+from seqablate.signals.fit import Fit
 from seqablate.signals.place import Place
 from seqablate.signals.words import decay_words
 from seqablate.text import counted
@@ -70,12 +71,13 @@ class Profile:
 
     def words(self) -> str:
         """The factor per step back, where there is one, and the decay in a sentence."""
-        fit = self.decay()
-        if fit is None:
+        decay = self.decay()
+        if decay is None:
             return f"too short for a decay: a gradient arrives at {counted(len(self.backwards()), self.axis)}"
         reverse = self.place.direction == "reverse"
         quantity = "depth_lag" if self.axis == "layer" else "path_lag" if reverse else "lag"
-        words = decay_words({"quantity": quantity, **self.place.fields(), **asdict(fit)})
+        fit = Fit.of(quantity, self.place, decay)
+        words = decay_words(fit)
         return words if fit.factor is None else f"decay {fit.factor:.3g}  {words}"
 
     def vanished(self) -> float:

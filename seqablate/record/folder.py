@@ -61,7 +61,7 @@ class RunFolder:
         Raises:
             UsageError: missing, damaged, or edited since: the message names the keys that differ.
         """
-        found, recorded = read_yaml(self.config), read_record(self.path).header["config"]
+        found, recorded = read_yaml(self.config), read_record(self.path).header.config
         if keys := differing_keys(strict(found), recorded):
             some = ", ".join(map(printable, keys[:MOST_NAMED])) + (", ..." if len(keys) > MOST_NAMED else "")
             raise UsageError(

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seqablate.errors import UsageError
 from seqablate.record.files import read_bytes, replacing
 from seqablate.record.rows import strict
-from seqablate.record.schema import VERSION, Facts, RunInfo
-from seqablate.record.shape import Misfit, fitting
+from seqablate.record.schema import VERSION, RunInfo
 from seqablate.record.writer import being_written
+from seqablate.shape import Misfit, fitting
 
 NAME = "run.json"
 LARGEST = 1 << 24  # bytes; a net of a thousand layers has a fiftieth of them
 
 
-def write_info(run_dir: Path, info: dict[str, Any]) -> None:
+def write_info(run_dir: Path, info: RunInfo) -> None:
     """Replace run.json as a whole, or not at all (RunFailure)."""
     with replacing(run_dir / NAME) as file:
         file.write(json.dumps(strict(info), indent=1, allow_nan=False).encode())
 
 
-def read_info(run_dir: Path) -> dict[str, Any]:
+def read_info(run_dir: Path) -> RunInfo:
     """run.json, its status as it is now: ``killed`` where it says ``running`` and nobody is.
 
     Raises:
@@ -33,22 +34,15 @@ def read_info(run_dir: Path) -> dict[str, Any]:
     try:
         raw = json.loads(read_bytes(path, LARGEST))
         _check_version(path, raw)
-        info: dict[str, Any] = fitting(raw, RunInfo)
+        info: RunInfo = fitting(raw, RunInfo)
         _check_metric(info)
     except Misfit as error:
         raise UsageError(f"{path} is damaged: {error}") from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path} is damaged: it is no JSON") from None
-    if info["status"] == "running" and not being_written(run_dir / "record.jsonl"):
-        info["status"] = "killed"
+    if info.status == "running" and not being_written(run_dir / "record.jsonl"):
+        return replace(info, status="killed")
     return info
-
-
-def info_of(header: dict[str, Any], summary: dict[str, Any]) -> dict[str, Any]:
-    """run.json from the two rows of the record that hold its parts."""
-    return {key: header[key] for key in Facts.__annotations__} | {
-        key: value for key, value in summary.items() if key != "kind"
-    }
 
 
 def _check_version(path: Path, raw: Any) -> None:
@@ -57,9 +51,9 @@ def _check_version(path: Path, raw: Any) -> None:
         raise UsageError(f"{path} is of record version {version}; this seqablate reads version {VERSION}")
 
 
-def _check_metric(info: dict[str, Any]) -> None:
+def _check_metric(info: RunInfo) -> None:
     """Results without the headline metric cannot be shown (Misfit)."""
-    name = info["metric"]["name"]
-    for results, keys in ((info["final"], ("final",)), ((info["test"] or {}).get("metrics"), ("test", "metrics"))):
+    name, test = info.metric.name, None if info.test is None else info.test.metrics
+    for results, keys in ((info.final, ("final",)), (test, ("test", "metrics"))):
         if results is not None and name not in results:
             raise Misfit(f"has no {name!r}, which metric.name says", keys)

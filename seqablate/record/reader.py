@@ -13,13 +13,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from seqablate.errors import UsageError
 from seqablate.record.files import open_regular
-from seqablate.record.rows import CHECKS, decode
+from seqablate.record.rows import (
+    CHECKS,
+    CommitRow,
+    EvalRow,
+    Header,
+    ResumeRow,
+    Row,
+    SignalRow,
+    TextRow,
+    TrainRow,
+    decode,
+)
 from seqablate.record.schema import VERSION
-from seqablate.record.shape import Misfit
+from seqablate.shape import Misfit
 from seqablate.signals import Signal
 
 LONGEST = 1 << 26  # bytes of one row; a curve over a million timesteps has a fifth of them
@@ -28,7 +39,8 @@ KIND = re.compile(rb'\{"kind":\s*"(\w+)"')
 KNOWN = {kind.encode() for kind in CHECKS}
 SHORT = 256  # bytes of a row that need not be read: it cannot hold much
 TRAINED = re.compile(rb'\{"kind":\s*"train",\s*"step":\s*(\d{1,15})\b')
-RISING = ("train", "eval")  # kinds that have one row a step at most
+RISING = (TrainRow, EvalRow)  # rows of which there is one a step at most
+R = TypeVar("R", bound=Row)
 
 
 @dataclass
@@ -46,7 +58,7 @@ class Record:
     path: Path
     digest: str | None = None
 
-    def rows(self, *foreign: str) -> Iterator[dict[str, Any]]:
+    def rows(self, *foreign: str) -> Iterator[Row]:
         """Every row that counts, checked against its declaration.
 
         Of kinds that are unknown here, only those that are named (``foreign``) are sure to be among them.
@@ -73,22 +85,22 @@ class Record:
             yield row
 
     @cached_property
-    def header(self) -> dict[str, Any]:
+    def header(self) -> Header:
         """The first row: what was known when the run began."""
         for _, number, line in self._lines():
             row = self._decode(number, line)
             if row is None and not line.endswith(b"\n"):
                 break  # killed in the middle of its first write
-            if row is None or row["kind"] != "header":
+            if not isinstance(row, Header):
                 raise self._damaged(number, "the first row is no header")
-            if self.digest not in (None, row["digest"]):
+            if self.digest not in (None, row.digest):
                 raise UsageError(f"{self.path} is the record of another run: its digest is not that of run.json")
             return row
         raise UsageError(f"{self.path} has no whole row: nothing was recorded; start the run again")
 
-    def kind(self, *kinds: str) -> list[dict[str, Any]]:
-        """The rows of some kinds; all others are checked on the way."""
-        return [row for row in self.rows(*kinds) if row["kind"] in kinds]
+    def of(self, kind: type[R]) -> list[R]:
+        """The rows of one kind; all others are checked on the way."""
+        return [row for row in self.rows() if isinstance(row, kind)]
 
     def check(self) -> None:
         """Read everything, so that what is damaged is found before anything is done."""
@@ -96,20 +108,20 @@ class Record:
             pass
 
     @property
-    def train(self) -> list[dict[str, Any]]:
-        return self.kind("train")
+    def train(self) -> list[TrainRow]:
+        return self.of(TrainRow)
 
     @property
-    def evals(self) -> list[dict[str, Any]]:
-        return self.kind("eval")
+    def evals(self) -> list[EvalRow]:
+        return self.of(EvalRow)
 
     @property
-    def texts(self) -> list[dict[str, Any]]:
-        return self.kind("text")
+    def texts(self) -> list[TextRow]:
+        return self.of(TextRow)
 
     @property
-    def commits(self) -> list[dict[str, Any]]:
-        return self.kind("commit")
+    def commits(self) -> list[CommitRow]:
+        return self.of(CommitRow)
 
     @cached_property
     def signals(self) -> list[Signal]:
@@ -117,14 +129,14 @@ class Record:
 
     def stream_signals(self) -> Iterator[Signal]:
         """The same, one by one."""
-        return (Signal.from_row(row) for row in self.rows() if row["kind"] == "signal")
+        return (Signal.from_row(vars(row)) for row in self.rows() if isinstance(row, SignalRow))
 
     def ever(self) -> tuple[set[str], int]:
         """Names of all checkpoints that were ever committed, and the largest step trained, superseded rows included."""
         names, reached = set(), -1
         for _, number, line in self._lines():
-            if b'"commit"' in line and (row := self._decode(number, line)) and row["kind"] == "commit":
-                names.add(row["checkpoint"])
+            if b'"commit"' in line and isinstance(row := self._decode(number, line), CommitRow):
+                names.add(row.checkpoint)
             elif found := TRAINED.match(line):
                 reached = max(reached, int(found[1]))
         return names, reached
@@ -141,14 +153,14 @@ class Record:
                 yield offset, number, line
                 offset += len(line)
 
-    def _decode(self, number: int, line: bytes) -> dict[str, Any] | None:
+    def _decode(self, number: int, line: bytes) -> Row | None:
         try:
             row = decode(line)
         except Misfit as error:
             if error.keys and b'"header"' in line[:100]:
                 self._check_version(line)
             raise self._damaged(number, str(error)) from None
-        if row is not None and row["kind"] == "header":
+        if isinstance(row, Header):
             self._check_version(line)
         return row
 
@@ -173,17 +185,17 @@ class Record:
             if b'"commit"' not in line and b'"resume"' not in line:
                 continue
             row = self._decode(number, line)
-            if row is not None and row["kind"] == "commit":
-                commits.append((end, row["checkpoint"]))
-            elif row is not None and row["kind"] == "resume":
+            if isinstance(row, CommitRow):
+                commits.append((end, row.checkpoint))
+            elif isinstance(row, ResumeRow):
                 back = after_header
-                if row["checkpoint"] is None:
+                if row.checkpoint is None:
                     commits.clear()
                 else:
-                    while commits and commits[-1][1] != row["checkpoint"]:
+                    while commits and commits[-1][1] != row.checkpoint:
                         commits.pop()
                     if not commits:
-                        raise self._damaged(number, f"checkpoint {row['checkpoint']} was never committed")
+                        raise self._damaged(number, f"checkpoint {row.checkpoint} was never committed")
                     back = commits[-1][0]
                 pieces = [piece for piece in pieces if piece[0] < back]
                 if back < start:
@@ -201,19 +213,16 @@ class _Order:
         self.last: dict[str, int] = {}
         self.count = 0
 
-    def wrong(self, row: dict[str, Any]) -> str | None:
+    def wrong(self, row: Row) -> str | None:
         """What is out of order about the next row, if anything."""
         self.count += 1
-        kind = row["kind"]
-        if kind == "header" and self.count > 1:
-            return "a second header"
-        if kind not in RISING:
-            return None
-        step, last = row["step"], self.last.get(kind, -1)
-        self.last[kind] = step
+        if not isinstance(row, RISING):
+            return "a second header" if isinstance(row, Header) and self.count > 1 else None
+        step, last = row.step, self.last.get(row.kind, -1)
+        self.last[row.kind] = step
         if step <= last:
-            return f"a second {kind} row of step {step}"
-        if kind == "train" and step != last + 1:
+            return f"a second {row.kind} row of step {step}"
+        if step != last + 1 and isinstance(row, TrainRow):
             return f"train rows of steps {last + 1} to {step - 1} are missing"
         return None
 

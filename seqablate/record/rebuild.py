@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from seqablate.errors import UsageError
 from seqablate.record.events.view import rebuild_events
 from seqablate.record.folder import RunFolder
-from seqablate.record.info import info_of, write_info
+from seqablate.record.info import write_info
 from seqablate.record.reader import Record
+from seqablate.record.rows import EndRow, ProgressRow
+from seqablate.record.schema import RunInfo, Summary
 from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 
 
-def rebuild(folder: RunFolder) -> dict[str, Any]:
+def rebuild(folder: RunFolder) -> RunInfo:
     """Write the event file, signals.parquet and run.json again; config.yaml only where it is missing or differs.
 
     The record and the checkpoints stay as they are.
@@ -33,16 +33,16 @@ def rebuild(folder: RunFolder) -> dict[str, Any]:
         try:
             folder.read_config()
         except UsageError:
-            folder.write_config(record.header["config"])
-        info = info_of(record.header, summary)
+            folder.write_config(record.header.config)
+        info = RunInfo.of(record.header, summary)
         write_info(folder.path, info)
     return info
 
 
-def _last_summary(record: Record) -> dict[str, Any]:
-    last = None
+def _last_summary(record: Record) -> Summary:
+    last: Summary | None = None
     for row in record.rows():
-        if row["kind"] in ("progress", "end"):
+        if isinstance(row, ProgressRow | EndRow):
             last = row
     if last is None:
         raise UsageError(f"{record.path} has no evaluation: there is nothing to rebuild; resume the run")

@@ -1,56 +1,199 @@
-"""One row of the record as a line of strict JSON, and back.
+"""The rows of a record: what each kind holds, as a line of strict JSON and back. Other keys in a row are passed over.
 
-JSON has no NaN and no infinity: they are written as the words "nan", "inf" and "-inf", and read as numbers wherever
-:mod:`seqablate.record.schema` declares a number.
+JSON has no NaN and no infinity: they are written as the words "nan", "inf" and "-inf", and read as numbers wherever a
+row declares a number.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any
+import re
+from dataclasses import dataclass, is_dataclass
+from itertools import pairwise
+from typing import Annotated, Any
 
-from seqablate.record.schema import ROWS
-from seqablate.record.shape import Misfit, compiled, plain
+from seqablate.record.schema import AtStep, Evaluation, Facts, Hash, Summary
+from seqablate.shape import By, Misfit, Part, Step, compiled, matches, plain
+from seqablate.signals.fit import Source
+from seqablate.signals.signal import MOST_VALUES
+
+CHECKPOINT = re.compile(r"step_(\d{8,12})\.pt")
+Checkpoint = Annotated[str, matches(CHECKPOINT.pattern, "the name of a checkpoint, such as step_00000100.pt")]
+
+
+def letters(value: Any) -> str:
+    """Text as it is, line breaks included."""
+    if type(value) is not str:
+        raise Misfit("must be text")
+    return value
+
+
+class Row:
+    """One line of a record."""
+
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Header(Facts, Row):
+    """The record's first row."""
+
+    kind = "header"
+    config: dict[str, Any]  # as in config.yaml: what the digest is of
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainRow(AtStep, Row):
+    """One update: loss and gradient norms before it, the learning rate it was made with, and whether it was clipped."""
+
+    kind = "train"
+    loss: float
+    grad_norm: float
+    grad_norm_clipped: float
+    update_ratio: float  # ||update|| / ||parameters||; NaN where it was not measured
+    lr: float
+    clipped: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvalRow(Evaluation, Row):
+    """One evaluation."""
+
+    kind = "eval"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestRow(Evaluation, Row):
+    """The held-out test."""
+
+    kind = "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationRow(Evaluation, Row):
+    """What the test data said of an evaluation that met the goal."""
+
+    kind = "confirmation"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalRow(Source, AtStep, Row):
+    """One curve or matrix: see :class:`seqablate.signals.Signal`."""
+
+    kind = "signal"
+    loss_step: Part
+    at: list[float] | None
+    values: list[float] | list[list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextRow(AtStep, Row):
+    """What a language model wrote."""
+
+    kind = "text"
+    text: Annotated[str, By(letters)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommitRow(AtStep, Row):
+    """A checkpoint that is safe, and everything before it."""
+
+    kind = "commit"
+    checkpoint: Checkpoint
+    sha256: Hash
+    bytes: Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeRow(AtStep, Row):
+    """Another process goes on from a checkpoint; None: from the beginning."""
+
+    kind = "resume"
+    checkpoint: Checkpoint | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProgressRow(Summary, Row):
+    """The results after an evaluation."""
+
+    kind = "progress"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndRow(Summary, Row):
+    """The results at the end of a process's work."""
+
+    kind = "end"
+
+
+@dataclass(frozen=True)
+class ForeignRow(Row):
+    """A row of a kind that is unknown here."""
+
+    kind: str
+    values: dict[str, Any]
+
+
+def aligned(row: SignalRow) -> SignalRow:
+    """A matrix has a column for each of its second axis's coordinates, which increase; a curve has no such axis."""
+    at, values = row.at, row.values
+    if at is not None and not all(low < high < math.inf for low, high in pairwise([-math.inf, *at])):
+        raise Misfit("must be numbers that increase", ("at",))
+    # All rows are as long as the first.
+    columns = {len(part) if isinstance(part, list) else None for part in values[:1]}
+    if columns - {None if at is None else len(at)}:
+        raise Misfit("must have a column for each number in at", ("values",))
+    if len(values) * (1 if at is None else len(at)) > MOST_VALUES:
+        raise Misfit(f"must be at most {MOST_VALUES} numbers", ("values",))
+    return row
+
 
 DECODER = json.JSONDecoder()
-CHECKS = {kind: compiled(declared) for kind, declared in ROWS.items()}
+ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=vars)
+CHECKS = {
+    row.kind: compiled(row)
+    for row in (Header, TrainRow, EvalRow, TestRow, ConfirmationRow, TextRow, CommitRow, ResumeRow, ProgressRow, EndRow)
+} | {SignalRow.kind: compiled(Annotated[SignalRow, aligned])}
 
 
-def encode(row: dict[str, Any]) -> bytes:
+def encode(row: Row) -> bytes:
     """The line, with its newline."""
+    values = {"kind": row.kind} | (row.values if isinstance(row, ForeignRow) else vars(row))
     try:
-        text = json.dumps(row, allow_nan=False, separators=(",", ":"))
+        text = ENCODER.encode(values)
     except ValueError:
-        text = json.dumps(strict(row), allow_nan=False, separators=(",", ":"))
+        text = ENCODER.encode(strict(values))
     return text.encode() + b"\n"
 
 
-def decode(line: bytes) -> dict[str, Any] | None:
+def decode(line: bytes) -> Row | None:
     """The row; None for a line that is none, such as one that was torn when its writer was killed.
 
     Raises:
         Misfit: a row of a known kind that is not as declared.
     """
     try:
-        row = DECODER.decode(line.decode())  # json.loads would look for the encoding of every line
+        values = DECODER.decode(line.decode())  # json.loads would look for the encoding of every line
     except RecursionError:
         raise Misfit("is nested too deeply") from None
     except ValueError:
         return None
-    if not isinstance(row, dict) or not isinstance(kind := row.get("kind"), str):
+    if not isinstance(values, dict) or not isinstance(kind := values.pop("kind", None), str):
         return None
-    check = CHECKS.get(kind, plain)
-    whole: dict[str, Any] = check(row)
-    return whole
+    check = CHECKS.get(kind)
+    row: Row = ForeignRow(kind, plain(values)) if check is None else check(values)
+    return row
 
 
 def strict(value: Any) -> Any:
-    """The same value with every non-finite number as its word."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+    """The same value as plain JSON, with every non-finite number as its word."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
     if isinstance(value, dict):
         return {key: strict(part) for key, part in value.items()}
     if isinstance(value, list | tuple):
         return [strict(part) for part in value]
+    if is_dataclass(value) and not isinstance(value, type):
+        return strict(vars(value))
     return value

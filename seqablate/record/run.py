@@ -10,6 +10,7 @@ from seqablate.errors import printable
 from seqablate.record.folder import RunFolder
 from seqablate.record.info import read_info
 from seqablate.record.reader import Record, read_record
+from seqablate.record.rows import EvalRow, TrainRow
 from seqablate.record.table import signals_table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ class Run:
         path: the folder.
         folder: the paths in it.
         name: its name.
-        info: run.json.
+        info: run.json, see :class:`seqablate.record.schema.RunInfo`.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -33,11 +34,11 @@ class Run:
         self.info = read_info(self.path)
 
     def __repr__(self) -> str:
-        return f"<Run {self.name}: {self.status} at step {self.info['step']}>"
+        return f"<Run {self.name}: {self.status} at step {self.info.step}>"
 
     @property
     def status(self) -> str:
-        return self.info["status"]
+        return self.info.status
 
     @cached_property
     def config(self) -> dict[str, Any]:
@@ -46,21 +47,21 @@ class Run:
 
     @cached_property
     def record(self) -> Record:
-        return read_record(self.path, self.info["digest"])
+        return read_record(self.path, self.info.digest)
 
     @cached_property
     def metrics(self) -> pd.DataFrame:
         """Indexed by step: what training measured at every step, and ``eval_...`` where it was evaluated."""
         import pandas as pd
 
-        found = self.record.kind("train", "eval")
-        train = pd.DataFrame([row for row in found if row["kind"] == "train"]).drop(columns="kind", errors="ignore")
-        rows = []
-        for row in found:
-            if row["kind"] == "eval":
-                metrics = {f"eval_{name}": value for name, value in row["metrics"].items() if name != "loss"}
-                rows.append({"step": row["step"], "eval_loss": row["loss"], **metrics})
-        frames = [frame.set_index("step") for frame in (train, pd.DataFrame(rows)) if len(frame)]
+        train, evals = [], []
+        for row in self.record.rows():
+            if isinstance(row, TrainRow):
+                train.append(vars(row))
+            elif isinstance(row, EvalRow):
+                metrics = {f"eval_{name}": value for name, value in row.metrics.items() if name != "loss"}
+                evals.append({"step": row.step, "eval_loss": row.loss, **metrics})
+        frames = [pd.DataFrame(rows).set_index("step") for rows in (train, evals) if rows]
         return pd.concat(frames, axis=1).sort_index() if frames else pd.DataFrame()
 
     @cached_property

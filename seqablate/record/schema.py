@@ -1,4 +1,4 @@
-"""Every key that a run folder's JSON must have, and its type. Other keys may stand beside them and are kept.
+"""What a run says of itself: every key of run.json, and its type. Other keys may stand beside them and are passed over.
 
 run.json consists of :class:`Facts`, known at the beginning, and a :class:`Summary` of the results so far. Both are in
 the record as well: the facts in its header, a summary in each row of kind "progress" (after an evaluation) or "end".
@@ -6,14 +6,12 @@ the record as well: the facts in its header, a summary in each row of kind "prog
 
 from __future__ import annotations
 
-import math
-import re
-from itertools import pairwise
-from typing import Annotated, Any, Literal, TypedDict
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, Self
 
-from seqablate.record.shape import Misfit, at_least, compiled, matches
-from seqablate.signals.decay import Decay
-from seqablate.signals.signal import MOST_VALUES, NAME
+from seqablate.config.metric import Metric
+from seqablate.shape import By, Misfit, Name, Step, at_least, matches, one_of
+from seqablate.signals.fit import Fit
 
 VERSION = 4  # of run.json and the record
 
@@ -32,40 +30,19 @@ def of_any_size(value: Any) -> int:
     return value
 
 
-def letters(value: Any) -> str:
-    """Text as it is, line breaks included."""
-    if type(value) is not str:
-        raise Misfit("must be text")
-    return value
-
-
-Step = Annotated[int, at_least(0)]
-Name = Annotated[str, matches(r"[\w .,%+-]{1,100}", "a name without special characters")]
-Part = Annotated[str, matches(r"[\w .,%+-]{0,200}", "a name without special characters")]
-Quantity = Annotated[str, matches(NAME.pattern, "a lower-case name")]
 Hash = Annotated[str, matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")]
-CHECKPOINT = re.compile(r"step_(\d{8,12})\.pt")
-Checkpoint = Annotated[str, matches(CHECKPOINT.pattern, "the name of a checkpoint, such as step_00000100.pt")]
+Status = Literal["running", "done", "interrupted", "diverged", "failed", "killed"]
+RECORDED = ("running", "done", "interrupted", "diverged", "failed")  # "killed" is what a reader finds out
 
 
-class Scale(TypedDict):
-    """The headline metric."""
-
-    name: Name
-    chance: float
-    goal: float | None
-    lower_is_better: bool
-    unit: str
-    source: str
-
-
-class Facts(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class Facts:
     """What is known when a run begins."""
 
     version: int
-    name: Annotated[Any, folder_name]
+    name: Annotated[str, By(folder_name)]
     digest: Hash
-    seed: Annotated[Any, of_any_size]
+    seed: Annotated[int, By(of_any_size)]
     command: list[str]
     git_commit: str | None
     versions: dict[str, str | None]
@@ -75,159 +52,118 @@ class Facts(TypedDict):
     dtype: Name
     started: str
     parameters: Step
-    metric: Scale
+    metric: Metric
     baselines: dict[str, float]
     test_baselines: dict[str, float]
     data_sha256: str | None
 
 
-class Best(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class Best:
     """The best evaluation."""
 
     step: Step
     value: float
 
 
-class Results(TypedDict):
-    """Of an evaluation, or of the test."""
+@dataclass(frozen=True, kw_only=True)
+class AtStep:
+    """Something that belongs to a training step: the number of updates before it."""
+
+    step: Step
+
+
+@dataclass(frozen=True, kw_only=True)
+class Results:
+    """Mean loss, every metric by name, and whether they meet the task's criterion: of an evaluation, or of the test."""
 
     loss: float
     metrics: dict[str, float]
     solved: bool
 
 
-class Confirmation(Results):
-    """What the test data said of an evaluation that met the goal."""
+@dataclass(frozen=True, kw_only=True)
+class Evaluation(Results, AtStep):
+    """Results, and the training step at which they were measured."""
 
-    step: Step
-
-
-class FitPlace(TypedDict):
-    """Where a decay was fitted: see :class:`seqablate.signals.Place`."""
-
-    quantity: Quantity
-    part: Part
-    layer: Step | None
-    direction: Literal["forward", "reverse"]
-    state: Part
+    @classmethod
+    def at(cls, step: int, results: Results) -> Self:
+        """These results as those of ``step``."""
+        return cls(step=step, loss=results.loss, metrics=results.metrics, solved=results.solved)
 
 
-class Seconds(TypedDict):
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
     """Wall time, over every process that worked on the run."""
 
-    total: float
-    train: float
-    eval: float
+    total: float = 0.0
+    train: float = 0.0
+    eval: float = 0.0
 
 
-class Summary(TypedDict):
-    """What has come of a run so far."""
+@dataclass(frozen=True, kw_only=True)
+class Summary:
+    """What has come of a run so far.
 
-    status: Literal["running", "done", "interrupted", "diverged", "failed"]
+    Attributes:
+        status: how it ended, or that it has not.
+        step: updates made; of a run that diverged those up to the one whose loss or gradient was not finite.
+        message: why it failed or diverged.
+        ended: when.
+        measured_step: the step of ``final`` and ``decay``: that of the last evaluation.
+        final: loss and metrics of the last evaluation.
+        best: the best value of the headline metric.
+        solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
+        lost_at: the step since which a solved task no longer meets it; None while it does.
+        refuted: how many evaluations met the criterion and were refuted by the test data.
+        confirmation: what the test data said last of an evaluation that met it.
+        test: results on test data, once the run is finished.
+        decay: fits of the last evaluation's lag curves.
+        clipped_share: of the steps so far.
+    """
+
+    status: Annotated[Status, By(one_of(*RECORDED))]
     step: Step
     message: str | None
     ended: str | None
-    measured_step: int | None  # that of final and decay
+    measured_step: int | None
     final: dict[str, float] | None
     best: Best | None
     solved_at: int | None
     lost_at: int | None
     refuted: Step
-    confirmation: Confirmation | None
+    confirmation: Evaluation | None
     test: Results | None
-    decay: list[Annotated[Any, compiled(FitPlace), compiled(Decay)]]
+    decay: list[Fit]
     clipped_share: float | None
     seconds: Seconds
 
 
-class RunInfo(Facts, Summary):
+@dataclass(frozen=True, kw_only=True)
+class RunInfo(Summary, Facts):
     """run.json."""
 
+    @classmethod
+    def of(cls, facts: Facts, summary: Summary) -> RunInfo:
+        """From the two rows of the record that hold its parts."""
+        return cls(**part(Facts, facts), **part(Summary, summary))
 
-class Header(Facts):
-    """The record's first row."""
+    @property
+    def final_value(self) -> float | None:
+        """The headline metric at the last evaluation."""
+        return None if self.final is None else self.final[self.metric.name]
 
-    config: dict[str, Any]  # as in config.yaml: what the digest is of
+    @property
+    def test_value(self) -> float | None:
+        """The headline metric on the test data."""
+        return None if self.test is None else self.test.metrics[self.metric.name]
 
-
-class TrainRow(TypedDict):
-    """One update."""
-
-    step: Step
-    loss: float
-    grad_norm: float
-    grad_norm_clipped: float
-    update_ratio: float
-    lr: float
-    clipped: int
-
-
-class EvalRow(Results):
-    """One evaluation."""
-
-    step: Step
+    @property
+    def keeps(self) -> bool:
+        """Whether a run that solved its task still does, by its last evaluation and by the held-out test."""
+        return self.solved_at is not None and self.lost_at is None
 
 
-class SignalRow(TypedDict):
-    """One curve or matrix: see :class:`seqablate.signals.Signal`."""
-
-    step: Step
-    quantity: Quantity
-    part: Part
-    layer: Step | None
-    direction: Literal["forward", "reverse"]
-    state: Part
-    loss_step: Part
-    at: list[float] | None
-    values: list[float] | list[list[float]]
-
-
-def aligned(row: dict[str, Any]) -> dict[str, Any]:
-    """A matrix has a column for each of its second axis's coordinates, which increase; a curve has no such axis."""
-    at, values = row["at"], row["values"]
-    if at is not None and not all(low < high < math.inf for low, high in pairwise([-math.inf, *at])):
-        raise Misfit("must be numbers that increase", ("at",))
-    columns = {len(part) if type(part) is list else None for part in values[:1]}  # all rows are as long as the first
-    if columns - {None if at is None else len(at)}:
-        raise Misfit("must have a column for each number in at", ("values",))
-    if len(values) * (1 if at is None else len(at)) > MOST_VALUES:
-        raise Misfit(f"must be at most {MOST_VALUES} numbers", ("values",))
-    return row
-
-
-class TextRow(TypedDict):
-    """What a language model wrote."""
-
-    step: Step
-    text: Annotated[Any, letters]
-
-
-class CommitRow(TypedDict):
-    """A checkpoint that is safe, and everything before it."""
-
-    step: Step
-    checkpoint: Checkpoint
-    sha256: Hash
-    bytes: Step
-
-
-class ResumeRow(TypedDict):
-    """Another process goes on from a checkpoint; None: from the beginning."""
-
-    step: Step
-    checkpoint: Checkpoint | None
-
-
-ROWS: dict[str, Any] = {
-    "header": Header,
-    "train": TrainRow,
-    "eval": EvalRow,
-    "signal": Annotated[Any, compiled(SignalRow), aligned],
-    "text": TextRow,
-    "test": EvalRow,
-    "confirmation": EvalRow,
-    "commit": CommitRow,
-    "resume": ResumeRow,
-    "progress": Summary,
-    "end": Summary,
-}
+def part(declared: type, whole: Any) -> dict[str, Any]:
+    """The fields that ``declared`` has, of an object that has them and others."""
+    return {field.name: getattr(whole, field.name) for field in fields(declared)}

@@ -5,13 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.files import open_regular
-from seqablate.record.rows import encode
+from seqablate.record.rows import Row, encode
 
 PATIENCE = 0.5  # seconds until a record's lock counts as taken
 
@@ -19,8 +19,8 @@ PATIENCE = 0.5  # seconds until a record's lock counts as taken
 class RecordWriter:
     """Context manager around an append-only file of rows.
 
-    Every append is one write to the kernel, so a killed process loses no row that was written; a commit is
-    on the disk before :meth:`commit` returns.
+    Every append is one write to the kernel, so a killed process loses no row that was written; all is on
+    the disk when :meth:`sync` returns.
 
     Entering changes nothing, so the record can be checked under the lock before anything is appended.
 
@@ -56,19 +56,14 @@ class RecordWriter:
     ) -> None:
         os.close(self._file)  # which releases the lock
 
-    def append(self, row: dict[str, Any]) -> None:
+    def append(self, row: Row) -> None:
         """Append one row."""
         self._write(encode(row))
 
-    def append_many(self, rows: list[dict[str, Any]]) -> None:
+    def append_many(self, rows: Sequence[Row]) -> None:
         """Append rows in one write."""
         if rows:
             self._write(b"".join(map(encode, rows)))
-
-    def commit(self, step: int, checkpoint: str, sha256: str) -> None:
-        """Record that a checkpoint is safe, and make sure of everything recorded so far."""
-        self.append({"kind": "commit", "step": step, "checkpoint": checkpoint, "sha256": sha256})
-        self.sync()
 
     def sync(self) -> None:
         """Force what was appended to the disk; make sure that the file is still there."""

@@ -10,8 +10,11 @@ from typing import Any
 
 from seqablate.config.codec import to_plain
 from seqablate.config.keys import declaration
+from seqablate.config.metric import Metric
 from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
+from seqablate.record.schema import RunInfo
+from seqablate.signals.fit import Fit
 from seqablate.signals.words import decay_words
 from seqablate.text import apart, counted, duration, number, percent
 from seqablate.training.parts import Parts
@@ -71,79 +74,71 @@ def resumed_line(state: TrainState) -> list[str]:
     return [f"resumed at step {state.step}"] if state.progress.last else []
 
 
-def against(metric: dict[str, Any], value: float | None, baselines: dict[str, float]) -> str:
+def against(metric: Metric, value: float | None, baselines: dict[str, float]) -> str:
     """``mse 0.0087 (chance 0.167, goal 0.01)``; a measured baseline says more than chance where there is one."""
-    references = {"chance": metric["chance"]} if not baselines else dict(baselines)
-    if metric["goal"] is not None:
-        references["goal"] = metric["goal"]
-    shown = apart(value, metric["goal"])
-    return f"{metric['name']} {shown} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
+    references = {"chance": metric.chance} if not baselines else dict(baselines)
+    if metric.goal is not None:
+        references["goal"] = metric.goal
+    shown = apart(value, metric.goal)
+    return f"{metric.name} {shown} ({', '.join(f'{k} {number(v)}' for k, v in references.items())})"
 
 
-def kept(info: dict[str, Any]) -> bool:
-    """Whether a run that solved its task still does, by its last evaluation and by the held-out test."""
-    return info["solved_at"] is not None and info["lost_at"] is None
-
-
-def outcome(info: dict[str, Any]) -> str:
+def outcome(info: RunInfo) -> str:
     """The result in one line."""
-    metric, status = info["metric"], info["status"]
-    result = against(metric, (info["final"] or {}).get(metric["name"]), info["baselines"])
-    solved = f"solved at step {info['solved_at']}"
+    metric, status = info.metric, info.status
+    result = against(metric, info.final_value, info.baselines)
+    solved = f"solved at step {info.solved_at}"
     if status == "diverged":
-        return f"diverged: {info['message']}" + ("; earlier checkpoints are kept" if info["step"] > 1 else "")
+        return f"diverged: {info.message}" + ("; earlier checkpoints are kept" if info.step > 1 else "")
     if status == "failed":
-        return f"failed: {info['message']}"
+        return f"failed: {info.message}"
     if status == "interrupted":
-        return f"interrupted at step {info['step']}; last evaluation: {result}"
-    if info["solved_at"] is not None:
-        later = "still" if kept(info) else "but not any more"
+        return f"interrupted at step {info.step}; last evaluation: {result}"
+    if info.solved_at is not None:
+        later = "still" if info.keeps else "but not any more"
         return (
-            f"{solved}: {result}"
-            if info["solved_at"] == info["step"]
-            else f"{solved}, {later} at step {info['step']}: {result}"
+            f"{solved}: {result}" if info.solved_at == info.step else f"{solved}, {later} at step {info.step}: {result}"
         )
-    if metric["goal"] is None:
-        return f"done after {info['step']} steps: {result}"
-    return f"not solved within {info['step']} steps: {result}"
+    if metric.goal is None:
+        return f"done after {info.step} steps: {result}"
+    return f"not solved within {info.step} steps: {result}"
 
 
-def telling(fits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def telling(fits: list[Fit]) -> list[Fit]:
     """The fits worth a sentence each: all where they are few, else each part's first and last layer, forward."""
     if len(fits) <= MOST_SENTENCES:
         return fits
-    last = {fit["part"]: fit["layer"] for fit in fits}
-    return [fit for fit in fits if fit["direction"] == "forward" and fit["layer"] in (0, None, last[fit["part"]])]
+    last = {fit.part: fit.layer for fit in fits}
+    return [fit for fit in fits if fit.direction == "forward" and fit.layer in (0, None, last[fit.part])]
 
 
-def result_lines(info: dict[str, Any], clip: str | None) -> Iterator[str]:
+def result_lines(info: RunInfo, clip: str | None) -> Iterator[str]:
     """The result on held-out data, what the gradient did, how often it was clipped, and the time it took.
 
     Args:
         info: run.json.
         clip: the name of the clip, None where it is not known.
     """
-    metric, test = info["metric"], info.get("test")
-    if test:
-        own = info.get("test_baselines") or {}
-        beside = f" ({', '.join(f'{k} {number(v)}' for k, v in own.items())})" if own else ""
-        yield f"held-out test: {metric['name']} {apart(test['metrics'][metric['name']], metric['goal'])}{beside}"
-    if info["status"] not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
-        fits = info.get("decay") or []
-        yield from map(decay_words, telling(fits))
-        if more := len(fits) - len(telling(fits)):
+    metric = info.metric
+    if info.test is not None:
+        own = ", ".join(f"{name} {number(value)}" for name, value in info.test_baselines.items())
+        beside = f" ({own})" if own else ""
+        yield f"held-out test: {metric.name} {apart(info.test_value, metric.goal)}{beside}"
+    if info.status not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
+        yield from map(decay_words, telling(info.decay))
+        if more := len(info.decay) - len(telling(info.decay)):
             yield f"({counted(more, 'more curve')} in run.json)"
-    if info.get("clipped_share") == 0 and clip not in (None, "none"):
+    if info.clipped_share == 0 and clip not in (None, "none"):
         yield "clip never acted: this run equals clip=none"
-    elif info.get("clipped_share"):
-        yield f"clipped {percent(info['clipped_share'])} of {info['step']} steps"
-    yield f"total time {duration(info['seconds']['total'])}"
+    elif info.clipped_share:
+        yield f"clipped {percent(info.clipped_share)} of {info.step} steps"
+    yield f"total time {duration(info.seconds.total)}"
 
 
-def next_lines(path: Path, info: dict[str, Any]) -> Iterator[str]:
+def next_lines(path: Path, info: RunInfo) -> Iterator[str]:
     """Where everything is, and what to type next."""
     yield f"run folder: {path}"
-    if info["status"] in ("interrupted", "failed"):
+    if info.status in ("interrupted", "failed"):
         yield f"continue:   seqablate resume {quote(str(path))}"
     else:
         yield f"curves:     seqablate show {quote(str(path))}"

@@ -18,11 +18,12 @@ from rich.text import Text
 
 from seqablate.config.codec import to_plain
 from seqablate.errors import printable
+from seqablate.record.rows import EvalRow, Row, SignalRow, TextRow, TrainRow
+from seqablate.record.schema import Evaluation, RunInfo
 from seqablate.report.console import run_console
 from seqablate.report.outcome import (
     against,
     headline,
-    kept,
     model_lines,
     next_lines,
     outcome,
@@ -58,13 +59,13 @@ class SilentReporter:
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         pass
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Row) -> None:
         pass
 
     def warn(self, message: str) -> None:
         print_line(run_console(stderr=True), f"warning: {message}", style="yellow")
 
-    def end(self, path: Path, info: dict[str, Any]) -> None:
+    def end(self, path: Path, info: RunInfo) -> None:
         pass
 
 
@@ -91,18 +92,18 @@ class Watch:
         self.first_step = self.step = state.step
         self.clipped = state.progress.clipped
         self.started = time.perf_counter()
-        self.train: dict[str, Any] = {}
-        self.eval: dict[str, Any] = state.progress.last or {}
+        self.train: TrainRow | None = None
+        self.eval: Evaluation | None = state.progress.last
         self.shown: dict[tuple[str, str], Signal] = {}  # by quantity and place
 
-    def row(self, row: dict[str, Any]) -> None:
-        if row["kind"] == "train":
-            self.train, self.step = row, row["step"] + 1
-            self.clipped += row["clipped"]
-        elif row["kind"] == "eval":
+    def row(self, row: Row) -> None:
+        if isinstance(row, TrainRow):
+            self.train, self.step = row, row.step + 1
+            self.clipped += row.clipped
+        elif isinstance(row, EvalRow):
             self.eval = row
-        elif row["kind"] == "signal":
-            self._keep(Signal.from_row(row))
+        elif isinstance(row, SignalRow):
+            self._keep(Signal.from_row(vars(row)))
 
     def _keep(self, signal: Signal) -> None:
         """Of what is shown live, the first layer, or all layers together."""
@@ -123,15 +124,15 @@ class Watch:
     def training(self) -> list[str]:
         """The last step's loss and gradient norm, and how often it was clipped so far (unless nothing clips)."""
         clipped = f"clipped {percent(self.clipped / self.step if self.step else None)}"
-        found = [f"train loss {number(self.train.get('loss'))}", f"gradient norm {number(self.train.get('grad_norm'))}"]
+        loss, norm = (None, None) if self.train is None else (self.train.loss, self.train.grad_norm)
+        found = [f"train loss {number(loss)}", f"gradient norm {number(norm)}"]
         return found if clip_name(self) == "none" else [*found, clipped]
 
     @property
     def result(self) -> str:
-        results = self.eval.get("metrics", {})
-        metric = {"name": self.metric.name, "chance": self.metric.chance, "goal": self.metric.goal}
+        results = {} if self.eval is None else self.eval.metrics
         others = [f"  {other.name} {number(results.get(other.name))}" for other in self.parts.task.metrics[1:]]
-        return against(metric, results.get(self.metric.name), self.parts.task.baselines) + "".join(others)
+        return against(self.metric, results.get(self.metric.name), self.parts.task.baselines) + "".join(others)
 
 
 class PlainReporter:
@@ -147,23 +148,23 @@ class PlainReporter:
         for line in first_lines(parts, state):
             print_line(self.console, f"  {line}")
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Row) -> None:
         if self.watch is None:
             return
         self.watch.row(row)
-        if row["kind"] == "eval":
-            train, steps = self.watch.train, self.watch.parts.config.steps
-            line = f"  step {row['step']:>{len(str(steps))}}/{steps}  {self.watch.result}"
-            if train:
+        if isinstance(row, EvalRow):
+            steps = self.watch.parts.config.steps
+            line = f"  step {row.step:>{len(str(steps))}}/{steps}  {self.watch.result}"
+            if self.watch.train is not None:
                 line += f"  {'  '.join(self.watch.training)}  {self.watch.rate:.0f} steps/s"
             print_line(self.console, line)
-        elif row["kind"] == "text":
-            print_line(self.console, f"  sample: {' '.join(row['text'].split())[:LONGEST_SAMPLE]}")
+        elif isinstance(row, TextRow):
+            print_line(self.console, f"  sample: {' '.join(row.text.split())[:LONGEST_SAMPLE]}")
 
     def warn(self, message: str) -> None:
         print_line(self.console, f"  warning: {message}")
 
-    def end(self, path: Path, info: dict[str, Any]) -> None:
+    def end(self, path: Path, info: RunInfo) -> None:
         print_line(self.console, outcome(info))
         for line in [*result_lines(info, clip_name(self.watch)), *next_lines(path, info)]:
             print_line(self.console, f"  {line}")
@@ -175,8 +176,8 @@ class BriefReporter(SilentReporter):
     def __init__(self, console: Console) -> None:
         self.console = console
 
-    def end(self, path: Path, info: dict[str, Any]) -> None:
-        print_line(self.console, f"{INDENT}{outcome(info)}; {duration(info['seconds']['total'])}")
+    def end(self, path: Path, info: RunInfo) -> None:
+        print_line(self.console, f"{INDENT}{outcome(info)}; {duration(info.seconds.total)}")
 
 
 class LiveReporter:
@@ -199,12 +200,12 @@ class LiveReporter:
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
 
-    def row(self, row: dict[str, Any]) -> None:
+    def row(self, row: Row) -> None:
         if self.watch is None or self.live is None:
             return
         self.watch.row(row)
-        if row["kind"] == "text":
-            self.text = printable(" ".join(row["text"].split())[:LONGEST_SAMPLE])
+        if isinstance(row, TextRow):
+            self.text = printable(" ".join(row.text.split())[:LONGEST_SAMPLE])
         if time.perf_counter() - self.drawn > REFRESH:
             self.live.update(Group(*self._picture(self.watch)), refresh=True)
             self.drawn = time.perf_counter()
@@ -212,7 +213,7 @@ class LiveReporter:
     def warn(self, message: str) -> None:
         print_line(self.console, f"warning: {message}", style="yellow")
 
-    def end(self, path: Path, info: dict[str, Any]) -> None:
+    def end(self, path: Path, info: RunInfo) -> None:
         if self.live is not None:
             self.live.stop()
         if self.brief:
@@ -235,7 +236,7 @@ class LiveReporter:
         )
         yield bar
         yield one_line("   ".join(watch.training))
-        yield one_line(f"{watch.result} at step {watch.eval['step']}" if watch.eval else watch.result, "cyan")
+        yield one_line(f"{watch.result} at step {watch.eval.step}" if watch.eval else watch.result, "cyan")
         yield from (one_line(signal_line(signal, self.console.width)) for signal in watch.shown.values())
         if self.text:
             yield one_line(f"sample: {self.text}", "dim")
@@ -261,11 +262,11 @@ def clip_name(watch: Watch | None) -> str | None:
     return None if watch is None else str(to_plain(watch.parts.config)["clip"]["name"])
 
 
-def colour_of(info: dict[str, Any]) -> str:
+def colour_of(info: RunInfo) -> str:
     """Green for a task that is solved and stays so, red for a run that failed."""
-    if info["status"] in ("failed", "diverged"):
+    if info.status in ("failed", "diverged"):
         return "red"
-    return "green" if info["status"] == "done" and kept(info) else "yellow"
+    return "green" if info.status == "done" and info.keeps else "yellow"
 
 
 def span(values: np.ndarray) -> str:

@@ -30,7 +30,7 @@ FEW = 8  # lags up to which the neighbours alone say too little of the noise
 END = 5  # lags that the level at the end is taken from
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class Decay:
     """What a lag curve does over its whole length. Every field is plain JSON; None where there is no such number.
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from seqablate.signals.decay import FLOORS
-from seqablate.signals.place import Place
+from seqablate.signals.fit import Fit
 from seqablate.text import counted, number, rate, ratio
 
 FALLING = ("fades", "vanishes")
@@ -21,110 +20,105 @@ WAYS = {
 }
 
 
-def half_life(fit: dict[str, Any]) -> str:
+def half_life(fit: Fit) -> str:
     """Steps in which the gradient halves; ``–`` where it does not, or not at one rate."""
-    return number(fit["half_life"]) if fit["verdict"] in FALLING and fit["exponential"] else "–"
+    return number(fit.half_life) if fit.verdict in FALLING and fit.exponential else "–"
 
 
-def rate_cell(fit: dict[str, Any]) -> str:
+def rate_cell(fit: Fit) -> str:
     """A fit in one cell of a table: ``0.5x``, ``~0.135x`` where the curve is not exponential, or the verdict alone."""
-    if fit["factor"] is None or fit["verdict"] in ("unknown", "irregular", "explodes"):
-        return str(fit["verdict"])
-    return ("" if fit["exponential"] else "~") + rate(fit["factor"])
+    if fit.factor is None or fit.verdict in ("unknown", "irregular", "explodes"):
+        return fit.verdict
+    return ("" if fit.exponential else "~") + rate(fit.factor)
 
 
-def decay_words(fit: dict[str, Any]) -> str:
-    """What a lag curve, over time or over depth, does: the verdict, then the number, then how it was got.
-
-    Args:
-        fit: the fields of a :class:`seqablate.signals.decay.Decay`, those of its signal's :class:`Place`, and the
-            signal's ``quantity``.
-    """
-    return f"gradient at {Place.of(fit).words} {SENTENCES[fit['verdict']](fit)}{_missing(fit)}"
+def decay_words(fit: Fit) -> str:
+    """What a lag curve, over time or over depth, does: the verdict, then the number, then how it was got."""
+    return f"gradient at {fit.place.words} {SENTENCES[fit.verdict](fit)}{_missing(fit)}"
 
 
-def _way(fit: dict[str, Any]) -> tuple[str, str, str]:
-    return WAYS.get(fit["quantity"], WAYS["lag"])
+def _way(fit: Fit) -> tuple[str, str, str]:
+    return WAYS.get(fit.quantity, WAYS["lag"])
 
 
-def _unit(fit: dict[str, Any], count: float) -> str:
+def _unit(fit: Fit, count: float) -> str:
     return _way(fit)[0] + ("" if count == 1 else "s")
 
 
-def _at(fit: dict[str, Any], lag: int) -> str:
+def _at(fit: Fit, lag: int | None) -> str:
     """``lag 6``, or over depth ``layer 6 from the top`` (the top is layer 0)."""
     return _way(fit)[1].format(lag)
 
 
-def _end(fit: dict[str, Any]) -> str:
+def _end(fit: Fit) -> str:
     """What is left at the end: ``0.09x after 99 timesteps``."""
-    start, reach = fit["start"], fit["reach"]
+    start, reach = fit.start, fit.reach
     if not reach:
-        return f"{ratio(fit['ratio'])} at {_at(fit, start)}, the only one in {_dtype(fit)}'s range"
+        return f"{ratio(fit.ratio)} at {_at(fit, start)}, the only one in {_dtype(fit)}'s range"
     if start:
-        return f"{ratio(fit['ratio'])} from {_at(fit, start)} to {_at(fit, start + reach)}"
-    return f"{ratio(fit['ratio'])} after {reach} {_unit(fit, reach)}"
+        return f"{ratio(fit.ratio)} from {_at(fit, start)} to {_at(fit, start + reach)}"
+    return f"{ratio(fit.ratio)} after {reach} {_unit(fit, reach)}"
 
 
-def _extremes(fit: dict[str, Any]) -> str:
+def _extremes(fit: Fit) -> str:
     """Where the curve leaves the range between its ends by more than a factor of 2."""
-    low = fit["low"] < min(1, fit["ratio"]) / 2
-    high = fit["high"] > max(1, fit["ratio"]) * 2
+    low = fit.low < min(1, fit.ratio) / 2
+    high = fit.high > max(1, fit.ratio) * 2
     if low and high:
-        return f", between {ratio(fit['low'])} and {ratio(fit['high'])} on the way"
+        return f", between {ratio(fit.low)} and {ratio(fit.high)} on the way"
     if low:
-        return f", with a low of {ratio(fit['low'])} at {_at(fit, fit['low_at'])}"
-    return f", with a peak of {ratio(fit['high'])} at {_at(fit, fit['high_at'])}" if high else ""
+        return f", with a low of {ratio(fit.low)} at {_at(fit, fit.low_at)}"
+    return f", with a peak of {ratio(fit.high)} at {_at(fit, fit.high_at)}" if high else ""
 
 
-def _course(fit: dict[str, Any]) -> str:
+def _course(fit: Fit) -> str:
     """How it got there, in brackets: the rate, or that there is none."""
-    unit, factor = _unit(fit, 1), fit["factor"]
+    unit, factor = _unit(fit, 1), fit.factor
     if factor is None:
         return ""
-    if not fit["exponential"]:
+    if not fit.exponential:
         return " (not a clean exponential, see the curve)"
     per = f"{rate(factor)} per {unit}"
     lags = math.log(2) / abs(math.log(factor)) if factor > 0 and factor != 1 else math.inf
-    if not 1.05 <= lags < fit["reach"]:
+    if not 1.05 <= lags < fit.reach:
         return f" ({per})"
     return f" ({per}, {'halves' if factor < 1 else 'doubles'} every {number(lags)} {_unit(fit, 0)})"
 
 
-def _missing(fit: dict[str, Any]) -> str:
-    count = fit["missing"]
+def _missing(fit: Fit) -> str:
+    count = fit.missing
     return f"; not a number (NaN) at {counted(count, 'lag')} in between" if count else ""
 
 
-def _dtype(fit: dict[str, Any]) -> str:
-    return "float64" if fit["floor"] < FLOORS["float32"] else "float32"
+def _dtype(fit: Fit) -> str:
+    return "float64" if fit.floor < FLOORS["float32"] else "float32"
 
 
-def _vanishes(fit: dict[str, Any]) -> str:
-    if fit["at"] == fit["start"]:
+def _vanishes(fit: Fit) -> str:
+    if fit.at == fit.start:
         return f"vanishes: below {_dtype(fit)}'s range at every lag"
-    last = f"; {_end(fit)}" if fit["reach"] and not fit["exponential"] else ""
-    where = f"below {_dtype(fit)}'s range from {_at(fit, fit['at'])} on"
+    last = f"; {_end(fit)}" if fit.reach and not fit.exponential else ""
+    where = f"below {_dtype(fit)}'s range from {_at(fit, fit.at)} on"
     return f"vanishes: {where}{last}{_extremes(fit)}{_course(fit)}"
 
 
-def _explodes(fit: dict[str, Any]) -> str:
-    last = f"; {_end(fit)}" if fit["reach"] else ""
-    return f"explodes: overflows {_dtype(fit)} at {_at(fit, fit['at'])}{last}{_extremes(fit)}"
+def _explodes(fit: Fit) -> str:
+    last = f"; {_end(fit)}" if fit.reach else ""
+    return f"explodes: overflows {_dtype(fit)} at {_at(fit, fit.at)}{last}{_extremes(fit)}"
 
 
-def _unknown(fit: dict[str, Any]) -> str:
-    if fit["at"] == fit["start"]:
+def _unknown(fit: Fit) -> str:
+    if fit.at == fit.start:
         return "is unknown: not a number (NaN) at every lag"
-    last = f"; before that {_end(fit)}{_extremes(fit)}" if fit["reach"] else ""
-    return f"is unknown from {_at(fit, fit['at'])} on: not a number (NaN){last}"
+    last = f"; before that {_end(fit)}{_extremes(fit)}" if fit.reach else ""
+    return f"is unknown from {_at(fit, fit.at)} on: not a number (NaN){last}"
 
 
-def _reaches(fit: dict[str, Any]) -> str:
+def _reaches(fit: Fit) -> str:
     return f"reaches all the way {_way(fit)[2]}: {_end(fit)}{_extremes(fit)}"
 
 
-SENTENCES: dict[str, Callable[[dict[str, Any]], str]] = {
+SENTENCES: dict[str, Callable[[Fit], str]] = {
     "vanishes": _vanishes,
     "explodes": _explodes,
     "unknown": _unknown,

@@ -19,9 +19,10 @@ import numpy as np
 
 from seqablate.config.checks import at_least
 from seqablate.config.keys import key
+from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
-from seqablate.tasks.base import Batch, Metric, RunData
+from seqablate.tasks.base import Batch, RunData
 from seqablate.tasks.synthetic import SyntheticTask
 
 

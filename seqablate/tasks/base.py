@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from seqablate.config.metric import Metric
 from seqablate.config.task_spec import TaskSpec
 
 if TYPE_CHECKING:
@@ -18,33 +19,6 @@ if TYPE_CHECKING:
 
 # Given token ids [1, 1] and the carried state, the logits [V] of the next token and the new state.
 NextLogits = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Metric:
-    """One scale on which a run is judged.
-
-    Args:
-        name: key in the results.
-        chance: what a predictor without memory of the input reaches (closed form, or a measured baseline).
-        goal: the value at which the task counts as solved; None if there is none.
-        lower_is_better: direction.
-        unit: for axes and tables.
-        source: where chance and goal come from.
-    """
-
-    name: str
-    chance: float
-    goal: float | None
-    lower_is_better: bool
-    unit: str
-    source: str
-
-    def met(self, value: float) -> bool:
-        """Whether ``value`` is better than the goal; False if there is none."""
-        if self.goal is None:
-            return False
-        return value < self.goal if self.lower_is_better else value > self.goal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,11 @@ import numpy as np
 
 from seqablate.config.checks import at_least
 from seqablate.config.keys import key
+from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
-from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
+from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
 from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, UNK, Corpus, Level, load_corpus
 from seqablate.tasks.ngram import bigram_loss, unigram_loss
 

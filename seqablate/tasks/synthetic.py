@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from seqablate.config.metric import Metric
 from seqablate.config.task_spec import TaskSpec
 from seqablate.streams import stream
-from seqablate.tasks.base import Batch, ByObjective, Metric, NextLogits, RunData
+from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
 
 if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification, Regression

@@ -8,7 +8,7 @@ import pickle
 import re
 import warnings
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import torch
 
 from seqablate.errors import UsageError
 from seqablate.record.files import is_file, is_folder, read_bytes, replacing, sync_folder
-from seqablate.record.schema import CHECKPOINT
+from seqablate.record.rows import CHECKPOINT, CommitRow
 
 VERSION = 1
 LEFTOVER = re.compile(rf"\.{CHECKPOINT.pattern}")  # of a process that was killed while it wrote
@@ -32,7 +32,7 @@ def checkpoint_name(step: int) -> str:
     return f"step_{step:08d}.pt"
 
 
-def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> dict[str, Any]:
+def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> CommitRow:
     """Write ``state`` so that a crash leaves either the whole file or none.
 
     Returns:
@@ -49,30 +49,30 @@ def save_checkpoint(folder: Path, step: int, state: dict[str, Any]) -> dict[str,
         file.write(data)
     sync_folder(folder)
     sha256 = hashlib.sha256(data).hexdigest()
-    return {"kind": "commit", "step": step, "checkpoint": name, "sha256": sha256, "bytes": len(data)}
+    return CommitRow(step=step, checkpoint=name, sha256=sha256, bytes=len(data))
 
 
-def load_checkpoint(path: Path, commit: dict[str, Any]) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, commit: CommitRow) -> dict[str, Any] | None:
     """The state in ``path``; None when the file is missing, no plain tensors, or not what its commit row says."""
-    size = commit["bytes"]
+    size = commit.bytes
     try:
         if not is_file(path) or path.stat().st_size != size or size > LARGEST:
             return None
         data = read_bytes(path, size)
     except (OSError, UsageError):
         return None
-    if hashlib.sha256(data).hexdigest() != commit["sha256"] or _unpacked(data) > size + OVERHEAD:
+    if hashlib.sha256(data).hexdigest() != commit.sha256 or _unpacked(data) > size + OVERHEAD:
         return None
     try:
         with warnings.catch_warnings(action="ignore"):  # about files that are refused
             state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except (RuntimeError, ValueError, TypeError, AttributeError, LookupError, EOFError, OSError, pickle.PickleError):
         return None
-    whole = isinstance(state, dict) and state.get("version") == VERSION and state.get("step") == commit["step"]
+    whole = isinstance(state, dict) and state.get("version") == VERSION and state.get("step") == commit.step
     return state if whole else None
 
 
-def newest_whole(folder: Path, commits: list[dict[str, Any]], fits: Fits) -> tuple[dict[str, Any] | None, list[str]]:
+def newest_whole(folder: Path, commits: Sequence[CommitRow], fits: Fits) -> tuple[dict[str, Any] | None, list[str]]:
     """The newest committed checkpoint that is whole, and the names of damaged ones passed over on the way.
 
     Args:
@@ -87,7 +87,7 @@ def newest_whole(folder: Path, commits: list[dict[str, Any]], fits: Fits) -> tup
         raise UsageError(f"{folder} is not a folder of its own: the checkpoints of a run are in it")
     damaged: list[str] = []
     for commit in reversed(commits):
-        path = folder / commit["checkpoint"]
+        path = folder / commit.checkpoint
         state = load_checkpoint(path, commit)
         if state is not None and fits(state):
             return state, damaged

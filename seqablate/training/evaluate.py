@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from seqablate.record.schema import Results
 from seqablate.streams import stream
 from seqablate.training.parts import Parts
 from seqablate.training.step import forward, sample_losses
-
-
-@dataclass(frozen=True, slots=True)
-class Results:
-    """Mean loss, every metric by name, and whether they meet the task's criterion."""
-
-    loss: float
-    metrics: dict[str, float]
-    solved: bool
 
 
 @torch.no_grad()

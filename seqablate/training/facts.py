@@ -7,64 +7,67 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Any
 
 from seqablate.config.codec import digest, to_plain
 from seqablate.config.plugins import plugin_versions
-from seqablate.record.rows import strict
-from seqablate.record.schema import VERSION
+from seqablate.record.rows import Header, strict
+from seqablate.record.schema import VERSION, Status, Summary
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
 
-def header_row(name: str, parts: Parts, command: list[str]) -> dict[str, Any]:
+def header_row(name: str, parts: Parts, command: list[str]) -> Header:
     """The record's first row: what is known before the first step."""
     config = parts.config
-    return {
-        "kind": "header",
-        "version": VERSION,
-        "name": name,
-        "digest": digest(config),
-        "seed": config.seed,
-        "command": command,
-        "git_commit": _git_commit(),
-        "versions": {
+    packages = ("seqablate", "torch", "numpy", "numba")
+    return Header(
+        version=VERSION,
+        name=name,
+        digest=digest(config),
+        seed=config.seed,
+        command=command,
+        git_commit=_git_commit(),
+        versions={
             "python": platform.python_version(),
-            **{package: _version(package) for package in ("seqablate", "torch", "numpy", "numba")},
+            **{package: _version(package) for package in packages},
             **plugin_versions(),
         },
-        "device": str(parts.device),
-        "backend": parts.backend,
-        "threads": config.threads,
-        "dtype": config.dtype.value,
-        "started": _now(),
-        "parameters": parts.parameter_count,
-        "metric": asdict(parts.task.metrics[0]),
-        "baselines": parts.task.baselines,
-        "test_baselines": parts.task.test_baselines,
-        "data_sha256": parts.task.fingerprint,
-        "config": strict(to_plain(config)),
-    }
+        device=str(parts.device),
+        backend=parts.backend,
+        threads=config.threads,
+        dtype=config.dtype.value,
+        started=_now(),
+        parameters=parts.parameter_count,
+        metric=parts.task.metrics[0],
+        baselines=parts.task.baselines,
+        test_baselines=parts.task.test_baselines,
+        data_sha256=parts.task.fingerprint,
+        config=strict(to_plain(config)),
+    )
 
 
-def summary(state: TrainState, status: str, message: str | None = None) -> dict[str, Any]:
+def summary(state: TrainState, status: Status, message: str | None = None) -> Summary:
     """The results so far: the part of run.json that changes."""
-    progress = asdict(state.progress)
-    last = progress.pop("last")
-    clipped = progress.pop("clipped")
-    del progress["finished"]
-    return progress | {
-        "status": status,
-        "step": state.step,
-        "measured_step": last and last["step"],  # that of "final" and "decay"
-        "final": last and {"loss": last["loss"], **last["metrics"]},
-        "clipped_share": clipped / state.step if state.step else None,
-        "ended": None if status == "running" else _now(),
-        "message": message,
-    }
+    progress, last = state.progress, state.progress.last
+    return Summary(
+        status=status,
+        step=state.step,
+        message=message,
+        ended=None if status == "running" else _now(),
+        measured_step=None if last is None else last.step,
+        final=None if last is None else {"loss": last.loss, **last.metrics},
+        best=progress.best,
+        solved_at=progress.solved_at,
+        lost_at=progress.lost_at,
+        refuted=progress.refuted,
+        confirmation=progress.confirmation,
+        test=progress.test,
+        decay=progress.decay,
+        clipped_share=progress.clipped / state.step if state.step else None,
+        seconds=progress.seconds,
+    )
 
 
 def _version(package: str) -> str | None:

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Literal, Protocol
 
 import torch
 
+from seqablate.record.rows import ConfirmationRow, EvalRow, Row, SignalRow, TestRow, TextRow, TrainRow
+from seqablate.record.schema import Best, Evaluation, Results
 from seqablate.signals import FLOORS, Curve, Signal, fit_decay
+from seqablate.signals.fit import Fit
 from seqablate.signals.view import view_of
-from seqablate.training.evaluate import Results, evaluate, sample_text
+from seqablate.training.evaluate import evaluate, sample_text
 from seqablate.training.interrupt import Interruption
 from seqablate.training.measure import final_profile, lag_signals, make_probe, pair_signals, profile_signals
 from seqablate.training.parts import Parts
@@ -44,7 +47,7 @@ FETCH_EVERY = 10  # steps between waits for the device; divergence is noticed th
 class Journal(Protocol):
     """Where a run's rows go: the record, its views and whoever watches."""
 
-    def rows(self, rows: list[dict[str, Any]]) -> None:
+    def rows(self, rows: Sequence[Row]) -> None:
         """Record rows, in order."""
 
     def progress(self, state: TrainState) -> None:
@@ -62,7 +65,9 @@ class Diverged(Exception):
         self.step = step
 
 
-def run_loop(parts: Parts, state: TrainState, journal: Journal, interruption: Interruption) -> str:
+def run_loop(
+    parts: Parts, state: TrainState, journal: Journal, interruption: Interruption
+) -> Literal["done", "interrupted"]:
     """Train until the budget is spent, the task solved, or an interruption.
 
     Args:
@@ -124,15 +129,15 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
     if not pending:
         return
     table = torch.stack([measured.values for measured in pending]).double().cpu().tolist()
-    rows = []
+    rows: list[Row] = []
     for measured, values in zip(pending, table, strict=True):
-        row = {"kind": "train", "step": measured.step, **dict(zip(COLUMNS, values, strict=True)), "lr": measured.lr}
-        row["clipped"] = int(row["clipped"])
-        state.progress.clipped += row["clipped"]
+        named = dict(zip(COLUMNS, values, strict=True))
+        row = TrainRow(step=measured.step, lr=measured.lr, clipped=int(named.pop("clipped")), **named)
+        state.progress.clipped += row.clipped
         rows += [row, *_rows(measured.profiles())]
-        if not math.isfinite(row["loss"]) or not math.isfinite(row["grad_norm"]):
+        if not math.isfinite(row.loss) or not math.isfinite(row.grad_norm):
             journal.rows(rows)
-            raise Diverged(measured.step, "the loss" if not math.isfinite(row["loss"]) else "the gradient norm")
+            raise Diverged(measured.step, "the loss" if not math.isfinite(row.loss) else "the gradient norm")
     pending.clear()
     journal.rows(rows)
 
@@ -148,34 +153,30 @@ def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
     if not math.isfinite(results.loss):
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
-    rows = [_eval_row(state, results), *_rows(signals), *_rows(pairs)]
-    if (asked := state.progress.confirmation) is not None and asked["step"] == state.step:
-        rows.append({"kind": "confirmation", **asked})
+    rows: list[Row] = [EvalRow.at(state.step, results), *_rows(signals), *_rows(pairs)]
+    if (asked := state.progress.confirmation) is not None and asked.step == state.step:
+        rows.append(ConfirmationRow.at(state.step, asked))
     if text is not None:
-        rows.append({"kind": "text", "step": state.step, "text": text})
+        rows.append(TextRow(step=state.step, text=text))
     journal.rows(rows)
     journal.progress(state)
 
 
-def _eval_row(state: TrainState, results: Results) -> dict[str, Any]:
-    return {"kind": "eval", "step": state.step, **asdict(results)}
-
-
 def _note_progress(parts: Parts, state: TrainState, results: Results, signals: list[Signal]) -> None:
     progress, headline = state.progress, parts.task.metrics[0]
-    progress.last = _eval_row(state, results)
+    progress.last = Evaluation.at(state.step, results)
     value = results.metrics[headline.name]
-    better = progress.best is None or (value < progress.best["value"]) == headline.lower_is_better
+    better = progress.best is None or (value < progress.best.value) == headline.lower_is_better
     if better:
-        progress.best = {"step": state.step, "value": value}
+        progress.best = Best(step=state.step, value=value)
     _note_loss(state, results.solved)
     progress.decay = []
     for signal in signals:
         view = view_of(signal)
         if not isinstance(view, Curve) or not view.decay:
             continue
-        if fit := fit_decay(signal.values, FLOORS[parts.config.dtype.value]):
-            progress.decay.append({"quantity": signal.quantity, **signal.place.fields(), **asdict(fit)})
+        if decay := fit_decay(signal.values, FLOORS[parts.config.dtype.value]):
+            progress.decay.append(Fit.of(signal.quantity, signal.place, decay))
 
 
 def _confirm(parts: Parts, state: TrainState) -> None:
@@ -187,7 +188,7 @@ def _confirm(parts: Parts, state: TrainState) -> None:
     if progress.solved_at is not None and progress.lost_at is None:
         return
     results = evaluate(parts, "test")
-    progress.confirmation = {"step": state.step, **asdict(results)}
+    progress.confirmation = Evaluation.at(state.step, results)
     if not results.solved:
         progress.refuted += 1
         return
@@ -209,26 +210,26 @@ def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
     with _timed(state, "eval"):
         signals = final_profile(parts, state.step, state.carried)
         progress.test = _test(parts, state)
-    _note_loss(state, progress.test["solved"])
-    journal.rows([*_rows(signals), {"kind": "test", "step": state.step, **progress.test}])
+    _note_loss(state, progress.test.solved)
+    journal.rows([*_rows(signals), TestRow.at(state.step, progress.test)])
     progress.finished = True
     journal.commit(state)
 
 
-def _test(parts: Parts, state: TrainState) -> dict[str, Any]:
+def _test(parts: Parts, state: TrainState) -> Results:
     """Results on the test data; where they have just confirmed or refuted this very step, these."""
     asked = state.progress.confirmation
-    if asked is not None and asked["step"] == state.step:
-        return {name: value for name, value in asked.items() if name != "step"}
-    return asdict(evaluate(parts, "test"))
+    if asked is not None and asked.step == state.step:
+        return Results(loss=asked.loss, metrics=asked.metrics, solved=asked.solved)
+    return evaluate(parts, "test")
 
 
-def _rows(signals: list[Signal]) -> list[dict[str, Any]]:
-    return [{"kind": "signal", **signal.to_row()} for signal in signals]
+def _rows(signals: list[Signal]) -> list[SignalRow]:
+    return [SignalRow(**signal.to_row()) for signal in signals]
 
 
 @contextmanager
-def _timed(state: TrainState, what: str) -> Iterator[None]:
+def _timed(state: TrainState, what: Literal["train", "eval"]) -> Iterator[None]:
     start = time.perf_counter()
     yield
-    state.progress.seconds[what] += time.perf_counter() - start
+    state.progress.spend(what, time.perf_counter() - start)

@@ -19,8 +19,10 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.events.view import EventView, rebuild_events
 from seqablate.record.folder import RunFolder, create_run_folder
-from seqablate.record.info import info_of, read_info, write_info
+from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
+from seqablate.record.rows import EndRow, Header, ProgressRow, ResumeRow, Row
+from seqablate.record.schema import RunInfo, Status, Summary, part
 from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.training.checkpoint import checkpoint_name, prune, save_checkpoint
@@ -37,11 +39,11 @@ class Reporter(Protocol):
 
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None: ...
 
-    def row(self, row: dict[str, Any]) -> None: ...
+    def row(self, row: Row) -> None: ...
 
     def warn(self, message: str) -> None: ...
 
-    def end(self, path: Path, info: dict[str, Any]) -> None: ...
+    def end(self, path: Path, info: RunInfo) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class Ending:
     """
 
     path: Path
-    status: str
+    status: Status
     signum: int | None = None
 
 
@@ -70,7 +72,7 @@ def start_run(parts: Parts, reporter: Reporter, command: list[str]) -> Ending:
     with ExitStack() as stack:
         try:
             folder.write_config(to_plain(config))
-            write_info(folder.path, info_of(header, summary(state, "running")))
+            write_info(folder.path, RunInfo.of(header, summary(state, "running")))
             writer = stack.enter_context(RecordWriter(folder.record, new=True))
             writer.append(header)
         except BaseException as error:
@@ -93,18 +95,18 @@ def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
     _import_views()
     with RecordWriter(folder.record) as writer:  # holds the lock: from here on nobody else writes
         info = read_info(folder.path)
-        if info["status"] in ("done", "diverged"):
+        if info.status in ("done", "diverged"):
             raise UsageError(
-                f"{folder.path} is {info['status']} at step {info['step']}: there is nothing to resume; "
+                f"{folder.path} is {info.status} at step {info.step}: there is nothing to resume; "
                 "seqablate rebuild makes its views again"
             )
-        record = read_record(folder.path, info["digest"])
+        record = read_record(folder.path, info.digest)
         _check_parts(folder, record.header, parts)
         start = find_start(folder, record, parts)
         session = _Session(folder, parts, record.header, writer, reporter, start.committed)
         state = TrainState() if start.saved is None else TrainState.from_dict(start.saved, parts)
         name = None if start.saved is None else checkpoint_name(state.step)
-        writer.append({"kind": "resume", "step": state.step, "checkpoint": name})
+        writer.append(ResumeRow(step=state.step, checkpoint=name))
         return session.work(state, [f"{warning}; going on from step {state.step}" for warning in start.warnings])
 
 
@@ -122,7 +124,7 @@ class _Session:
         self,
         folder: RunFolder,
         parts: Parts,
-        header: dict[str, Any],
+        header: Header,
         writer: RecordWriter,
         reporter: Reporter,
         committed: Iterable[int] = (),
@@ -136,16 +138,16 @@ class _Session:
         self.view: EventView | None = None
         self.started = time.perf_counter()
 
-    def rows(self, rows: list[dict[str, Any]]) -> None:
+    def rows(self, rows: Sequence[Row]) -> None:
         self._record(rows)
         for row in rows:
             self._tell("row", row)
 
     def progress(self, state: TrainState) -> None:
         summary = self._account(state, "running")
-        self._record([{"kind": "progress", **summary}])
+        self._record([ProgressRow(**part(Summary, summary))])
         self._events.flush()
-        write_info(self.folder.path, info_of(self.header, summary))
+        write_info(self.folder.path, RunInfo.of(self.header, summary))
 
     def commit(self, state: TrainState) -> None:
         self._account(state, "running")
@@ -165,7 +167,7 @@ class _Session:
     def work(self, state: TrainState, warnings: Sequence[str] = ()) -> Ending:
         """Train to an end of some kind and record it."""
         try:
-            write_info(self.folder.path, info_of(self.header, self._account(state, "running")))
+            write_info(self.folder.path, RunInfo.of(self.header, self._account(state, "running")))
             self._tell("begin", self.folder.path, self.parts, state)
             for warning in warnings:
                 self._tell("warn", warning)
@@ -177,7 +179,8 @@ class _Session:
             raise
 
     def _work(self, state: TrainState) -> Ending:
-        message = None
+        message: str | None = None
+        status: Status
         with Interruption() as interruption, _threads(self.parts.config.threads):
             try:
                 status = run_loop(self.parts, state, self, interruption)
@@ -187,24 +190,24 @@ class _Session:
             self._close(state, status, message)
         return Ending(self.folder.path, status, interruption.signum)
 
-    def _close(self, state: TrainState, status: str, message: str | None) -> None:
+    def _close(self, state: TrainState, status: Status, message: str | None) -> None:
         """Views first, status last: a run that says ``done`` has everything, whenever its process was killed."""
         summary = self._account(state, status, message)
-        self._record([{"kind": "end", **summary}])
+        self._record([EndRow(**part(Summary, summary))])
         self.writer.sync()
         write_signals(self.folder.path, read_record(self.folder.path).stream_signals())
         self._events.finish(summary)
-        info = info_of(self.header, summary)
+        info = RunInfo.of(self.header, summary)
         write_info(self.folder.path, info)
         self._tell("end", self.folder.path, info)
 
     def _fail(self, state: TrainState, error: BaseException) -> None:
         """Say in the record and run.json that and why the run failed, if the disk still lets us."""
-        status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
+        status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         summary = self._account(state, status, _one_line(error))
-        info = info_of(self.header, summary)
+        info = RunInfo.of(self.header, summary)
         with suppress(RunFailure):
-            self.writer.append({"kind": "end", **summary})
+            self.writer.append(EndRow(**part(Summary, summary)))
         with suppress(RunFailure):
             write_info(self.folder.path, info)
         with suppress(RunFailure):
@@ -212,7 +215,7 @@ class _Session:
                 self.view.flush()
         self._tell("end", self.folder.path, info)
 
-    def _record(self, rows: list[dict[str, Any]]) -> None:
+    def _record(self, rows: Sequence[Row]) -> None:
         events = self._events  # first, or it would be rebuilt from a record that has these rows already
         self.writer.append_many(rows)
         for row in rows:
@@ -226,21 +229,21 @@ class _Session:
         except OSError:
             self.reporter = None
 
-    def _account(self, state: TrainState, status: str, message: str | None = None) -> dict[str, Any]:
+    def _account(self, state: TrainState, status: Status, message: str | None = None) -> Summary:
         """The run's summary, its clock set to now."""
         now = time.perf_counter()
-        state.progress.seconds["total"] += now - self.started
+        state.progress.spend("total", now - self.started)
         self.started = now
         return summary(state, status, message)
 
 
-def _check_parts(folder: RunFolder, header: dict[str, Any], parts: Parts) -> None:
+def _check_parts(folder: RunFolder, header: Header, parts: Parts) -> None:
     """Whether what was built now is what the run was begun with (UsageError)."""
-    if header["digest"] != digest(parts.config):
+    if header.digest != digest(parts.config):
         raise UsageError(f"{folder.record}: the digest in its header is not that of {folder.config}")
-    if header["data_sha256"] != parts.task.fingerprint:
+    if header.data_sha256 != parts.task.fingerprint:
         raise UsageError(f"the data of {folder.path} have changed since it began: put them back to resume it")
-    if (name := header["metric"]["name"]) != (expected := parts.task.metrics[0].name):
+    if (name := header.metric.name) != (expected := parts.task.metrics[0].name):
         raise UsageError(f"{folder.record}: metric.name in its header is {name!r}; the task's is {expected!r}")
 
 

@@ -7,25 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, TypedDict
+from typing import Any
 
 import torch
 
-from seqablate.record.schema import Best, EvalRow, Results, Seconds
-from seqablate.record.shape import Misfit, fitting
+from seqablate.shape import Misfit, fitting
 from seqablate.training.parts import Parts
 from seqablate.training.state import Progress
 from seqablate.training.step import dropout_generator, forward
-
-
-class _Results(TypedDict):
-    """What is read out of a progress's tables."""
-
-    best: Best | None
-    last: EvalRow | None
-    confirmation: EvalRow | None
-    test: Results | None
-    seconds: Seconds
 
 
 def fits_model(saved: dict[str, Any], model: torch.nn.Module) -> bool:
@@ -49,7 +38,6 @@ def fits_run(saved: dict[str, Any], parts: Parts) -> bool:
 def _fits_progress(found: Any) -> bool:
     try:
         fitting(found, Progress)
-        fitting(found, _Results)
     except Misfit:
         return False
     return found.keys() == {f.name for f in fields(Progress)}

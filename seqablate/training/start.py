@@ -35,7 +35,7 @@ def find_start(folder: RunFolder, record: Record, parts: Parts) -> Start:
     if saved is None and (commits or warnings):
         why = "; ".join(warnings) or "the committed ones have been deleted"
         raise UsageError(f"{folder.checkpoints}: no checkpoint to go on from: {why}; start the run again")
-    return Start(saved, warnings, [commit["step"] for commit in commits])
+    return Start(saved, warnings, [commit.step for commit in commits])
 
 
 def _unnamed(folder: RunFolder, record: Record) -> list[str]:

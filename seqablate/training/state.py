@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
 
+from seqablate.record.schema import Best, Evaluation, Results, Seconds
+from seqablate.shape import fitting
+from seqablate.signals.fit import Fit
 from seqablate.training.parts import Parts
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Progress:
-    """Plain numbers: they are summarised in run.json as well.
+    """The results so far: they are summarised in run.json as well.
 
     Attributes:
         clipped: how many steps were clipped.
         solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
         lost_at: the step since which a solved task no longer meets it, on evaluation or test data; None while it does.
         refuted: how many evaluations met the criterion and were refuted by the test data.
-        confirmation: what the test data said last of an evaluation that met it, with its ``step``.
-        best: ``{"step", "value"}`` of the headline metric's best evaluation.
-        last: the last evaluation's row.
+        confirmation: what the test data said last of an evaluation that met it.
+        best: the headline metric's best evaluation.
+        last: the last evaluation.
         decay: fits of the last evaluation's lag curves.
         test: results on test data, once the run is finished.
         finished: whether everything has been measured.
@@ -30,13 +33,17 @@ class Progress:
     solved_at: int | None = None
     lost_at: int | None = None
     refuted: int = 0
-    confirmation: dict[str, Any] | None = None
-    best: dict[str, Any] | None = None
-    last: dict[str, Any] | None = None
-    decay: list[dict[str, Any]] = field(default_factory=list)
-    test: dict[str, Any] | None = None
+    confirmation: Evaluation | None = None
+    best: Best | None = None
+    last: Evaluation | None = None
+    decay: list[Fit] = field(default_factory=list)
+    test: Results | None = None
     finished: bool = False
-    seconds: dict[str, float] = field(default_factory=lambda: {"total": 0.0, "train": 0.0, "eval": 0.0})
+    seconds: Seconds = field(default_factory=Seconds)
+
+    def spend(self, what: Literal["total", "train", "eval"], seconds: float) -> None:
+        """Count wall time."""
+        self.seconds = replace(self.seconds, **{what: getattr(self.seconds, what) + seconds})
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +69,7 @@ class TrainState:
         parts.model.load_state_dict(saved["model"])
         parts.optimizer.load_state_dict(saved["optimizer"])
         carried = _to_device(saved["carried"], parts)
-        return cls(step=saved["step"], carried=carried, progress=Progress(**saved["progress"]))
+        return cls(step=saved["step"], carried=carried, progress=fitting(saved["progress"], Progress))
 
 
 def _to_device(state: Any, parts: Parts) -> Any:

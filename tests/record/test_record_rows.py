@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recorded import eval_row, train_row
+from seqablate.record.shape import Misfit
 
 from seqablate.record.rows import decode, encode, strict
-from seqablate.record.shape import Misfit
 
 KEYS = st.text(max_size=8).filter(lambda key: key != "kind")
 LEAVES = st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats() | st.text(max_size=20)

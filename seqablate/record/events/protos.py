@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from typing import Any
 
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.compat.proto.tensor_pb2 import TensorProto
@@ -16,6 +15,7 @@ from tensorboard.plugins.hparams import metadata as hparams
 from tensorboard.plugins.text import metadata as text
 
 from seqablate.config.flat import flat_config
+from seqablate.record.rows import Header
 
 
 def scalar_value(tag: str, value: float) -> Summary.Value:
@@ -53,18 +53,18 @@ def layout_value(sections: dict[str, dict[str, str]]) -> Summary.Value:
     )
 
 
-def hparam_values(facts: dict[str, Any], status: str) -> list[Summary.Value]:
+def hparam_values(header: Header, status: str) -> list[Summary.Value]:
     """The HParams page's row: every config value.
 
     No list of columns goes with it: TensorBoard would show the first run's columns alone, where it otherwise shows
     those of all runs.
 
     Args:
-        facts: the record's header, which holds the config.
+        header: the record's first row, which holds the config.
         status: how the run ended.
     """
-    start = plugin_data_pb2.SessionStartInfo(group_name=facts["name"])
-    for name, value in flat_config(facts["config"]).items():
+    start = plugin_data_pb2.SessionStartInfo(group_name=header.name)
+    for name, value in flat_config(header.config).items():
         if isinstance(value, float):
             start.hparams[name].number_value = value
         else:  # as text: TensorBoard mixes up booleans and integers

@@ -10,7 +10,6 @@ import math
 import re
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,8 @@ from seqablate.record.events.file import EventFile, own_event_files, remove
 from seqablate.record.events.pictures import draw_history, draw_matrices, has_history
 from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.record.reader import Record
+from seqablate.record.rows import EvalRow, Header, ProgressRow, Row, SignalRow, TextRow, TrainRow
+from seqablate.record.schema import Summary
 from seqablate.signals import Curve, Signal
 from seqablate.signals.view import view_of, views_of
 
@@ -48,14 +49,14 @@ class EventView:
 
     Args:
         run_dir: the run's folder.
-        facts: the record's header.
+        header: the record's first row.
 
     Raises:
         RunFailure: on any write that the disk does not take.
     """
 
-    def __init__(self, run_dir: Path, facts: dict[str, Any]) -> None:
-        self.facts = facts
+    def __init__(self, run_dir: Path, header: Header) -> None:
+        self.header = header
         self.file = EventFile(run_dir)
         self.tags: set[str] = set()
         self.laid_out: dict[str, dict[str, str]] = {}
@@ -64,25 +65,24 @@ class EventView:
         self.history: dict[str, list[Signal]] = defaultdict(list)  # by tag
         self.heatmap_due = FIRST_HEATMAP
 
-    def add(self, row: dict[str, Any]) -> None:
+    def add(self, row: Row) -> None:
         """Show one row of the record."""
-        kind = row["kind"]
-        if kind == "train":
+        if isinstance(row, TrainRow):
             self._train(row)
-        elif kind == "eval":
+        elif isinstance(row, EvalRow):
             self._eval(row)
-        elif kind == "text":
-            self.file.add(row["step"], [text_value("text/sample", row["text"])])
-        elif kind == "signal":
-            self._signal(Signal.from_row(row))
-        elif kind == "progress":  # an evaluation is over
+        elif isinstance(row, TextRow):
+            self.file.add(row.step, [text_value("text/sample", row.text)])
+        elif isinstance(row, SignalRow):
+            self._signal(Signal.from_row(vars(row)))
+        elif isinstance(row, ProgressRow):  # an evaluation is over
             self._progress()
 
     def flush(self) -> None:
         """Bring everything to the file."""
         self.file.flush()
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Summary) -> None:
         """Add what is known at the end: last curves, heatmaps, hyperparameters with their metrics.
 
         Args:
@@ -92,25 +92,25 @@ class EventView:
             if signal.at is None:
                 self._curve(tag, signal)
         self._draw_history()
-        for tag, picture in draw_matrices(self.facts["name"], self.last.values()).items():
-            self.file.add(summary["step"], [heatmap_value(tag, picture)])
+        for tag, picture in draw_matrices(self.header.name, self.last.values()).items():
+            self.file.add(summary.step, [heatmap_value(tag, picture)])
         self._lay_out()
-        self.file.add(0, hparam_values(self.facts, summary["status"]))
+        self.file.add(0, hparam_values(self.header, summary.status))
         self.file.sync()
 
-    def _train(self, row: dict[str, Any]) -> None:
+    def _train(self, row: TrainRow) -> None:
         self.steps += 1
-        self.clipped += row["clipped"]
-        values = {tag: row[name] for name, tag in TRAIN_TAGS.items() if not math.isnan(row[name])}
+        self.clipped += row.clipped
+        values = {tag: value for name, tag in TRAIN_TAGS.items() if not math.isnan(value := getattr(row, name))}
         values["gradient/clipped_share"] = self.clipped / self.steps
-        self._scalars(row["step"], values)
+        self._scalars(row.step, values)
 
-    def _eval(self, row: dict[str, Any]) -> None:
-        metric = self.facts["metric"]
-        references = {"chance": metric["chance"], "goal": metric["goal"], **self.facts["baselines"]}
-        values = {name: value for name, value in row["metrics"].items() if name != "loss" or name == metric["name"]}
-        values |= {f"{metric['name']}/{name}": value for name, value in references.items() if value is not None}
-        self._scalars(row["step"], {"loss/eval": row["loss"]} | {f"metric/{name}": v for name, v in values.items()})
+    def _eval(self, row: EvalRow) -> None:
+        metric = self.header.metric
+        references = {"chance": metric.chance, "goal": metric.goal, **self.header.baselines}
+        values = {name: value for name, value in row.metrics.items() if name != "loss" or name == metric.name}
+        values |= {f"{metric.name}/{name}": value for name, value in references.items() if value is not None}
+        self._scalars(row.step, {"loss/eval": row.loss} | {f"metric/{name}": v for name, v in values.items()})
 
     def _signal(self, signal: Signal) -> None:
         """Curves at initialisation at once; the last ones only when they are known to be the last."""
@@ -141,7 +141,7 @@ class EventView:
         for tag, signals in self.history.items():
             view = view_of(signals[0])
             assert isinstance(view, Curve)
-            self.file.add(signals[-1].step, [heatmap_value(tag, draw_history(self.facts["name"], view, signals))])
+            self.file.add(signals[-1].step, [heatmap_value(tag, draw_history(self.header.name, view, signals))])
 
     def _lay_out(self) -> None:
         """The page's layout, where there is more to show than before."""
@@ -152,7 +152,7 @@ class EventView:
 
     def _layout(self) -> dict[str, dict[str, str]]:
         """Sections and charts for which there is something to show."""
-        metric = self.facts["metric"]["name"]
+        metric = self.header.metric.name
         charts = {title.format(metric=metric): pattern.format(metric=metric) for title, pattern in TRAINING.items()}
         layout = {"training": charts}
         for view in views_of(self.last.values()):
@@ -169,7 +169,7 @@ class EventView:
         self.file.add(step, [scalar_value(tag, value) for tag, value in values.items()])
 
 
-def rebuild_events(run_dir: Path, record: Record, summary: dict[str, Any] | None = None) -> EventView:
+def rebuild_events(run_dir: Path, record: Record, summary: Summary | None = None) -> EventView:
     """Write a fresh event file from the record as it stands, then remove the older ones of this package.
 
     A resumed run begins so: then every step stands there once, whatever an interrupted process had written.

@@ -1,7 +1,8 @@
 """Data of unknown origin against declared types: one function for run.json, the rows of a record and checkpoints.
 
-A declaration is a ``TypedDict``, a dataclass or a plain annotation, with ``Annotated`` for what a type cannot say. JSON
-has no NaN and no infinity: where a number is declared, the words "nan", "inf" and "-inf" are read as numbers.
+A declaration is a dataclass or a plain annotation, with ``Annotated`` for what a type cannot say; a table that fits a
+dataclass becomes an instance of it. JSON has no NaN and no infinity: where a number is declared, the words "nan", "inf"
+and "-inf" are read as numbers.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ import math
 import re
 import types
 from collections.abc import Callable, Iterable
-from dataclasses import is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints, is_typeddict
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from seqablate.errors import printable
 
@@ -36,6 +37,13 @@ class Misfit(ValueError):
         return Misfit(self.what, (printable(key)[:60], *self.keys))
 
 
+@dataclass(frozen=True)
+class By:
+    """In an ``Annotated``: the check that is made instead of the one that the type stands for."""
+
+    check: Check
+
+
 def fitting(value: Any, declared: Any) -> Any:
     """``value`` as ``declared`` describes it: numbers as numbers, text without control characters.
 
@@ -50,14 +58,14 @@ def compiled(declared: Any) -> Check:
     """The check that a declaration stands for."""
     if declared in SIMPLE:
         return SIMPLE[declared]
-    if is_typeddict(declared) or is_dataclass(declared):
+    if is_dataclass(declared):
         hints = get_type_hints(declared, include_extras=True)
-        return _table({key: compiled(hint) for key, hint in hints.items()})
+        return _instance(declared, {field.name: compiled(hints[field.name]) for field in fields(declared)})
     origin, inner = get_origin(declared), get_args(declared)
     if origin is Annotated:
-        return _all([compiled(inner[0]), *inner[1:]])
+        return inner[1].check if isinstance(inner[1], By) else _all([compiled(inner[0]), *inner[1:]])
     if origin is Literal:
-        return _one_of(inner)
+        return one_of(*inner)
     if origin in (Union, types.UnionType):
         return _optional(compiled(next(hint for hint in inner if hint is not type(None))))
     if origin is list:
@@ -133,6 +141,18 @@ def at_least(minimum: int) -> Check:
     return check
 
 
+def one_of(*choices: Any) -> Check:
+    """One of some constants."""
+    words = ", ".join(map(str, choices))
+
+    def check(value: Any) -> Any:
+        if type(value) not in map(type, choices) or value not in choices:
+            raise Misfit(f"must be one of {words}")
+        return value
+
+    return check
+
+
 def numbers(value: Any) -> list[float]:
     """A list of numbers, quickly: a record consists of them."""
     if type(value) is not list:
@@ -152,21 +172,44 @@ def numbers_or_rows(value: Any) -> list[Any]:
     return rows
 
 
-def _table(checks: dict[str, Check]) -> Check:
-    def check(value: Any) -> dict[str, Any]:
+def _instance(cls: Any, checks: dict[str, Check]) -> Check:
+    """A table as an instance of a dataclass without slots; keys that are not declared are checked and left out.
+
+    What was checked becomes the instance's ``__dict__`` as it is: the ``__init__`` of a frozen dataclass would take as
+    long as all of the checks.
+    """
+    if cls.__dictoffset__ == 0:
+        raise TypeError(f"{cls.__name__} has slots")
+
+    declared = list(checks.items())
+
+    def check(value: Any) -> Any:
         if type(value) is not dict:
             raise Misfit("must be a table")
-        if missing := checks.keys() - value.keys():
-            raise Misfit("is missing", (min(missing),))
-        found = {}
-        for key, part in value.items():
-            try:
-                found[key] = checks.get(key, plain)(part)
-            except Misfit as error:
-                raise error.under(key) from None
-        return found
+        try:
+            found = {key: check_part(value[key]) for key, check_part in declared}
+        except (KeyError, Misfit):
+            raise _misfit(value, checks) from None
+        if len(value) > len(found):
+            for _ in _parts(((key, value[key]) for key in value.keys() - checks.keys()), plain):
+                pass
+        instance = object.__new__(cls)
+        object.__setattr__(instance, "__dict__", found)
+        return instance
 
     return check
+
+
+def _misfit(value: dict[str, Any], checks: dict[str, Check]) -> Misfit:
+    """What is wrong with a table, if a key is missing or a part does not fit."""
+    if missing := checks.keys() - value.keys():
+        return Misfit("is missing", (min(missing),))
+    for key, part in value.items():
+        try:
+            checks.get(key, plain)(part)
+        except Misfit as error:
+            return error.under(key)
+    raise AssertionError("all parts fit")
 
 
 def _mapping(check_part: Check) -> Check:
@@ -199,17 +242,6 @@ def _optional(check_part: Check) -> Check:
     return lambda value: None if value is None else check_part(value)
 
 
-def _one_of(choices: tuple[Any, ...]) -> Check:
-    words = ", ".join(map(str, choices))
-
-    def check(value: Any) -> Any:
-        if type(value) not in map(type, choices) or value not in choices:
-            raise Misfit(f"must be one of {words}")
-        return value
-
-    return check
-
-
 def _all(checks: list[Check]) -> Check:
     def check(value: Any) -> Any:
         for part in checks:
@@ -218,6 +250,11 @@ def _all(checks: list[Check]) -> Check:
 
     return check
 
+
+# What is declared in many places.
+Step = Annotated[int, at_least(0)]
+Name = Annotated[str, matches(r"[\w .,%+-]{1,100}", "a name without special characters")]
+Part = Annotated[str, matches(r"[\w .,%+-]{0,200}", "a name without special characters")]
 
 SIMPLE: dict[Any, Check] = {
     int: whole,
