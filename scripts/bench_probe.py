@@ -15,11 +15,11 @@ import statistics
 import tempfile
 import threading
 import time
-from typing import Any
 
 import torch
 
 from seqablate.assemble import assemble, read_overrides
+from seqablate.record.rows import Row, TrainRow
 from seqablate.report.reporters import SilentReporter
 from seqablate.training.run import start_run
 
@@ -41,8 +41,8 @@ class Baton(SilentReporter):
     def __init__(self, side: int) -> None:
         self.side = side
 
-    def row(self, row: dict[str, Any]) -> None:
-        if row["kind"] == "train" and row["step"] % TURN == TURN - 1:
+    def row(self, row: Row) -> None:
+        if isinstance(row, TrainRow) and row.step % TURN == TURN - 1:
             self.hand_over()
             self.wait()
 

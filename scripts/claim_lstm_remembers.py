@@ -36,12 +36,11 @@ def train_one(job: tuple[str, float, int, str, list[str]]) -> dict[str, Any]:
             *more,
         ]
     )
-    test = run.info["test"]
-    goal = run.info["metric"]["goal"]
-    solved = run.status == "done" and run.info["solved_at"] is not None and test["metrics"]["mse"] < goal
-    decay = {d["state"]: d["factor"] for d in run.info["decay"]}
-    error = test["metrics"]["mse"] if test else float("inf")
-    return {"lr": lr, "seed": seed, "solved": solved, "error": error, "at": run.info["solved_at"], "decay": decay}
+    goal = run.info.metric.goal
+    solved = run.status == "done" and run.info.solved_at is not None and run.info.test_value < goal
+    decay = {fit.state: fit.factor for fit in run.info.decay}
+    error = float("inf") if run.info.test is None else run.info.test_value
+    return {"lr": lr, "seed": seed, "solved": solved, "error": error, "at": run.info.solved_at, "decay": decay}
 
 
 def wilson(successes: int, n: int, z: float = 1.96) -> tuple[float, float]:

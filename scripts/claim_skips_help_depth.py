@@ -59,8 +59,8 @@ def train_one(job: tuple[str, list[str]]) -> dict[str, Any]:
     run = seqablate.train(["model=mlp", "task=digits", "probe.every=100", "checkpoint.every=0", f"name={name}", *words])
     info, ratios = run.info, ratio_by_step(run.signals)
     return {
-        "tuning": info["final"]["accuracy"] if run.status == "done" else 0.0,
-        "test": info["test"]["metrics"]["accuracy"] if run.status == "done" else 0.0,
+        "tuning": info.final_value if run.status == "done" else 0.0,
+        "test": info.test_value if run.status == "done" else 0.0,
         "start": ratios[0],
         "end": ratios[-1],
     }

@@ -51,17 +51,17 @@ def row(name: str, seeds: int, output: Path) -> str:
         stem = f"name={name.replace(', ', '-')}"
         run = seqablate.train([*words, f"{stem}-s{seed}", f"seed={seed}", f"steps={steps}"])
         true.append(run)
-        control = [f"{stem}-shuffled-s{seed}", f"seed={seed}", f"steps={run.info['step']}", "task.shuffle_labels=true"]
+        control = [f"{stem}-shuffled-s{seed}", f"seed={seed}", f"steps={run.info.step}", "task.shuffle_labels=true"]
         shuffled.append(seqablate.train([*words, *control]))
-    metric = true[0].info["metric"]
+    metric = true[0].info.metric
 
     def results(runs: list[seqablate.Run]) -> str:
-        return " ".join(f"{run.info['test']['metrics'][metric['name']]:.3g}" for run in runs)
+        return " ".join(f"{run.info.test_value:.3g}" for run in runs)
 
-    made = " ".join(str(run.info["step"]) + ("" if run.info["solved_at"] is None else "*") for run in true)
+    made = " ".join(str(run.info.step) + ("" if run.info.solved_at is None else "*") for run in true)
     shown = " ".join(word.removeprefix("task=").removeprefix("task.") for word in task.split() if "clip" not in word)
     return (
-        f"{name:14} {shown:32} {metric['name']:>9} {metric['chance']:>7.3g} {made:>16} "
+        f"{name:14} {shown:32} {metric.name:>9} {metric.chance:>7.3g} {made:>16} "
         f"{results(true):>22} {results(shuffled):>22}"
     )
 

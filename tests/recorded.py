@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
+
+from seqablate.record.rows import ForeignRow, Row, encode
+from seqablate.record.schema import RunInfo
+from seqablate.shape import fitting
 
 DIGEST = "0" * 64
 METRIC = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""}
@@ -19,12 +24,27 @@ SUMMARY = {
 }  # fmt: skip
 
 
+def raw(values: dict[str, Any]) -> ForeignRow:
+    """A row as it is, whatever its kind declares."""
+    return ForeignRow(values["kind"], {key: value for key, value in values.items() if key != "kind"})
+
+
+def as_json(row: Row) -> Any:
+    """A row as it stands in the record."""
+    return json.loads(encode(row))
+
+
 def header(**new: Any) -> dict[str, Any]:
     return {"kind": "header", **FACTS, "config": {}, **new}
 
 
 def info(**new: Any) -> dict[str, Any]:
     return {**FACTS, **SUMMARY, **new}
+
+
+def run_info(**new: Any) -> RunInfo:
+    """run.json as it is read."""
+    return fitting(info(**new), RunInfo)
 
 
 def train_row(step: int, **new: Any) -> dict[str, Any]:

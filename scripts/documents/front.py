@@ -9,7 +9,6 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from rich._export_format import CONSOLE_SVG_FORMAT
 from rich.console import Console
@@ -17,6 +16,7 @@ from rich.terminal_theme import MONOKAI
 
 from documents.runs import Runs, command, put_block
 from seqablate.assemble import assemble, read_overrides
+from seqablate.record.rows import Row, TrainRow
 from seqablate.report.reporters import LiveReporter
 from seqablate.training.run import start_run
 
@@ -77,8 +77,8 @@ class OnePicture(LiveReporter):
 
     svg = ""
 
-    def row(self, row: dict[str, Any]) -> None:
-        here = row["kind"] == "train" and row["step"] == SHOT_AT
+    def row(self, row: Row) -> None:
+        here = isinstance(row, TrainRow) and row.step == SHOT_AT
         self.drawn = -math.inf if here else math.inf
         super().row(row)
         if here:

@@ -153,9 +153,9 @@ def test_the_served_scalars_equal_the_record(address, runs):
     assert sorted(ask(address, "data/runs")) == ["gru", "lstm"]
     for name, run in runs.items():
         for tag, column in {"loss/train": "loss", "gradient/norm": "grad_norm"}.items():
-            expected = [(row["step"], float(np.float32(row[column]))) for row in run.record.train]
+            expected = [(row.step, float(np.float32(getattr(row, column)))) for row in run.record.train]
             assert points(address, name, tag) == expected
-        expected = [(row["step"], float(np.float32(row["metrics"]["mse"]))) for row in run.record.evals]
+        expected = [(row.step, float(np.float32(row.metrics["mse"]))) for row in run.record.evals]
         assert points(address, name, "metric/mse") == expected
         for view in (LAG, PROFILE):
             (curve,) = [s for s in last_shown(view, run.record.signals) if s.place.slug == "h_layer0"]

@@ -36,7 +36,7 @@ def test_a_key_of_one_variant_is_implied_by_the_variant(make_run):
 def test_a_key_of_one_variant_counts_once_two_runs_of_it_differ(make_run):
     runs = [make_run("a"), make_run("b", clip=NORM), make_run("c", clip={**NORM, "max_norm": 0.1})]
     assert differing_keys(runs) == ["clip", "clip.max_norm"]
-    assert [row["config"] for row in rows(runs)] == [
+    assert [row.config for row in rows(runs)] == [
         {"clip": "none"},
         {"clip": "norm", "clip.max_norm": 1.0},
         {"clip": "norm", "clip.max_norm": 0.1},
@@ -47,15 +47,15 @@ def test_a_key_of_one_variant_counts_once_two_runs_of_it_differ(make_run):
 
 def test_a_row_holds_what_run_json_says(make_run):
     [row] = rows([make_run("a", seed=3)])
-    assert (row["seed"], row["status"], row["step"], row["solved_at"]) == (3, "done", 100, 40)
-    assert (row["metric"], row["value"], row["chance"]) == ("mse", 0.0037, 1 / 6)
-    assert (row["clipped_share"], row["seconds"]) == (0.25, 12.5)
-    assert row["decay"]["state"] == "c"
-    assert row["decay"]["factor"] == pytest.approx(0.99)
+    assert (row.seed, row.status, row.step, row.solved_at) == (3, "done", 100, 40)
+    assert (row.metric, row.value, row.chance) == ("mse", 0.0037, 1 / 6)
+    assert (row.clipped_share, row.seconds) == (0.25, 12.5)
+    assert row.decay.state == "c"
+    assert row.decay.factor == pytest.approx(0.99)
 
 
 def test_the_cells_are_readable(make_run):
-    text = rendered([make_run("a")])
+    text = rendered([make_run("a", clip=NORM)])
     for words in ("chance 0.167", "goal 0.01", "0.0037", "0.99x (c)", "25 %", "12.5 s"):
         assert words in text, words
 
@@ -67,7 +67,7 @@ def test_runs_that_ended_badly_stay_in_the_table(make_run, status):
 
 
 def test_a_run_that_says_running_while_nobody_writes_it_was_killed(make_run):
-    assert rows([make_run("a", info={"status": "running"})])[0]["status"] == "killed"
+    assert rows([make_run("a", info={"status": "running"})])[0].status == "killed"
 
 
 def test_brackets_in_a_name_are_not_taken_for_markup(make_run):
@@ -123,10 +123,10 @@ def test_steps_asked_and_steps_done_are_told_apart(make_run):
 def test_the_numbers_of_a_run_that_diverged_say_of_which_step_they_are(make_run):
     bad = {"status": "diverged", "step": 51, "measured_step": 20}
     [row] = rows([make_run("a", info=bad)])
-    assert (row["measured_step"], row["value"]) == (20, 0.0037)
+    assert (row.measured_step, row.value) == (20, 0.0037)
     assert rendered([make_run("b", info=bad)]).count("at step 20") == 2
     [unknown] = rows([make_run("c", info={"status": "diverged", "step": 51})])
-    assert (unknown["value"], unknown["decay"]) == (None, None)
+    assert (unknown.value, unknown.decay) == (None, None)
 
 
 def test_different_metrics_carry_their_own_name_and_chance(make_run):

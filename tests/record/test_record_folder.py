@@ -8,7 +8,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from recorded import header
+from recorded import header, raw
 
 from seqablate.errors import UsageError
 from seqablate.record.folder import RunFolder, create_folder, create_run_folder, open_run_folder
@@ -62,7 +62,7 @@ def test_the_config_comes_back_as_it_was_written(tmp_path):
     config = {"seed": 3, "optim": {"name": "adam", "lr": 1e-5, "betas": [0.9, 0.999]}, "name": None, "quiet": True}
     RunFolder(tmp_path).write_config(config)
     with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
-        writer.append(header(config=config))
+        writer.append(raw(header(config=config)))
     read = RunFolder(tmp_path).read_config()
     assert read == config
     assert list(read) == list(config)

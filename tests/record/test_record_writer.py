@@ -12,27 +12,29 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import commit_row, eval_row, header, resume_row, train_row
+from recorded import as_json, commit_row, eval_row, header, raw, resume_row, train_row
 
 from seqablate.errors import UsageError
 from seqablate.record.reader import read_record
+from seqablate.record.rows import ResumeRow
 from seqablate.record.writer import RecordWriter, being_written
 
 # Appends rows until it is killed: singly, in groups of 7, and long ones, which the kernel takes in several pieces.
 APPENDING = """
 import sys
 from pathlib import Path
+from seqablate.record.rows import ForeignRow
 from seqablate.record.writer import RecordWriter
 new = not Path(sys.argv[1]).exists()
 with RecordWriter(Path(sys.argv[1]), new=new) as writer:
     step = int(sys.argv[2])
     if new:
-        writer.append(eval(sys.argv[3]))
+        writer.append(ForeignRow("header", eval(sys.argv[3])))
     print("ready", flush=True)
     while True:
-        writer.append({"kind": "note", "step": step, "loss": 0.5})
-        writer.append_many([{"kind": "note", "step": step + n, "loss": 0.5} for n in range(1, 8)])
-        writer.append({"kind": "note", "step": step + 8, "values": [0.123456789] * 20000})
+        writer.append(ForeignRow("note", {"step": step, "loss": 0.5}))
+        writer.append_many([ForeignRow("note", {"step": step + n, "loss": 0.5}) for n in range(1, 8)])
+        writer.append(ForeignRow("note", {"step": step + 8, "values": [0.123456789] * 20000}))
         step += 9
 """
 # Kills itself half-way through the n-th write.
@@ -57,17 +59,17 @@ resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
 
 
 def start(code: str, path: Path, step: int = 0, *more: object) -> subprocess.Popen:
-    words = [sys.executable, "-c", code, str(path), str(step), repr(HEADER), *map(str, more)]
+    words = [sys.executable, "-c", code, str(path), str(step), repr(raw(HEADER).values), *map(str, more)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def write(path: Path, *rows: dict[str, Any]) -> None:
     with RecordWriter(path, new=not path.exists()) as writer:
-        writer.append_many(list(rows))
+        writer.append_many([raw(row) for row in rows])
 
 
 def train(*steps: int, attempt: int = 0) -> list[dict[str, Any]]:
-    return [train_row(step, attempt=attempt) for step in steps]
+    return [train_row(step, lr=float(attempt)) for step in steps]
 
 
 def note(step: int) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def note(step: int) -> dict[str, Any]:
 
 
 def noted(path: Path) -> list[int]:
-    return [row["step"] for row in read_record(path.parent).kind("note")]
+    return [row.values["step"] for row in read_record(path.parent).rows("note") if row.kind == "note"]
 
 
 HEADER = header()
@@ -162,9 +164,9 @@ def test_what_was_appended_is_on_the_disk_when_sync_returns(tmp_path, monkeypatc
 
     monkeypatch.setattr(os, "fsync", watching)
     with RecordWriter(path, new=True) as writer:
-        writer.append_many([HEADER, *train(0, 1)])
+        writer.append_many([raw(row) for row in (HEADER, *train(0, 1))])
         assert calls == []
-        writer.append(commit_row(2))
+        writer.append(raw(commit_row(2)))
         writer.sync()
         assert len(calls) == 1
         on_disk = [json.loads(line) for line in calls[0].splitlines()]
@@ -191,8 +193,9 @@ def test_a_disk_still_full_when_a_run_is_taken_up_again_is_a_run_failure_that_ke
     path.write_bytes(b"x" * 20_000)
     code = LIMITED + (
         "import sys\nfrom pathlib import Path\nfrom seqablate.errors import RunFailure\n"
+        "from seqablate.record.rows import ForeignRow\n"
         "from seqablate.record.writer import RecordWriter, being_written\n"
-        "try:\n    with RecordWriter(Path(sys.argv[1])) as writer:\n        writer.append({})\n"
+        "try:\n    with RecordWriter(Path(sys.argv[1])) as writer:\n        writer.append(ForeignRow('note', {}))\n"
         "except RunFailure:\n    print(being_written(Path(sys.argv[1])))"
     )
     output, complaint = start(code, path).communicate(timeout=30)
@@ -200,7 +203,7 @@ def test_a_disk_still_full_when_a_run_is_taken_up_again_is_a_run_failure_that_ke
 
 
 def attempts(path: Path) -> list[tuple[int, int]]:
-    return [(row["step"], row["attempt"]) for row in read_record(path.parent).train]
+    return [(row.step, int(row.lr)) for row in read_record(path.parent).train]
 
 
 def test_a_resumption_supersedes_the_rows_after_its_commit_by_position(tmp_path):
@@ -210,15 +213,16 @@ def test_a_resumption_supersedes_the_rows_after_its_commit_by_position(tmp_path)
     assert len(attempts(path)) == 5
     write(path, resume_row(2), *train(2, 3, attempt=1))
     assert attempts(path) == [(0, 0), (1, 0), (2, 1), (3, 1)]
-    assert read_record(tmp_path).evals == [evaluation]  # measured at step 2, before the commit: it stays
+    [found] = read_record(tmp_path).evals  # measured at step 2, before the commit: it stays
+    assert as_json(found) == evaluation
     write(path, resume_row(2), *train(2, attempt=2), commit_row(3))
     assert attempts(path) == [(0, 0), (1, 0), (2, 2)]
-    assert len(read_record(tmp_path).kind("resume")) == 1
+    assert len(read_record(tmp_path).of(ResumeRow)) == 1
     write(path, resume_row(3), *train(3, attempt=3))
     assert attempts(path) == [(0, 0), (1, 0), (2, 2), (3, 3)]
     write(path, resume_row(2), *train(2, attempt=4))  # the newer checkpoint was damaged
     assert attempts(path) == [(0, 0), (1, 0), (2, 4)]
-    assert [row["step"] for row in read_record(tmp_path).commits] == [2]
+    assert [row.step for row in read_record(tmp_path).commits] == [2]
 
 
 def test_a_resumption_without_a_commit_begins_again_and_keeps_the_header(tmp_path):
@@ -227,7 +231,7 @@ def test_a_resumption_without_a_commit_begins_again_and_keeps_the_header(tmp_pat
     for attempt in (1, 2):
         write(path, resume_row(None), *train(0, 1, attempt=attempt))
         assert attempts(path) == [(0, attempt), (1, attempt)]
-    assert read_record(tmp_path).header == HEADER
+    assert as_json(read_record(tmp_path).header) == HEADER
 
 
 def test_a_resumption_from_nothing_keeps_nothing_even_of_a_commit_at_step_0_whose_checkpoint_was_damaged(tmp_path):
@@ -241,7 +245,7 @@ def test_a_resumption_goes_back_to_the_last_of_two_commits_of_one_step(tmp_path)
     path = tmp_path / "record.jsonl"
     write(path, HEADER, *train(0, 1), commit_row(2), *train(2), commit_row(2, bytes=2), *train(3))
     write(path, resume_row(2))
-    assert [row["bytes"] for row in read_record(tmp_path).commits] == [1, 2]
+    assert [row.bytes for row in read_record(tmp_path).commits] == [1, 2]
     assert attempts(path) == [(0, 0), (1, 0), (2, 0)]
 
 
@@ -254,7 +258,7 @@ def test_a_record_of_another_version_is_refused(tmp_path):
 def test_rows_of_kinds_unknown_here_are_kept(tmp_path):
     row = {"kind": "spectrum", "step": 3, "values": [1.0, 2.0]}
     write(tmp_path / "record.jsonl", HEADER, row, *train(0))
-    assert read_record(tmp_path).kind("spectrum") == [row]
+    assert list(read_record(tmp_path).rows("spectrum"))[1] == raw(row)
 
 
 def test_a_missing_record_is_a_usage_error(tmp_path):

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from recorded import eval_row, header, info, train_row
+from recorded import eval_row, header, info, raw, run_info, train_row
 
 from seqablate.errors import UsageError
 from seqablate.record.info import read_info, write_info
@@ -25,28 +25,35 @@ from seqablate.signals.view import last_shown
 from seqablate.signals.views import DEPTH, LAG, PROFILE
 
 WRITING = """
-import sys
+import json, sys
+from dataclasses import replace
 from pathlib import Path
 from seqablate.record.info import write_info
+from seqablate.record.schema import RunInfo
+from seqablate.shape import fitting
+info = fitting(json.loads(sys.argv[2]), RunInfo)
 number = 0
 while True:
     number += 1
-    write_info(Path(sys.argv[1]), {"step": number, "values": list(range(number % 3000))})
+    write_info(Path(sys.argv[1]), replace(info, step=number, command=["x"] * (number % 3000)))
     if number == 1: print("ready", flush=True)
 """
 # A file may have 100 bytes and no more: what a full disk looks like.
 FULL = """
-import resource, signal, sys
+import json, resource, signal, sys
 from pathlib import Path
 from seqablate.errors import RunFailure
 from seqablate.record.reader import read_record
 from seqablate.record.info import write_info
+from seqablate.record.schema import RunInfo
 from seqablate.record.table import write_signals
+from seqablate.shape import fitting
+info = fitting(json.loads(sys.argv[2]), RunInfo)
 folder = Path(sys.argv[1])
 signals = read_record(folder).signals
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
-for write in (lambda: write_info(folder, {"values": [0] * 1000}), lambda: write_signals(folder, signals)):
+for write in (lambda: write_info(folder, info), lambda: write_signals(folder, signals)):
     try:
         write()
     except RunFailure as failure:
@@ -77,29 +84,30 @@ def run_dir(tmp_path) -> Path:
     rows += [train_row(step, loss=float(step), grad_norm=2.0 * step) for step in range(3)]
     rows += [{"kind": "signal", **signal.to_row()} for signal in SIGNALS]
     with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
-        writer.append_many(rows)
-    write_info(tmp_path, info(name="inf", best={"step": 2, "value": math.inf}))
+        writer.append_many([raw(row) for row in rows])
+    write_info(tmp_path, run_info(name="inf", best={"step": 2, "value": math.inf}))
     return tmp_path
 
 
 def test_a_writer_killed_at_any_moment_leaves_a_whole_run_json(tmp_path):
     for seconds in (0.0, 0.003, 0.01, 0.03, 0.1):
-        process = subprocess.Popen([sys.executable, "-c", WRITING, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        words = [sys.executable, "-c", WRITING, str(tmp_path), json.dumps(info())]
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
         assert process.stdout.readline() == "ready\n"
         time.sleep(seconds)
         process.kill()
         process.communicate(timeout=30)
         found = json.loads((tmp_path / "run.json").read_text())
-        assert found["values"] == list(range(found["step"] % 3000))
+        assert found["command"] == ["x"] * (found["step"] % 3000)
     assert len(list(tmp_path.iterdir())) <= 2  # what killed writers left does not pile up
 
 
 def test_the_status_is_running_only_while_somebody_writes(run_dir):
-    write_info(run_dir, info(status="running"))
+    write_info(run_dir, run_info(status="running"))
     with RecordWriter(run_dir / "record.jsonl"):
         assert Run(run_dir).status == "running"
     assert Run(run_dir).status == "killed"
-    write_info(run_dir, info(status="interrupted"))
+    write_info(run_dir, run_info(status="interrupted"))
     assert Run(run_dir).status == "interrupted"
 
 
@@ -120,12 +128,14 @@ def test_a_run_json_in_no_encoding_is_damaged_and_a_missing_one_is_named(run_dir
 
 
 def test_numbers_that_json_lacks_come_back_and_names_stay_names(run_dir):
-    assert read_info(run_dir) == info(name="inf", best={"step": 2, "value": math.inf})
+    assert read_info(run_dir) == run_info(name="inf", best={"step": 2, "value": math.inf})
+    assert read_info(run_dir).best.value == math.inf
 
 
 def test_a_full_disk_is_a_run_failure_and_leaves_what_was_there(run_dir):
     before = {path.name: path.read_bytes() for path in run_dir.iterdir()}
-    done = subprocess.run([sys.executable, "-c", FULL, str(run_dir)], capture_output=True, text=True, timeout=60)
+    words = [sys.executable, "-c", FULL, str(run_dir), json.dumps(info())]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60)
     for line, name in zip(done.stdout.splitlines(), ("run.json", "signals.parquet"), strict=True):
         assert line.startswith(f"cannot write {run_dir / name}: ")
     assert {path.name: path.read_bytes() for path in run_dir.iterdir()} == before
@@ -176,8 +186,8 @@ def test_the_last_signals_are_those_of_the_last_step_measured(run_dir):
 
 def test_a_run_that_has_only_begun_has_empty_tables(tmp_path):
     with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
-        writer.append(header())
-    write_info(tmp_path, info(status="running"))
+        writer.append(raw(header()))
+    write_info(tmp_path, run_info(status="running"))
     run = Run(tmp_path)
     assert run.metrics.empty
     assert run.signals.empty

@@ -71,8 +71,9 @@ def scalars(path: Path) -> dict[str, list[tuple[int, float]]]:
     return {tag: [(event.step, event.value) for event in read.Scalars(tag)] for tag in read.Tags()["scalars"]}
 
 
-def points(rows: list[dict], name: str) -> list[tuple[int, float]]:
-    return [(row["step"], float(np.float32(row[name]))) for row in rows if not math.isnan(row[name])]
+def points(rows: list, name: str) -> list[tuple[int, float]]:
+    found = [(row.step, getattr(row, name)) for row in rows]
+    return [(step, float(np.float32(value))) for step, value in found if not math.isnan(value)]
 
 
 def charts(path: Path) -> dict[str, str]:
@@ -101,22 +102,22 @@ def test_every_scalar_of_every_step_equals_the_record_in_float32(run):
         "lr": "optimizer/lr",
     }.items():
         assert seen[tag] == points(train, name), tag
-    shares = np.cumsum([row["clipped"] for row in train]) / np.arange(1, len(train) + 1)
+    shares = np.cumsum([row.clipped for row in train]) / np.arange(1, len(train) + 1)
     assert [value for _, value in seen["gradient/clipped_share"]] == shares.astype(np.float32).tolist()
     assert seen["loss/eval"] == points(evals, "loss")
-    for name in set(evals[0]["metrics"]) - ({"loss"} if run.name != "copy" else set()):
-        rows = [{"step": row["step"], name: row["metrics"][name]} for row in evals]
-        assert seen[f"metric/{name}"] == points(rows, name), name
+    for name in set(evals[0].metrics) - ({"loss"} if run.name != "copy" else set()):
+        expected = [(row.step, float(np.float32(row.metrics[name]))) for row in evals]
+        assert seen[f"metric/{name}"] == expected, name
 
 
 def test_chance_goal_and_baselines_stand_beside_the_headline_metric_at_every_evaluation(run):
-    seen, metric = scalars(run.path), run.info["metric"]
-    expected = {"chance": metric["chance"], **run.info["baselines"]}
-    expected |= {} if metric["goal"] is None else {"goal": metric["goal"]}
-    prefix = f"metric/{metric['name']}/"
+    seen, metric = scalars(run.path), run.info.metric
+    expected = {"chance": metric.chance, **run.info.baselines}
+    expected |= {} if metric.goal is None else {"goal": metric.goal}
+    prefix = f"metric/{metric.name}/"
     assert {tag.removeprefix(prefix) for tag in seen if tag.startswith(prefix)} == set(expected)
     for name, value in expected.items():
-        assert seen[prefix + name] == [(row["step"], float(np.float32(value))) for row in run.record.evals]
+        assert seen[prefix + name] == [(row.step, float(np.float32(value))) for row in run.record.evals]
 
 
 def test_curves_equal_log10_of_the_first_and_of_the_last_signal(run):
@@ -182,11 +183,11 @@ def test_what_no_view_is_known_of_is_a_curve_as_measured_or_a_picture(runs, tmp_
 def test_text_samples_are_shown_letter_by_letter(runs):
     read, rows = events(runs["lm"].path), runs["lm"].record.texts
     shown = read.Tensors("text/sample")
-    assert [event.step for event in shown] == [row["step"] for row in rows] == [0, 10, 20, 25]
+    assert [event.step for event in shown] == [row.step for row in rows] == [0, 10, 20, 25]
     for event, row in zip(shown, rows, strict=True):
         lines = event.tensor_proto.string_val[0].decode().splitlines()
         assert all(line.startswith("    ") for line in lines)
-        assert [line[4:] for line in lines] == row["text"].splitlines()
+        assert [line[4:] for line in lines] == row.text.splitlines()
 
 
 def test_hyperparameters_are_every_value_of_the_config(run):
@@ -215,9 +216,9 @@ def test_every_chart_shows_tags_that_exist_and_the_metrics_chart_the_headline_al
     tags = set(scalars(run.path))
     shown = {title: {tag for tag in tags if re.match(pattern, tag)} for title, pattern in charts(run.path).items()}
     assert all(shown.values())
-    name = run.info["metric"]["name"]
+    name = run.info.metric.name
     (headline,) = [title for title in shown if title.startswith(f"{name}, with")]
-    references = {"chance", *run.info["baselines"]} | ({"goal"} if run.info["metric"]["goal"] is not None else set())
+    references = {"chance", *run.info.baselines} | ({"goal"} if run.info.metric.goal is not None else set())
     assert shown[headline] == {f"metric/{name}", *(f"metric/{name}/{reference}" for reference in references)}
     assert shown["loss in training and evaluation"] == {"loss/train", "loss/eval"}
     assert len(shown) == CHARTS[run.name]
@@ -253,7 +254,7 @@ def test_after_a_kill_and_a_resumption_every_step_stands_there_once(runs, tmp_pa
     dying = (
         "import os, signal, sys\nfrom seqablate.record.writer import RecordWriter\nreal = RecordWriter.append_many\n"
         "def append(self, rows):\n    real(self, rows)\n"
-        "    if any((row['kind'], row['step']) == ('eval', 20) for row in rows): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    if any(row.kind == 'eval' and row.step == 20 for row in rows): os.kill(os.getpid(), signal.SIGKILL)\n"
         "RecordWriter.append_many = append\nfrom seqablate.cli import main\nmain(sys.argv[1:])"
     )
     words = ["train", *RUNS["lstm"], "name=lstm", f"output_dir={tmp_path}"]

@@ -8,21 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from recorded import run_info
 
+from seqablate.config.metric import Metric
+from seqablate.record.schema import RunInfo
 from seqablate.report.outcome import against, next_lines, outcome, result_lines, scale_name
 from seqablate.signals import fit_decay
 
-MSE = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True}
-FIT = asdict(fit_decay(0.5 ** np.arange(40.0)))
+MSE = Metric(name="mse", chance=1 / 6, goal=0.01, lower_is_better=True, unit="", source="")
+FIT = {"quantity": "lag", "part": "lstm", "layer": 0, "direction": "forward", "state": "h"}
+FIT |= asdict(fit_decay(0.5 ** np.arange(40.0)))
 
 
-def info(**changes) -> dict:
-    fit = {"quantity": "lag", "part": "lstm", "layer": 0, "direction": "forward", "state": "h"} | FIT
-    return {
-        "status": "done", "step": 400, "message": None, "metric": MSE, "baselines": {}, "final": {"mse": 0.0087},
-        "test": {"metrics": {"mse": 0.009}}, "solved_at": 300, "lost_at": None, "decay": [fit], "clipped_share": 0.12,
-        "seconds": {"total": 6.1},
-    } | changes  # fmt: skip
+def info(**changes) -> RunInfo:
+    results = {"loss": 1.0, "metrics": {"mse": 0.009}, "solved": True}
+    ended = {
+        "status": "done", "step": 400, "final": {"mse": 0.0087}, "test": results, "solved_at": 300, "decay": [FIT],
+        "clipped_share": 0.12, "seconds": {"total": 6.1, "train": 6.0, "eval": 0.1},
+    }  # fmt: skip
+    return run_info(**ended | changes)
 
 
 def test_a_run_that_solved_its_task():
@@ -50,7 +54,8 @@ def test_what_was_solved_and_is_not_any_more_is_said():
         ({"status": "failed", "message": "No space left on device"}, "failed: No space left on device"),
         ({"status": "interrupted", "step": 20},
          "interrupted at step 20; last evaluation: mse 0.0087 (chance 0.167, goal 0.01)"),
-        ({"metric": MSE | {"goal": None}, "solved_at": None}, "done after 400 steps: mse 0.0087 (chance 0.167)"),
+        ({"metric": asdict(MSE) | {"goal": None}, "solved_at": None},
+         "done after 400 steps: mse 0.0087 (chance 0.167)"),
     ],
 )  # fmt: skip
 def test_every_other_way_of_ending(changes, line):
@@ -65,7 +70,7 @@ def test_a_clip_that_never_acted_is_said_to_be_none():
 
 
 def test_curves_without_a_sentence_are_counted():
-    fits = [info()["decay"][0] | {"layer": layer} for layer in range(5)]
+    fits = [FIT | {"layer": layer} for layer in range(5)]
     lines = list(result_lines(info(decay=fits), "norm"))
     assert "(3 more curves in run.json)" in lines
     assert sum(line.startswith("gradient at") for line in lines) == 2

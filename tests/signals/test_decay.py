@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqablate.signals import FLOORS, fit_decay
+from seqablate.signals.fit import Fit
 from seqablate.signals.words import decay_words, half_life, rate_cell
 from seqablate.text import rate, ratio
 
@@ -31,7 +32,7 @@ def noise(deviation: float, seed: int, lags: int = 60) -> np.ndarray:
 def words(curve, floor: float = FLOORS["float32"], **place) -> str:
     fit = fit_decay(np.array(curve, dtype=float), floor)
     assert fit is not None
-    return decay_words(PLACE | asdict(fit) | place)
+    return decay_words(Fit(**PLACE | place, **vars(fit)))
 
 
 @pytest.mark.parametrize("factor", [0.5, 0.93, 1.2])
@@ -231,8 +232,9 @@ def test_a_rate_shows_how_far_it_is_from_1(factor, text):
 @pytest.mark.parametrize("value", [0.0, -1.0, NAN, INF, 1e300])
 def test_a_fit_from_a_strangers_record_is_written_without_an_error(verdict, value):
     """Its types are right; its numbers may be anything."""
-    fit = asdict(fit_decay(0.5**K)) | {"verdict": verdict, "at": None, "missing": 1}
-    fit |= dict.fromkeys(("ratio", "factor", "half_life", "low", "high", "floor"), value)
-    assert decay_words(PLACE | fit).startswith("gradient at h")
+    values = vars(fit_decay(0.5**K)) | {"verdict": verdict, "at": None, "missing": 1}
+    values |= dict.fromkeys(("ratio", "factor", "half_life", "low", "high", "floor"), value)
+    fit = Fit(**PLACE, **values)
+    assert decay_words(fit).startswith("gradient at h")
     assert rate_cell(fit)
     assert half_life(fit)

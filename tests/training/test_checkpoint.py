@@ -31,9 +31,9 @@ def fits(state: dict) -> bool:
 
 def test_what_is_saved_comes_back_and_the_hash_is_the_files(tmp_path):
     row = commit(tmp_path, 500)
-    path = tmp_path / row["checkpoint"]
+    path = tmp_path / row.checkpoint
     assert path.name == "step_00000500.pt"
-    assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
+    assert hashlib.sha256(path.read_bytes()).hexdigest() == row.sha256
     saved = load_checkpoint(path, row)
     assert (saved["step"], saved["version"]) == (500, VERSION)
     assert torch.equal(saved["model"]["w"], torch.full((50,), 500.0))
@@ -42,7 +42,7 @@ def test_what_is_saved_comes_back_and_the_hash_is_the_files(tmp_path):
 @pytest.mark.parametrize("damage", ["truncated", "bit flipped", "empty", "missing"])
 def test_a_damaged_newest_checkpoint_is_passed_over_for_the_one_before(tmp_path, damage):
     commits = [commit(tmp_path, 10), commit(tmp_path, 20)]
-    newest = tmp_path / commits[1]["checkpoint"]
+    newest = tmp_path / commits[1].checkpoint
     data = bytearray(newest.read_bytes())
     if damage == "missing":
         newest.unlink()
@@ -84,8 +84,8 @@ def test_a_full_disk_leaves_the_earlier_checkpoint_and_no_half_written_one(tmp_p
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, handler)
-    assert [p.name for p in tmp_path.iterdir()] == [row["checkpoint"]]
-    assert load_checkpoint(tmp_path / row["checkpoint"], row)["step"] == 10
+    assert [p.name for p in tmp_path.iterdir()] == [row.checkpoint]
+    assert load_checkpoint(tmp_path / row.checkpoint, row)["step"] == 10
 
 
 def test_pruning_keeps_the_newest_committed_and_clears_what_a_killed_process_left(tmp_path):

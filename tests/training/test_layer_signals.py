@@ -78,8 +78,8 @@ def test_a_net_without_time_has_a_lag_curve_over_depth_and_no_other(tmp_path):
     ]
     np.testing.assert_allclose(curve(run, "depth_lag"), np.mean(norms, axis=0)[::-1], rtol=1e-7)
     assert set(run.signals["quantity"].unique()) == {"layer", "depth_lag"}
-    (fit,) = run.info["decay"]
-    assert (fit["quantity"], fit["part"], fit["layer"]) == ("depth_lag", "mlp", None)
+    (fit,) = run.info.decay
+    assert (fit.quantity, fit.part, fit.layer) == ("depth_lag", "mlp", None)
 
 
 def test_an_encoders_lag_curve_goes_on_where_its_decoders_ends(tmp_path):
@@ -120,8 +120,8 @@ def test_a_reverse_directions_steps_are_on_an_axis_of_their_own_whose_entry_k_is
     if attention == "none":
         assert own.argmax() == 0
         assert own[0] > 3 * own[-1]
-    reverse = [fit for fit in run.info["decay"] if fit["direction"] == "reverse"]
-    assert {fit["quantity"] for fit in reverse} == {"path_lag"}
+    reverse = [fit for fit in run.info.decay if fit.direction == "reverse"]
+    assert {fit.quantity for fit in reverse} == {"path_lag"}
     assert "path length" in decay_words(reverse[0])
 
 

@@ -14,8 +14,8 @@ from torch import nn
 import seqablate
 from seqablate.assemble import assemble, build_model, build_task, read_overrides
 from seqablate.record.reader import read_record
+from seqablate.record.schema import Evaluation, Results
 from seqablate.training import loop as training_loop
-from seqablate.training.evaluate import Results
 from seqablate.training.state import TrainState
 
 SMALL = [
@@ -38,14 +38,14 @@ def signals(run: seqablate.Run, **where) -> list[np.ndarray]:
 
 def test_a_seed_longer_than_a_machine_word_is_recorded_and_read_back():
     seed = 10**31 - 1
-    assert read_record(train("steps=1", f"seed={seed}").path).header["seed"] == seed
+    assert read_record(train("steps=1", f"seed={seed}").path).header.seed == seed
 
 
 def test_every_step_is_recorded_once_and_evaluations_where_due():
     record = read_record(train().path)
-    assert [row["step"] for row in record.train] == list(range(25))
-    assert [row["step"] for row in record.evals] == [0, 10, 20, 25]
-    assert [row["step"] for row in record.commits] == [10, 20, 25]
+    assert [row.step for row in record.train] == list(range(25))
+    assert [row.step for row in record.evals] == [0, 10, 20, 25]
+    assert [row.step for row in record.commits] == [10, 20, 25]
     profiles = {signal.step for signal in record.signals if signal.quantity == "total"}
     assert profiles == {0, 5, 10, 15, 20, 25}
     assert {signal.step for signal in record.signals if signal.quantity == "lag"} == {0, 10, 20, 25}
@@ -69,19 +69,19 @@ def test_the_first_steps_equal_a_plain_torch_loop():
         for p in parameters:
             p.grad *= min(1.0, 0.05 / norm)
         row = read_record(run.path).train[step]
-        assert row["loss"] == pytest.approx(loss.item(), rel=1e-9)
-        assert row["grad_norm"] == pytest.approx(norm, rel=1e-9)
-        assert row["grad_norm_clipped"] == pytest.approx(min(norm, 0.05), rel=1e-9)
-        assert row["clipped"] == (norm > 0.05)
+        assert row.loss == pytest.approx(loss.item(), rel=1e-9)
+        assert row.grad_norm == pytest.approx(norm, rel=1e-9)
+        assert row.grad_norm_clipped == pytest.approx(min(norm, 0.05), rel=1e-9)
+        assert row.clipped == (norm > 0.05)
         before = [p.detach().clone() for p in parameters]
         optimizer.step()
-        assert (step == 0) == math.isfinite(row["update_ratio"])  # measured at every tenth step
+        assert (step == 0) == math.isfinite(row.update_ratio)  # measured at every tenth step
         if step == 0:
             change = math.sqrt(
                 sum(float(((p.detach() - q) ** 2).sum()) for p, q in zip(parameters, before, strict=True))
             )
             size = math.sqrt(sum(float((q**2).sum()) for q in before))
-            assert row["update_ratio"] == pytest.approx(change / size, rel=1e-9)
+            assert row.update_ratio == pytest.approx(change / size, rel=1e-9)
     for ours, theirs in zip(run.load_model().stack.to_torch().parameters(), lstm.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-12)
 
@@ -185,7 +185,7 @@ def test_an_evaluation_is_the_mean_over_samples_however_they_fall_into_batches()
     with torch.no_grad():
         losses = torch.cat([(parts.model(b.x)[0][:, 0] - b.y) ** 2 for b in batches])
     assert len(losses) == 251
-    assert read_record(run.path).evals[0]["loss"] == pytest.approx(losses.mean().item(), rel=1e-12)
+    assert read_record(run.path).evals[0].loss == pytest.approx(losses.mean().item(), rel=1e-12)
 
 
 def test_a_language_model_is_evaluated_as_one_long_reading_of_every_stream():
@@ -197,7 +197,7 @@ def test_a_language_model_is_evaluated_as_one_long_reading_of_every_stream():
     x, y = torch.cat([w.x for w in windows]), torch.cat([w.y for w in windows])
     with torch.no_grad():
         loss = nn.functional.cross_entropy(parts.model(x)[0].flatten(0, 1), y.flatten())
-    assert read_record(run.path).evals[0]["loss"] == pytest.approx(loss.item(), rel=1e-12)
+    assert read_record(run.path).evals[0].loss == pytest.approx(loss.item(), rel=1e-12)
 
 
 def test_the_batch_size_does_not_move_a_profile():
@@ -209,9 +209,9 @@ def test_a_solved_run_stops_and_is_confirmed_on_test_data():
     run = train("task=temporal_order", "steps=900", "eval.every=100", "model.hidden_size=24", "batch_size=32",
                 "probe.every=0", "eval.size=300")  # fmt: skip
     assert run.status == "done"
-    assert run.info["solved_at"] == run.info["step"] < 900
-    assert run.info["test"]["solved"]
-    assert run.info["test"]["loss"] != run.info["final"]["loss"]
+    assert run.info.solved_at == run.info.step < 900
+    assert run.info.test.solved
+    assert run.info.test.loss != run.info.final["loss"]
 
 
 @pytest.mark.parametrize(
@@ -243,11 +243,9 @@ def test_the_last_test_is_of_the_last_step_and_is_not_made_twice(confirmed_at, a
     splits = []
     monkeypatch.setattr(training_loop, "evaluate", lambda parts, split: splits.append(split) or now)
     state = TrainState(step=20)
-    earlier = {"step": confirmed_at, "loss": 0.1, "metrics": {"mse": 0.1}, "solved": True}
-    state.progress.confirmation = earlier
-    expected = earlier if confirmed_at == 20 else {"loss": 0.2, "metrics": {"mse": 0.2}}
-    found = training_loop._test(object(), state)
-    assert (found["loss"], found["metrics"]) == (expected["loss"], expected["metrics"])
+    earlier = Results(loss=0.1, metrics={"mse": 0.1}, solved=True)
+    state.progress.confirmation = Evaluation.at(confirmed_at, earlier)
+    assert training_loop._test(object(), state) == (earlier if confirmed_at == 20 else now)
     assert splits == ["test"] * asked
 
 
@@ -256,13 +254,13 @@ def test_divergence_stops_the_run_at_the_step_and_keeps_the_last_good_checkpoint
                 "probe.every=1")  # fmt: skip
     assert run.status == "diverged"
     rows = read_record(run.path).train
-    assert not math.isfinite(rows[-1]["loss"]) or not math.isfinite(rows[-1]["grad_norm"])
-    assert all(math.isfinite(row["loss"]) for row in rows[:-1])
-    assert f"step {rows[-1]['step']}" in run.info["message"]
-    assert run.info["step"] == len(rows)
-    assert run.info["clipped_share"] == sum(row["clipped"] for row in rows) / len(rows)
-    assert run.info["measured_step"] == read_record(run.path).evals[-1]["step"] < run.info["step"]
-    assert max(signal.step for signal in read_record(run.path).signals) <= rows[-1]["step"]
+    assert not math.isfinite(rows[-1].loss) or not math.isfinite(rows[-1].grad_norm)
+    assert all(math.isfinite(row.loss) for row in rows[:-1])
+    assert f"step {rows[-1].step}" in run.info.message
+    assert run.info.step == len(rows)
+    assert run.info.clipped_share == sum(row.clipped for row in rows) / len(rows)
+    assert run.info.measured_step == read_record(run.path).evals[-1].step < run.info.step
+    assert max(signal.step for signal in read_record(run.path).signals) <= rows[-1].step
     with pytest.raises(seqablate.UsageError, match="diverged"):
         seqablate.api.resume_folder(run.path)
 
@@ -272,10 +270,10 @@ def test_a_clip_acts_on_a_gradient_whose_square_overflows_and_the_run_goes_on(cl
     run = train("model=rnn", "model.init=gaussian", "model.gain=3", "model.hidden_size=16", "task.length=250",
                 f"clip={clip}", "steps=2", "eval.every=2", "probe.every=0")  # fmt: skip
     assert run.status == "done"
-    norms = [row["grad_norm"] for row in read_record(run.path).train]
+    norms = [row.grad_norm for row in read_record(run.path).train]
     assert max(norms) > 2e19  # its square is above the largest float32, 3.4e38
     assert all(map(math.isfinite, norms))
-    assert all(row["clipped"] for row in read_record(run.path).train)
+    assert all(row.clipped for row in read_record(run.path).train)
 
 
 def test_a_model_comes_back_in_the_precision_in_which_it_was_trained():
@@ -317,4 +315,4 @@ def test_the_schedule_sets_the_rate_of_every_step(schedule):
     words = [f"schedule={schedule}", "schedule.warmup_steps=5"]
     config = read_overrides([*SMALL, *words])
     for row in read_record(train(*words).path).train:
-        assert row["lr"] == pytest.approx(0.01 * config.schedule.factor(row["step"], 25))
+        assert row.lr == pytest.approx(0.01 * config.schedule.factor(row.step, 25))
