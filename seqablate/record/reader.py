@@ -129,7 +129,7 @@ class Record:
 
     def stream_signals(self) -> Iterator[Signal]:
         """The same, one by one."""
-        return (Signal.from_row(vars(row)) for row in self.rows() if isinstance(row, SignalRow))
+        return (row.signal for row in self.rows() if isinstance(row, SignalRow))
 
     def ever(self) -> tuple[set[str], int]:
         """Names of all checkpoints that were ever committed, and the largest step trained, superseded rows included."""

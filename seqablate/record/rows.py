@@ -13,10 +13,12 @@ from dataclasses import dataclass, is_dataclass
 from itertools import pairwise
 from typing import Annotated, Any
 
+import numpy as np
+
 from seqablate.record.schema import AtStep, Evaluation, Facts, Hash, Summary
 from seqablate.shape import By, Misfit, Part, Step, compiled, matches, plain
 from seqablate.signals.fit import Source
-from seqablate.signals.signal import MOST_VALUES
+from seqablate.signals.signal import MOST_VALUES, Signal
 
 CHECKPOINT = re.compile(r"step_(\d{8,12})\.pt")
 Checkpoint = Annotated[str, matches(CHECKPOINT.pattern, "the name of a checkpoint, such as step_00000100.pt")]
@@ -85,6 +87,33 @@ class SignalRow(Source, AtStep, Row):
     loss_step: Part
     at: list[float] | None
     values: list[float] | list[list[float]]
+
+    @classmethod
+    def of(cls, signal: Signal) -> SignalRow:
+        """Numbers keep 9 significant digits, so float32 values come back exactly."""
+        at, values = signal.at, signal.values
+        return cls(
+            step=signal.step,
+            quantity=signal.quantity,
+            **vars(signal.place),
+            loss_step=signal.loss_step,
+            at=None if at is None else _nine_digits(at),
+            values=_nine_digits(values) if at is None else [_nine_digits(row) for row in values],
+        )
+
+    @property
+    def signal(self) -> Signal:
+        """The inverse of :meth:`of`."""
+        at = None if self.at is None else np.array(self.at, dtype=np.float64)
+        values = np.array(self.values, dtype=np.float64)
+        return Signal(
+            step=self.step,
+            quantity=self.quantity,
+            place=self.place,
+            loss_step=self.loss_step,
+            values=values if at is None else values.reshape(len(values), len(at)),
+            at=at,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +184,10 @@ CHECKS = {
     row.kind: compiled(row)
     for row in (Header, TrainRow, EvalRow, TestRow, ConfirmationRow, TextRow, CommitRow, ResumeRow, ProgressRow, EndRow)
 } | {SignalRow.kind: compiled(Annotated[SignalRow, aligned])}
+
+
+def _nine_digits(values: np.ndarray) -> list[float]:
+    return [float(f"{v:.9g}") for v in values]
 
 
 def encode(row: Row) -> bytes:

@@ -103,7 +103,7 @@ class Watch:
         elif isinstance(row, EvalRow):
             self.eval = row
         elif isinstance(row, SignalRow):
-            self._keep(Signal.from_row(vars(row)))
+            self._keep(row.signal)
 
     def _keep(self, signal: Signal) -> None:
         """Of what is shown live, the first layer, or all layers together."""

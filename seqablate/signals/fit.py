@@ -36,4 +36,4 @@ class Fit(Decay, Source):
     @classmethod
     def of(cls, quantity: str, place: Place, decay: Decay) -> Fit:
         """What was read off a signal of this quantity, measured at this place."""
-        return cls(quantity=quantity, **place.fields(), **vars(decay))
+        return cls(quantity=quantity, **vars(place), **vars(decay))

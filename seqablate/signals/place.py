@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 PARTS = ("encoder", "decoder")  # of a model that has both; elsewhere the model's name says nothing new
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Place:
     """One state of one layer and direction, or of all layers of a part together.
 
@@ -29,15 +27,6 @@ class Place:
     layer: int | None = 0
     direction: str = "forward"
     state: str = "h"
-
-    @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Place:
-        """The place that a row of the record, or a fit in run.json, names among its other fields."""
-        return cls(part=row["part"], layer=row["layer"], direction=row["direction"], state=row["state"])
-
-    def fields(self) -> dict[str, Any]:
-        """The inverse of :meth:`of`."""
-        return asdict(self)
 
     def over_layers(self) -> Place:
         """All layers of this part, direction and state together."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -66,32 +65,3 @@ class Signal:
     def known(self) -> bool:
         """Whether anything in it is a number."""
         return bool(np.isfinite(self.values).any())
-
-    def to_row(self) -> dict[str, Any]:
-        """The record's row; numbers keep 9 significant digits, so float32 values come back exactly."""
-        return {
-            "step": self.step,
-            "quantity": self.quantity,
-            **self.place.fields(),
-            "loss_step": self.loss_step,
-            "at": None if self.at is None else _nine_digits(self.at),
-            "values": _nine_digits(self.values) if self.at is None else [_nine_digits(row) for row in self.values],
-        }
-
-    @classmethod
-    def from_row(cls, row: dict[str, Any]) -> Signal:
-        """The inverse of :meth:`to_row`; fields of a newer schema are ignored."""
-        at = None if row["at"] is None else np.array(row["at"], dtype=np.float64)
-        values = np.array(row["values"], dtype=np.float64)
-        return cls(
-            step=row["step"],
-            quantity=row["quantity"],
-            place=Place.of(row),
-            loss_step=row["loss_step"],
-            values=values if at is None else values.reshape(len(values), len(at)),
-            at=at,
-        )
-
-
-def _nine_digits(values: np.ndarray) -> list[float]:
-    return [float(f"{v:.9g}") for v in values]

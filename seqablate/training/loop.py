@@ -225,7 +225,7 @@ def _test(parts: Parts, state: TrainState) -> Results:
 
 
 def _rows(signals: list[Signal]) -> list[SignalRow]:
-    return [SignalRow(**signal.to_row()) for signal in signals]
+    return [SignalRow.of(signal) for signal in signals]
 
 
 @contextmanager

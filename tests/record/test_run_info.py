@@ -17,6 +17,7 @@ from recorded import eval_row, header, info, raw, run_info, train_row
 from seqablate.errors import UsageError
 from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
+from seqablate.record.rows import SignalRow
 from seqablate.record.run import Run
 from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
@@ -82,9 +83,8 @@ def run_dir(tmp_path) -> Path:
     rows = [header(name="by-hand")]
     rows += [eval_row(step, mse=0.5 + step) | {"loss": 1.0 / (step + 1)} for step in (0, 2)]
     rows += [train_row(step, loss=float(step), grad_norm=2.0 * step) for step in range(3)]
-    rows += [{"kind": "signal", **signal.to_row()} for signal in SIGNALS]
     with RecordWriter(tmp_path / "record.jsonl", new=True) as writer:
-        writer.append_many([raw(row) for row in rows])
+        writer.append_many([*map(raw, rows), *map(SignalRow.of, SIGNALS)])
     write_info(tmp_path, run_info(name="inf", best={"step": 2, "value": math.inf}))
     return tmp_path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from seqablate.signals import Place
+from seqablate.signals.fit import Source
 
 # part, layer, direction, state: label; words; slug; symbol
 NAMES = {
@@ -47,4 +48,4 @@ def test_the_first_layers_memory_stands_for_a_run():
 
 def test_a_place_comes_back_from_the_fields_of_a_row():
     at = place("encoder", 1, "reverse", "c")
-    assert Place.of({"step": 3, **at.fields(), "values": []}) == at
+    assert Source(quantity="lag", **vars(at)).place == at

@@ -6,8 +6,9 @@ import json
 
 import numpy as np
 import pytest
+from recorded import as_json, raw
 
-from seqablate.record.rows import decode, encode
+from seqablate.record.rows import SignalRow, decode, encode
 from seqablate.signals import Place, Signal
 
 PLACE = Place(part="lstm", layer=1, direction="reverse", state="c")
@@ -21,8 +22,7 @@ def signal(values, at=None, quantity: str = "lag", place: Place = PLACE) -> Sign
 def test_a_float32_signal_survives_the_record_exactly(shape):
     values = np.random.default_rng(0).standard_normal(shape).astype(np.float32) * np.float32(1e-30)
     at = np.geomspace(0.25, 7.0, shape[1]).round(3) if len(shape) == 2 else None
-    row = decode(encode({"kind": "signal", **signal(values.astype(np.float64), at).to_row()}))
-    back = Signal.from_row(row)
+    back = decode(encode(SignalRow.of(signal(values.astype(np.float64), at)))).signal
     assert np.array_equal(back.values.astype(np.float32), values)
     assert back.values.shape == shape
     assert back.at is None if at is None else np.array_equal(back.at, at)
@@ -31,19 +31,19 @@ def test_a_float32_signal_survives_the_record_exactly(shape):
 
 def test_what_is_not_finite_survives_in_a_matrix():
     values = [[np.nan, np.inf], [-np.inf, 0.0]]
-    row = decode(encode({"kind": "signal", **signal(values, np.array([1.0, 2.0])).to_row()}))
-    np.testing.assert_array_equal(Signal.from_row(row).values, values)
+    row = decode(encode(SignalRow.of(signal(values, np.array([1.0, 2.0])))))
+    np.testing.assert_array_equal(row.signal.values, values)
 
 
 def test_all_layers_of_a_part_survive_the_record():
-    row = json.loads(json.dumps(signal([1.0], place=PLACE.over_layers()).to_row()))
-    assert row["layer"] is None
-    assert Signal.from_row(row).place == PLACE.over_layers()
+    line = encode(SignalRow.of(signal([1.0], place=PLACE.over_layers())))
+    assert json.loads(line)["layer"] is None
+    assert decode(line).signal.place == PLACE.over_layers()
 
 
 def test_fields_that_a_later_version_added_are_ignored():
-    row = signal([np.nan, 2.0]).to_row() | {"added_later": 1}
-    assert np.array_equal(Signal.from_row(row).values, [np.nan, 2.0], equal_nan=True)
+    row = as_json(SignalRow.of(signal([np.nan, 2.0]))) | {"added_later": 1}
+    assert np.array_equal(decode(encode(raw(row))).signal.values, [np.nan, 2.0], equal_nan=True)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from seqablate.models.base import ProbePoint
-from seqablate.record.rows import decode, encode
+from seqablate.record.rows import SignalRow, decode, encode
 from seqablate.signals import Place, Signal
 from seqablate.training.measure import _batch_mean, _in_time, _Layers, reverse_steps
 
@@ -71,5 +71,5 @@ def test_norms_near_the_end_of_float32_have_a_mean_and_a_layers_norm():
 def test_nan_and_both_infinities_come_back_from_the_record_as_what_they_are():
     values = np.array([1.0, math.nan, math.inf, 0.0, -math.inf])
     signal = Signal(step=0, quantity="total", place=RNN.place, values=values)
-    row = decode(encode({"kind": "signal", **signal.to_row()}))
-    np.testing.assert_array_equal(Signal.from_row(row).values, values)
+    row = decode(encode(SignalRow.of(signal)))
+    np.testing.assert_array_equal(row.signal.values, values)

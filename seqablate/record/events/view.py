@@ -74,7 +74,7 @@ class EventView:
         elif isinstance(row, TextRow):
             self.file.add(row.step, [text_value("text/sample", row.text)])
         elif isinstance(row, SignalRow):
-            self._signal(Signal.from_row(vars(row)))
+            self._signal(row.signal)
         elif isinstance(row, ProgressRow):  # an evaluation is over
             self._progress()
 
