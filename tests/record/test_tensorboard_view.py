@@ -28,6 +28,7 @@ from seqablate.record.events.protos import scalar_value
 from seqablate.record.events.view import rebuild_events
 from seqablate.record.folder import RunFolder
 from seqablate.record.rebuild import rebuild
+from seqablate.record.rows import SignalRow
 from seqablate.record.writer import RecordWriter
 from seqablate.signals import Place, Signal
 
@@ -166,7 +167,7 @@ def test_what_no_view_is_known_of_is_a_curve_as_measured_or_a_picture(runs, tmp_
     curves = [Signal(step=step, quantity="exponent", place=place, values=values + step) for step in (0, 25)]
     matrix = Signal(step=25, quantity="spectrum", place=place, values=np.outer(values, [1, 2]), at=np.array([1, 3]))
     with RecordWriter(path / "record.jsonl") as writer:
-        writer.append_many([{"kind": "signal", **signal.to_row()} for signal in (*curves, matrix)])
+        writer.append_many([SignalRow.of(signal) for signal in (*curves, matrix)])
     rebuild(RunFolder(path))
     seen = scalars(path)
     assert seen["signal/exponent_init/c_layer1"] == [(0, -1.5), (1, 0.0), (3, 2.0)]
@@ -177,7 +178,7 @@ def test_what_no_view_is_known_of_is_a_curve_as_measured_or_a_picture(runs, tmp_
     assert shown["signal/exponent, last (against the index)"] == "^signal/exponent/"
     assert len(shown) == CHARTS["lstm"] + 2
     assert {tag: seen[tag] for tag in scalars(runs["lstm"].path)} == scalars(runs["lstm"].path)
-    assert not [fit for fit in seqablate.load_run(path).info["decay"] if fit["quantity"] != "lag"]
+    assert not [fit for fit in seqablate.load_run(path).info.decay if fit.quantity != "lag"]
 
 
 def test_text_samples_are_shown_letter_by_letter(runs):

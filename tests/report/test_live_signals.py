@@ -7,16 +7,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from seqablate.record.rows import SignalRow
 from seqablate.report.reporters import Watch, signal_line
 from seqablate.signals import Place, Signal
 
 
-def row(quantity: str, values, at=None, **place) -> dict:
+def row(quantity: str, values, at=None, **place) -> SignalRow:
     found = Signal(step=0, quantity=quantity, place=Place(part="lstm", **place), values=np.array(values), at=at)
-    return {"kind": "signal", **found.to_row()}
+    return SignalRow.of(found)
 
 
-def lines(*rows: dict) -> list[str]:
+def lines(*rows: SignalRow) -> list[str]:
     progress = SimpleNamespace(clipped=0, last=None)
     watch = Watch(SimpleNamespace(task=SimpleNamespace(metrics=[None])), SimpleNamespace(step=0, progress=progress))
     for one in rows:
