@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from seqablate.clip.base import Clip, ClipResult, measured
 from seqablate.config.checks import positive
@@ -28,11 +28,13 @@ if TYPE_CHECKING:
 @variant("clip", "state")
 @dataclass(kw_only=True, slots=True)
 class StateNormClipConfig:
-    """``max_norm`` > 0: the largest norm of a sample's dL/dh_t, and of its dL/dc_t, that passes unchanged.
+    """Norm of each sample's dL/dh_t, and of its dL/dc_t, scaled down to max_norm inside the recurrence.
 
     L is the sample's own loss, as in the recorded curves: a profile's total, which is recorded as it is after clipping,
     never exceeds it. A training step counts as clipped if the gradient of any sample was cut at any timestep.
     """
+
+    reference: ClassVar[str] = "Graves 2013, section 2.1 (there entry by entry)"
 
     max_norm: float = key(positive, "largest norm of one sample's gradient at one timestep that passes unchanged")
 
