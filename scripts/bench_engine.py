@@ -431,7 +431,7 @@ def our_profile(model: str, count: int) -> list[float]:
     from seqablate.probe import TimestepProbe
     from seqablate.record.events.view import EventView
     from seqablate.record.writer import RecordWriter
-    from seqablate.report.reporters import SilentReporter
+    from seqablate.report.plain import SilentReporter
     from seqablate.tasks.base import Batch
     from seqablate.training import loop, run, step
 

@@ -20,7 +20,7 @@ import torch
 
 from seqablate.assemble import assemble, read_overrides
 from seqablate.record.rows import Row, TrainRow
-from seqablate.report.reporters import SilentReporter
+from seqablate.report.plain import SilentReporter
 from seqablate.training.run import start_run
 
 # T, B, D and steps: runs as long as real ones (3000 is the default budget), for pictures are drawn at their end.

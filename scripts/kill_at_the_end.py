@@ -49,7 +49,7 @@ def start(*words: str) -> int:
 def start_warm() -> None:
     """Import here what every process needs."""
     for name in (
-        "seqablate.training.run", "seqablate.assemble", "seqablate.report.reporters", "seqablate.cli.train",
+        "seqablate.training.run", "seqablate.assemble", "seqablate.report.choose", "seqablate.cli.train",
         "seqablate.cli.resume", "numba", "pyarrow.parquet", "matplotlib.figure", "matplotlib.backends.backend_agg",
     ):  # fmt: skip
         import_module(name)

@@ -115,7 +115,7 @@ def run_config(
         when_ready: called when everything is imported and built, just before the run begins.
     """
     from seqablate.assemble import assemble
-    from seqablate.report.reporters import make_reporter
+    from seqablate.report.choose import make_reporter
     from seqablate.training.run import start_run
 
     silent = config.quiet if quiet is None else quiet
@@ -134,7 +134,7 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
     See :func:`seqablate.training.run.resume_run`, and :func:`run_config` for ``when_ready``.
     """
     from seqablate.assemble import assemble, load_variants
-    from seqablate.report.reporters import make_reporter
+    from seqablate.report.choose import make_reporter
     from seqablate.training.run import resume_run
 
     load_variants()

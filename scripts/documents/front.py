@@ -17,7 +17,7 @@ from rich.terminal_theme import MONOKAI
 from documents.runs import Runs, command, put_block
 from seqablate.assemble import assemble, read_overrides
 from seqablate.record.rows import Row, TrainRow
-from seqablate.report.reporters import LiveReporter
+from seqablate.report.live import LiveReporter
 from seqablate.training.run import start_run
 
 FIRST = ("model=lstm", "clip=norm")  # the first run that the README starts

@@ -74,6 +74,11 @@ def resumed_line(state: TrainState) -> list[str]:
     return [f"resumed at step {state.step}"] if state.progress.last else []
 
 
+def first_lines(parts: Parts, state: TrainState) -> list[str]:
+    """What follows the headline when a run begins."""
+    return [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]
+
+
 def against(metric: Metric, value: float | None, baselines: dict[str, float]) -> str:
     """``mse 0.0087 (chance 0.167, goal 0.01)``; a measured baseline says more than chance where there is one."""
     references = {"chance": metric.chance} if not baselines else dict(baselines)

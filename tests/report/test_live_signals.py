@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seqablate.record.rows import SignalRow
-from seqablate.report.reporters import Watch, signal_line
+from seqablate.report.live import signal_line
+from seqablate.report.watch import Watch
 from seqablate.signals import Place, Signal
 
 

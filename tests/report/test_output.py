@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from seqablate.report.console import LastingConsole, LastingStream
-from seqablate.report.reporters import print_line
+from seqablate.report.lines import print_line
 
 TRAIN = [sys.executable, "-m", "seqablate", "train", "task.length=10", "steps=30", "eval.every=1", "eval.size=20",
          "model=gru", "model.hidden_size=4", "device=cpu", "output_dir=out", "name=run"]  # fmt: skip

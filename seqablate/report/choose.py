@@ -1,0 +1,18 @@
+"""Which of the ways of watching a run is taken. See :class:`seqablate.training.run.Reporter` for the calls they get."""
+
+from __future__ import annotations
+
+from seqablate.report.console import run_console
+from seqablate.report.live import LiveReporter
+from seqablate.report.plain import BriefReporter, PlainReporter, SilentReporter
+from seqablate.training.run import Reporter
+
+
+def make_reporter(quiet: bool, brief: bool = False) -> Reporter:
+    """Nothing when quiet, live on a terminal, plain lines elsewhere; ``brief`` leaves one line of each run."""
+    if quiet:
+        return SilentReporter()
+    console = run_console()
+    if console.is_terminal:
+        return LiveReporter(console, brief)
+    return BriefReporter(console) if brief else PlainReporter(console)

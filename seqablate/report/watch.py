@@ -1,0 +1,72 @@
+"""What is known of a run while it goes on."""
+
+from __future__ import annotations
+
+import time
+
+from seqablate.config.codec import to_plain
+from seqablate.record.rows import EvalRow, Row, SignalRow, TrainRow
+from seqablate.record.schema import Evaluation
+from seqablate.report.outcome import against
+from seqablate.signals import Signal
+from seqablate.signals.view import view_of
+from seqablate.text import duration, number, percent
+from seqablate.training.parts import Parts
+from seqablate.training.state import TrainState
+
+
+class Watch:
+    """The latest numbers of a run, and how fast it goes."""
+
+    def __init__(self, parts: Parts, state: TrainState) -> None:
+        self.parts = parts
+        self.metric = parts.task.metrics[0]
+        self.first_step = self.step = state.step
+        self.clipped = state.progress.clipped
+        self.started = time.perf_counter()
+        self.train: TrainRow | None = None
+        self.eval: Evaluation | None = state.progress.last
+        self.shown: dict[tuple[str, str], Signal] = {}  # by quantity and place
+
+    def row(self, row: Row) -> None:
+        if isinstance(row, TrainRow):
+            self.train, self.step = row, row.step + 1
+            self.clipped += row.clipped
+        elif isinstance(row, EvalRow):
+            self.eval = row
+        elif isinstance(row, SignalRow):
+            self._keep(row.signal)
+
+    def _keep(self, signal: Signal) -> None:
+        """Of what is shown live, the first layer, or all layers together."""
+        if view_of(signal).live and not signal.place.layer:
+            self.shown[signal.quantity, signal.place.label] = signal
+
+    @property
+    def rate(self) -> float:
+        """Training steps per second since this process began, evaluations included."""
+        return (self.step - self.first_step) / max(time.perf_counter() - self.started, 1e-9)
+
+    @property
+    def remaining(self) -> str:
+        """Time left if the run uses its whole budget."""
+        return duration((self.parts.config.steps - self.step) / self.rate) if self.rate > 0 else "–"
+
+    @property
+    def training(self) -> list[str]:
+        """The last step's loss and gradient norm, and how often it was clipped so far (unless nothing clips)."""
+        clipped = f"clipped {percent(self.clipped / self.step if self.step else None)}"
+        loss, norm = (None, None) if self.train is None else (self.train.loss, self.train.grad_norm)
+        found = [f"train loss {number(loss)}", f"gradient norm {number(norm)}"]
+        return found if clip_name(self) == "none" else [*found, clipped]
+
+    @property
+    def result(self) -> str:
+        results = {} if self.eval is None else self.eval.metrics
+        others = [f"  {other.name} {number(results.get(other.name))}" for other in self.parts.task.metrics[1:]]
+        return against(self.metric, results.get(self.metric.name), self.parts.task.baselines) + "".join(others)
+
+
+def clip_name(watch: Watch | None) -> str | None:
+    """The clip of the run that was watched, None if it never began."""
+    return None if watch is None else str(to_plain(watch.parts.config)["clip"]["name"])
