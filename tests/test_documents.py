@@ -24,6 +24,7 @@ EXAMPLES = [
 ]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS += sorted(path for room in ("configs", "scripts", "seqablate") for path in (ROOT / room).rglob("*.md"))
+PLACEHOLDER = r"\b[A-Z]{3,}|^\.\.\.$"  # model=NAME, RUN, ...
 NOT_HERE = ("leaky", "majority", "hydra/launcher")  # variants and launchers of other packages
 
 
@@ -69,7 +70,7 @@ def commands(text: str) -> Iterator[list[str]]:
     spans = re.findall(r"`(?:[^`]*&& )?seqablate ([a-z][^`&]*)`", text)
     for line in dict.fromkeys(" ".join(found.split()) for found in lines + spans):
         words = shlex.split(line)
-        yield [word.replace("range(10)", "range(1)") for word in words if word != "NAME" and "=NAME" not in word]
+        yield [word.replace("range(10)", "range(1)") for word in words if not re.search(PLACEHOLDER, word)]
 
 
 class TextModel(nn.Module):
