@@ -98,6 +98,7 @@ def test_what_no_view_is_known_of_is_shown_by_its_name(make_run, signal, tmp_pat
     assert main([str(tmp_path / "runs" / "a")]) == 0
     said = capsys.readouterr().out
     assert "exponent, after 100 steps" in said
+    assert " -1 ┤" in said, "an axis that reaches below 0"
     assert "dL/dh" not in said
     found = {path.name for path in (tmp_path / "runs" / "a").glob("show-*.png")}
     assert found == {"show-signal-exponent.png", "show-signal-spectrum-2d.png"}
