@@ -65,7 +65,7 @@ def norms_by_lag(config: Any, seed: int) -> list[float]:
     config, device = replace(config, seed=seed), find_device("cpu")
     task = build_task(config)
     model = build_model(config, task)
-    use_backend(model, config, device)
+    use_backend(model, config, config.clip.build(), device)
     batch = task.train_batch(0).tensors(device, next(model.parameters()).dtype)
     with TimestepProbe(model) as probe:
         _, losses, _ = forward(model, task, batch, None, generator=None)
