@@ -8,8 +8,8 @@ Shapes: B batch, I input, D hidden, P projected (D without ``proj_size``), G gat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from torch import Tensor
@@ -90,6 +90,8 @@ class Cell:
         torch: torch's kernel of the cell, by its name in ``torch._VF``; None where torch has none.
         kernels: our own; None where there are none.
         base: the cell of which this one lacks a part. Gates of one name start from the same values in both.
+        memory: the gates that decide how long a state is kept: 1 where an open gate keeps the state, -1 where an open
+            gate lets the new value in. ``init=chrono`` sets their biases. A cell with a base has the base's.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Cell:
     torch: str | None = None
     kernels: Kernels | None = None
     base: str | None = None
+    memory: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def formula(self, w: Weights) -> Callable[[Tensor, States], States]:
         """``(x_BI, states) -> states``: one step with these weights."""

@@ -61,9 +61,6 @@ DEEP_FILLS: dict[DeepInit, Fill] = {
     DeepInit.orthogonal: fill.orthogonal,
     DeepInit.gaussian: fill.gaussian,
 }
-# Gates that decide how long a state is kept: 1 where an open one keeps, -1 where an open one lets the new in. With
-# coupled gates, f = 1 - i, and in the minimal gated unit, h' = (1 - f) h + f n, there is one gate for both.
-MEMORY_GATES = {"lstm": {"f": 1, "i": -1}, "gru": {"z": 1}, "mgu": {"f": -1}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +113,7 @@ class Initialiser:
         if self.kind is not Init.chrono:
             return dict(self.gate_bias)
         cell = recurrence.cell
-        memory = MEMORY_GATES[cell.base or cell.name]
+        memory = CELLS[cell.base].memory if cell.base else cell.memory
         keep = fill.log_uniform_time(self.horizon, recurrence.hidden_size, self.generator(f"{name}.bias_ih"))
         return {gate: sign * keep for gate, sign in memory.items() if gate in cell.gates}
 

@@ -116,4 +116,15 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     return [dw_ih, dw_hh, np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])]
 
 
-CELLS = (Cell("gru", ("r", "z", "n"), ("h",), step, blocks=(2, 1), torch="gru", kernels=Kernels(_forward, _backward)),)
+CELLS = (
+    Cell(
+        "gru",
+        ("r", "z", "n"),
+        ("h",),
+        step,
+        blocks=(2, 1),
+        torch="gru",
+        kernels=Kernels(_forward, _backward),
+        memory={"z": 1},
+    ),
+)

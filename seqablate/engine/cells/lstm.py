@@ -116,4 +116,14 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
 
 
-CELLS = (Cell("lstm", ("i", "f", "g", "o"), ("h", "c"), step, torch="lstm", kernels=Kernels(_forward, _backward)),)
+CELLS = (
+    Cell(
+        "lstm",
+        ("i", "f", "g", "o"),
+        ("h", "c"),
+        step,
+        torch="lstm",
+        kernels=Kernels(_forward, _backward),
+        memory={"f": 1, "i": -1},
+    ),
+)

@@ -21,4 +21,4 @@ def step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
     return ((1 - f_BD) * h_BD + f_BD * n_BD,)
 
 
-CELLS = (Cell("mgu", ("f", "n"), ("h",), step, blocks=(1, 1)),)
+CELLS = (Cell("mgu", ("f", "n"), ("h",), step, blocks=(1, 1), memory={"f": -1}),)  # h' = (1 - f) h + f n
