@@ -13,7 +13,7 @@ from seqablate.errors import printable
 from seqablate.record.run import Run
 from seqablate.record.schema import RunInfo
 from seqablate.signals.fit import Fit
-from seqablate.signals.words import half_life, rate_cell
+from seqablate.signals.words import half_life, rate_cell, step_counted
 from seqablate.text import apart, duration, number, percent
 
 if TYPE_CHECKING:
@@ -230,11 +230,11 @@ def _decay(row: Row) -> str:
     fit = row.decay
     if fit is None:
         return "–"
-    unit = " by layer" if fit.quantity == "depth_lag" else ""  # it is per timestep, unless a net has no time axis
+    unit = "" if step_counted(fit) == "timestep" else f" by {step_counted(fit)}"
     words = dict.fromkeys([_text(fit.verdict), rate_cell(fit)])  # the rate may be the verdict again
     return f"{' '.join(words)} ({_text(fit.state)}{unit})" + _dated(row, fit)
 
 
 def _half_life(row: Row) -> str:
     fit = row.decay
-    return half_life(fit) + (" layers" if fit.quantity == "depth_lag" else "") if fit else "–"
+    return half_life(fit) + ("" if step_counted(fit) == "timestep" else f" {step_counted(fit)}s") if fit else "–"

@@ -37,6 +37,11 @@ def decay_words(fit: Fit) -> str:
     return f"gradient at {fit.place.words} {SENTENCES[fit.verdict](fit)}{_missing(fit)}"
 
 
+def step_counted(fit: Fit) -> str:
+    """What a decay is per: ``timestep``, or ``layer`` of a net without timesteps."""
+    return _way(fit)[0]
+
+
 def _way(fit: Fit) -> tuple[str, str, str]:
     return WAYS.get(fit.quantity, WAYS["lag"])
 
