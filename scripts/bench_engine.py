@@ -447,13 +447,13 @@ def our_profile(model: str, count: int) -> list[float]:
             ("backward", Tensor, ["backward"]),
             ("clip", type(parts.clip), ["__call__"]),
             ("optimizer", type(parts.optimizer), ["step", "zero_grad"]),
-            ("probe", loop, ["make_probe"]),
+            ("probe", loop, ["step_probe"]),
             ("probe", TimestepProbe, ["__enter__", "__exit__"]),
-            ("signals", loop, ["profile_signals"]),
+            ("signals", loop, ["read_step"]),
             ("record", RecordWriter, ["append_many"]),
             ("events", EventView, ["add"]),
             ("checkpoints", run, ["save_checkpoint"]),
-            (EVALUATION, loop, ["evaluate", "lag_signals", "sample_text", "final_profile"]),
+            (EVALUATION, loop, ["evaluate", "look_at", "sample_text", "after_last_step"]),
         ]
         for label, owner, names in places:
             for name in names:

@@ -20,8 +20,11 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     folders = [folder for path in arguments.paths for folder in find_run_folders(path)]
+    import seqablate.diagnostics  # noqa: F401  (how what they measured is shown)
+    from seqablate.config.plugins import load_plugins
     from seqablate.record.rebuild import rebuild
 
+    load_plugins()
     failed = False
     for folder in folders:
         try:

@@ -14,6 +14,7 @@ from seqablate.compare.curves import When
 from seqablate.compare.find import find_runs
 from seqablate.compare.pictures import every_picture
 from seqablate.compare.table import render_table, rows
+from seqablate.diagnostics import load_views
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
@@ -84,6 +85,7 @@ def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> Non
     """Print the table and the curves, and save the pictures in ``out``."""
     console = make_console()
     console.print(render_table(runs, console.width))
+    load_views(signal.quantity for run in runs for signal in run.record.signals)
     found = False
     for picture in every_picture(runs, whens):
         found = True

@@ -1,6 +1,5 @@
 """What is measured (Signal, of a Place), how it is shown (view) and what is read off it (decay). numpy only."""
 
-from seqablate.signals import views  # noqa: F401  (declares ours)
 from seqablate.signals.decay import FLOORS, Decay, fit_decay
 from seqablate.signals.place import Place
 from seqablate.signals.signal import Signal

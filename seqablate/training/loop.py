@@ -18,12 +18,12 @@ import torch
 
 from seqablate.record.rows import ConfirmationRow, EvalRow, Row, SignalRow, TestRow, TextRow, TrainRow
 from seqablate.record.schema import Best, Evaluation, Results
-from seqablate.signals import FLOORS, Curve, Signal, fit_decay
+from seqablate.signals import FLOORS, Signal, fit_decay
 from seqablate.signals.fit import Fit
-from seqablate.signals.view import view_of
+from seqablate.signals.view import has_decay
+from seqablate.training.diagnose import after_last_step, look_at, read_step, step_probe
 from seqablate.training.evaluate import evaluate, sample_text
 from seqablate.training.interrupt import Interruption
-from seqablate.training.measure import final_profile, lag_signals, make_probe, pair_signals, profile_signals
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 from seqablate.training.step import COLUMNS, train_step
@@ -31,12 +31,12 @@ from seqablate.training.step import COLUMNS, train_step
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A step that is not recorded yet: its numbers (of COLUMNS), and its profiles, are still on the device."""
+    """A step that is not recorded yet: its numbers (of COLUMNS), and what was probed, are still on the device."""
 
     step: int
     lr: float
     values: torch.Tensor
-    profiles: Callable[[], list[Signal]]
+    signals: Callable[[], list[Signal]]
 
 
 Pending = list[Measured]
@@ -115,11 +115,15 @@ def _save(pending: Pending, state: TrainState, journal: Journal) -> None:
 
 def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
     step = state.step
+    with _timed(state, "eval"):
+        evaluated = step % parts.config.eval.every == 0
+        looked = [] if evaluated else look_at(parts, step, evaluating=False)
     with _timed(state, "train"):
-        probe = make_probe(parts, step)
+        probe = step_probe(parts, step)
         outcome = train_step(parts, step, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0)
-        profiles = list if probe is None else partial(profile_signals, parts, probe, step, outcome.lengths)
-        pending.append(Measured(step, parts.optimizer.param_groups[0]["lr"], outcome.measured, profiles))
+        read = list if probe is None else partial(read_step, parts, probe, step, outcome.lengths)
+        lr = parts.optimizer.param_groups[0]["lr"]
+        pending.append(Measured(step, lr, outcome.measured, lambda: [*looked, *read()]))
     state.carried = outcome.carried
     state.step += 1
 
@@ -134,7 +138,7 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
         named = dict(zip(COLUMNS, values, strict=True))
         row = TrainRow(step=measured.step, lr=measured.lr, clipped=int(named.pop("clipped")), **named)
         state.progress.clipped += row.clipped
-        rows += [row, *_rows(measured.profiles())]
+        rows += [row, *_rows(measured.signals())]
         if not math.isfinite(row.loss) or not math.isfinite(row.grad_norm):
             journal.rows(rows)
             raise Diverged(measured.step, "the loss" if not math.isfinite(row.loss) else "the gradient norm")
@@ -147,13 +151,12 @@ def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
         results = evaluate(parts, "evaluation")
         if math.isfinite(results.loss) and results.solved:
             _confirm(parts, state)
-        signals = lag_signals(parts, state.step)
-        pairs = pair_signals(parts, state.step)
+        signals = look_at(parts, state.step, evaluating=True)
         text = sample_text(parts, state.step)
     if not math.isfinite(results.loss):
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
-    rows: list[Row] = [EvalRow.at(state.step, results), *_rows(signals), *_rows(pairs)]
+    rows: list[Row] = [EvalRow.at(state.step, results), *_rows(signals)]
     if (asked := state.progress.confirmation) is not None and asked.step == state.step:
         rows.append(ConfirmationRow.at(state.step, asked))
     if text is not None:
@@ -172,10 +175,8 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
     _note_loss(state, results.solved)
     progress.decay = []
     for signal in signals:
-        view = view_of(signal)
-        if not isinstance(view, Curve) or not view.decay:
-            continue
-        if decay := fit_decay(signal.values, FLOORS[parts.config.dtype.value]):
+        decay = fit_decay(signal.values, FLOORS[parts.config.dtype.value]) if has_decay(signal) else None
+        if decay is not None:
             progress.decay.append(Fit.of(signal.quantity, signal.place, decay))
 
 
@@ -205,10 +206,10 @@ def _note_loss(state: TrainState, solved: bool) -> None:
 
 
 def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
-    """The last profile, the held-out test, and the checkpoint that ends the run."""
+    """The last measurements, the held-out test, and the checkpoint that ends the run."""
     progress = state.progress
     with _timed(state, "eval"):
-        signals = final_profile(parts, state.step, state.carried)
+        signals = after_last_step(parts, state.step, state.carried)
         progress.test = _test(parts, state)
     _note_loss(state, progress.test.solved)
     journal.rows([*_rows(signals), TestRow.at(state.step, progress.test)])

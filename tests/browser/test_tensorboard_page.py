@@ -23,8 +23,9 @@ import pytest
 
 import seqablate
 from seqablate.config.flat import flat_config
+from seqablate.diagnostics.lag import LAG
+from seqablate.diagnostics.profile import PROFILE
 from seqablate.signals.view import last_shown
-from seqablate.signals.views import LAG, PROFILE
 
 SMALL = ["task.length=12", "model.hidden_size=8", "batch_size=4", "steps=30", "eval.every=10", "eval.size=30",
          "device=cpu", "probe.every=5"]  # fmt: skip

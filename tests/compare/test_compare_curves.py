@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from seqablate.compare.curves import overlay
 from seqablate.compare.pool import median_over_seeds, seeds_at
-from seqablate.signals.views import LAG, PROFILE
+from seqablate.diagnostics.lag import LAG
+from seqablate.diagnostics.profile import PROFILE
 
 
 def test_several_runs_show_their_last_lag_curve_under_what_differs(make_run):

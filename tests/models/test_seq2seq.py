@@ -17,7 +17,7 @@ from seqablate.errors import UsageError
 from seqablate.models.recurrent.stack import RecurrentStack
 from seqablate.probe import TimestepProbe
 from seqablate.streams import stream
-from seqablate.training.measure import pair_signals
+from seqablate.training.diagnose import look_at
 
 N, SYMBOLS, B, D = 5, 3, 4, 3
 V = SYMBOLS + 1  # the delimiter is the last
@@ -144,9 +144,9 @@ def test_outputs_and_the_gradient_at_every_timestep_are_those_of_a_plain_loop(ce
 @each_arm
 def test_pair_signals_are_the_gradients_of_one_loss_step_each(cell, attention, bidirectional, layers):
     model = {"cell": cell, "attention": attention, "bidirectional": bidirectional, "num_layers": layers}
-    parts = assemble(read_overrides(words("dtype=float64", "device=cpu", "eval.size=6", **model)))
+    parts = assemble(read_overrides(words("dtype=float64", "device=cpu", "eval.size=6", "diagnostic=pairs", **model)))
     shake(parts.model)
-    found = pair_signals(parts, 7)
+    found = look_at(parts, 7, evaluating=True)
     batch = next(parts.task.eval_batches("evaluation"))
     x, y = torch.from_numpy(batch.x), torch.from_numpy(batch.y)
     for s in range(N):
@@ -163,13 +163,15 @@ def test_pair_signals_are_the_gradients_of_one_loss_step_each(cell, attention, b
 
 
 def test_pair_signals_are_measured_where_there_is_an_encoder_and_a_probe_only():
-    assert not pair_signals(assemble(read_overrides(words("probe.every=0", "device=cpu"))), 0)
-    assert not pair_signals(assemble(read_overrides(["task=reverse", "model=gru", "device=cpu"])), 0)
+    assert not look_at(assemble(read_overrides(words("probe.every=0", "device=cpu"))), 0, evaluating=True)
+    assert not look_at(
+        assemble(read_overrides(["task=reverse", "model=gru", "device=cpu", "diagnostic=pairs"])), 0, evaluating=True
+    )
 
 
 def test_of_a_long_target_32_steps_are_measured_from_the_first_to_the_last():
-    parts = assemble(read_overrides(words("task.length=70", "eval.size=2", "device=cpu")))
-    steps = [int(s) for signal in pair_signals(parts, 0) for s in signal.at]
+    parts = assemble(read_overrides(words("task.length=70", "eval.size=2", "device=cpu", "diagnostic=pairs")))
+    steps = [int(s) for signal in look_at(parts, 0, evaluating=True) for s in signal.at]
     assert (len(steps), steps[0], steps[-1]) == (32, 0, 69)
     assert set(np.diff(steps)) == {2, 3}
 

@@ -14,6 +14,8 @@ import pandas as pd
 import pytest
 from recorded import eval_row, header, info, raw, run_info, train_row
 
+from seqablate.diagnostics.lag import DEPTH, LAG
+from seqablate.diagnostics.profile import PROFILE
 from seqablate.errors import UsageError
 from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
@@ -23,7 +25,6 @@ from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.signals import Place, Signal
 from seqablate.signals.view import last_shown
-from seqablate.signals.views import DEPTH, LAG, PROFILE
 
 WRITING = """
 import json, sys

@@ -196,6 +196,8 @@ def test_hyperparameters_are_every_value_of_the_config(run):
     session = content["_hparams_/session_start_info"].session_start_info
     expected = {}
     for key, value in yaml.safe_load((run.path / "config.yaml").read_text()).items():
+        if key == "diagnostic":  # each diagnostic has keys of its own
+            value = {f"{name}.{k}": v for name, keys in value.items() for k, v in keys.items()}
         group = (
             {f"{key}.{k}".removesuffix(".name"): v for k, v in value.items()}
             if isinstance(value, dict)
