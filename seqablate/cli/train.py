@@ -5,17 +5,17 @@ Every run of a sweep is checked before the first begins, and one that fails leav
 
 from __future__ import annotations
 
-import json
 import sys
 from typing import TYPE_CHECKING
 
-from seqablate.assemble import build_task, find_device, load_variants
+from seqablate.assemble import load_variants
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import choices_of, compose_config
-from seqablate.config.overrides import expand_sweep, read_words, split_launcher
+from seqablate.config.overrides import read_words, split_launcher
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
+from seqablate.launch.plan import check_means, plan_sweep
 from seqablate.launch.process import begin_run
 from seqablate.launch.sweep import run_sweep
 
@@ -49,15 +49,11 @@ def main(argv: list[str]) -> int:
 def sweep(words: list[str], show: bool) -> int:
     """Check every run, then train them all, or print the first one's config."""
     launcher, words = split_launcher(words)
-    arms = [(arm, compose_arm(arm)) for arm in expand_sweep(words)]
-    configs = [config for _, config in arms]
-    for key in ("name", "output_dir"):
-        if len({getattr(config, key) for config in configs}) > 1:
-            raise UsageError(f"{key}: give it one value; it names the sweep's folder, and the runs inside are named")
+    arms = plan_sweep(words)
     if show:
-        print_config(configs[0])
+        print_config(arms[0].config)
         return 0
-    check_means(configs)
+    check_means(arms)
     name_what_is_passed_over()
     return run_sweep(arms, launcher)
 
@@ -91,25 +87,6 @@ def print_config(config: TrainConfig) -> None:
     import yaml
 
     print(yaml.safe_dump(to_plain(config), sort_keys=False, allow_unicode=True), end="")
-
-
-def compose_arm(arm: list[str]) -> TrainConfig:
-    """One run of a sweep (UsageError names the arm)."""
-    try:
-        return compose_config(arm)
-    except UsageError as error:
-        raise UsageError(f"{error} (in the sweep's run {shorten(' '.join(arm))!r}; nothing was started)") from error
-
-
-def check_means(configs: list[TrainConfig]) -> None:
-    """Look for each different device and data once, so that what is missing is refused before the first run begins."""
-    seen: set[str] = set()
-    for config in configs:
-        find_device(config.device)
-        key = json.dumps([to_plain(config)["task"], config.batch_size, config.eval.size])
-        if key not in seen:
-            seen.add(key)
-            build_task(config)
 
 
 def name_what_is_passed_over() -> None:

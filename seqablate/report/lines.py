@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from seqablate.errors import printable
+from seqablate.report.console import run_console
 
 LONGEST_SAMPLE = 150  # characters of a generated text
 INDENT = "    "  # of what a narrow terminal moves to another line
@@ -35,3 +36,13 @@ def one_line(text: str, style: str = "") -> Text:
 def sample_words(text: str) -> str:
     """The beginning of a generated text, on one line."""
     return " ".join(text.split())[:LONGEST_SAMPLE]
+
+
+def say(line: str) -> None:
+    """A line on standard output, if anyone is reading still."""
+    run_console().print(line, markup=False, soft_wrap=True)
+
+
+def complain(text: str) -> None:
+    """Lines on standard error, likewise."""
+    run_console(stderr=True).print(text, markup=False, soft_wrap=True)
