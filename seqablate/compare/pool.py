@@ -25,4 +25,5 @@ def median_over_seeds(curves: Sequence[np.ndarray]) -> np.ndarray:
 def seeds_at(curves: Sequence[np.ndarray]) -> np.ndarray:
     """How many of the curves reach each point [K]."""
     lengths = np.array([len(curve) for curve in curves])
-    return (lengths[:, None] > np.arange(lengths.max())).sum(0)
+    reached: np.ndarray = (lengths[:, None] > np.arange(lengths.max())).sum(0)
+    return reached
