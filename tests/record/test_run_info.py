@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from recorded import eval_row, header, info, raw, run_info, train_row
 
 from seqablate.diagnostics.lag import DEPTH, LAG
@@ -19,11 +21,11 @@ from seqablate.diagnostics.profile import PROFILE
 from seqablate.errors import UsageError
 from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
-from seqablate.record.rows import SignalRow
+from seqablate.record.rows import SignalRow, strict
 from seqablate.record.run import Run
 from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
-from seqablate.signals import Place, Signal
+from seqablate.signals import Place, Signal, fit_decay
 from seqablate.signals.view import last_shown
 
 WRITING = """
@@ -131,6 +133,48 @@ def test_a_run_json_in_no_encoding_is_damaged_and_a_missing_one_is_named(run_dir
 def test_numbers_that_json_lacks_come_back_and_names_stay_names(run_dir):
     assert read_info(run_dir) == run_info(name="inf", best={"step": 2, "value": math.inf})
     assert read_info(run_dir).best.value == math.inf
+
+
+FINITE = st.floats(allow_nan=False)  # NaN is not equal to itself; that it comes back is tested with the rows
+WHOLE = st.integers(0, 2**53)
+METRICS = st.dictionaries(st.text("abc_", max_size=5), FINITE, max_size=3).map(lambda found: found | {"mse": 0.5})
+RESULTS = st.fixed_dictionaries({"loss": FINITE, "metrics": METRICS, "solved": st.booleans()})
+DECAYS = st.sampled_from([0.5, 0.9, 1.0, 1.1, 1e-30]).map(
+    lambda factor: (
+        {"quantity": "lag", "part": "rnn", "layer": 0, "direction": "forward", "state": "h"}
+        | vars(fit_decay(factor ** np.arange(6.0)))
+    )
+)
+INFOS = st.fixed_dictionaries(
+    {
+        "seed": st.integers(),
+        "status": st.sampled_from(["done", "interrupted", "diverged", "failed"]),
+        "step": WHOLE,
+        "message": st.none() | st.text("ab c", max_size=9),
+        "measured_step": st.none() | WHOLE,
+        "final": st.none() | METRICS,
+        "best": st.none() | st.fixed_dictionaries({"step": WHOLE, "value": FINITE}),
+        "solved_at": st.none() | WHOLE,
+        "lost_at": st.none() | WHOLE,
+        "refuted": WHOLE,
+        "confirmation": st.none() | st.builds(lambda step, found: {"step": step} | found, WHOLE, RESULTS),
+        "test": st.none() | RESULTS,
+        "decay": st.lists(DECAYS, max_size=2),
+        "clipped_share": st.none() | FINITE,
+        "baselines": METRICS,
+    }
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@given(values=INFOS)
+def test_every_run_json_that_is_read_is_written_as_it_was(values, tmp_path):
+    expected = json.loads(json.dumps(strict(info(**values))))
+    (tmp_path / "run.json").write_text(json.dumps(expected | {"of_a_later_version": [1]}))
+    read = read_info(tmp_path)
+    write_info(tmp_path, read)
+    assert json.loads((tmp_path / "run.json").read_text()) == expected
+    assert read_info(tmp_path) == read
 
 
 def test_a_full_disk_is_a_run_failure_and_leaves_what_was_there(run_dir):
