@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
 from seqablate.compare.curves import When
-from seqablate.compare.find import find_runs
+from seqablate.compare.find import find_runs, with_records
 from seqablate.compare.pictures import every_picture
 from seqablate.compare.table import render_table, rows
 from seqablate.diagnostics import load_views
@@ -54,8 +54,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     whens = _whens(arguments.step)
     runs, complaints = find_runs(arguments.paths)
-    for line in complaints:
-        print(f"seqablate: {line}", file=sys.stderr)
+    _complain(complaints)
     if arguments.json:
         _say(json.dumps(strict([row.to_json() for row in rows(runs)]), indent=1, allow_nan=False))
         return 0
@@ -85,6 +84,8 @@ def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> Non
     """Print the table and the curves, and save the pictures in ``out``."""
     console = make_console()
     console.print(render_table(runs, console.width))
+    runs, complaints = with_records(runs)
+    _complain(complaints)
     load_views(signal.quantity for run in runs for signal in run.record.signals)
     found = False
     for picture in every_picture(runs, whens):
@@ -96,6 +97,12 @@ def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> Non
             _save(picture.draw(), out / f"show-{picture.stem}{_suffix(runs)}")
     if not found:
         _say("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
+
+
+def _complain(lines: Sequence[str]) -> None:
+    """What is passed over, and why."""
+    for line in lines:
+        print(f"seqablate: {line}", file=sys.stderr)
 
 
 def _say(text: str) -> None:

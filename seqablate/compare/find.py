@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seqablate.errors import UsageError
@@ -36,6 +36,24 @@ def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
             "; ".join(complaints) or f"no run in {', '.join(map(str, paths))}: a run folder has a record.jsonl"
         )
     return list(runs.values()), complaints
+
+
+def with_records(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """The runs whose signals can be read, and a line for each of the others.
+
+    Raises:
+        UsageError: none can.
+    """
+    readable, complaints = [], []
+    for run in runs:
+        try:
+            run.record.signals  # noqa: B018  (read now, and kept: it says what is wrong)
+            readable.append(run)
+        except UsageError as error:
+            complaints.append(str(error))
+    if complaints and not readable:
+        raise UsageError("; ".join(complaints))
+    return readable, complaints
 
 
 def _whole(run: Run) -> Run:

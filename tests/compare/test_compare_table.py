@@ -60,6 +60,13 @@ def test_the_cells_are_readable(make_run):
         assert words in text, words
 
 
+def test_a_share_of_clipped_steps_is_shown_only_where_something_clips(make_run):
+    none, norm = make_run("a", info={"clipped_share": 0.0}), make_run("b", clip=NORM, info={"clipped_share": 0.0})
+    assert [row.to_json()["clipped_share"] for row in rows([none, norm])] == [0.0, 0.0]
+    assert "0 %" in rendered([norm])
+    assert "0 %" not in rendered([none])
+
+
 @pytest.mark.parametrize("status", ["failed", "diverged", "interrupted"])
 def test_runs_that_ended_badly_stay_in_the_table(make_run, status):
     empty = {"status": status, "final": None, "decay": [], "clipped_share": None, "solved_at": None}

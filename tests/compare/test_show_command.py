@@ -171,6 +171,20 @@ def test_a_damaged_folder_is_named_in_one_line_and_the_others_are_shown(runs, ca
         main([str(runs / "a")])
 
 
+def test_a_damaged_record_among_several_is_named_and_the_others_are_drawn(runs, make_run, capsys):
+    make_run("c", seed=2)
+    record = runs / "b" / "record.jsonl"
+    record.write_text(record.read_text().replace('"layer": 0', '"layer": -1'))
+    assert main([str(runs)]) == 0
+    captured = capsys.readouterr()
+    [line] = captured.err.splitlines()
+    assert f"{record} is damaged: line 2: layer must be at least 0" in line
+    assert captured.out.count("0.0037") == 3  # all three stand in the table
+    assert "lag k (timesteps before the loss)" in captured.out
+    with pytest.raises(UsageError, match="layer must be"):
+        main([str(runs / "b")])
+
+
 def test_nothing_to_show_is_a_request_that_cannot_be_met(tmp_path):
     with pytest.raises(UsageError, match="nowhere"):
         main([str(tmp_path / "nowhere")])
