@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("words", nargs="*", metavar="WORD", help="make only files whose path contains one of the words")
     parser.add_argument("--list", action="store_true", help="print the files and make none")
     arguments = parser.parse_args()
-    asked = [name for name in FILES if any(word in name for word in arguments.words or [""])]
+    asked = [name for name in FILES if any(_means(word, name) for word in arguments.words or [""])]
     if arguments.list:
         print("\n".join(asked))
         return
@@ -43,6 +43,11 @@ def main() -> None:
             (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
             FILES[name](runs, ROOT / name)
             print(f"{name}  {(ROOT / name).stat().st_size / 1000:.0f} kB, {time.perf_counter() - start:.1f} s")
+
+
+def _means(word: str, name: str) -> bool:
+    """Whether a word of the command line names this file, or is a part of its path and names no file."""
+    return word == name or (word not in FILES and word in name)
 
 
 if __name__ == "__main__":

@@ -37,7 +37,7 @@ EXPERIMENTS = {
         "further back, and its error stays at chance.",
     ),
     "memory": (
-        "model=lstm",
+        "model=lstm clip=norm",
         "The LSTM solves the task. The gradient at its cell state c is about as large at the first timestep as at the "
         "last.",
     ),
