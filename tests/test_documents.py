@@ -25,7 +25,7 @@ EXAMPLES = [
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS += sorted(path for room in ("configs", "scripts", "seqablate") for path in (ROOT / room).rglob("*.md"))
 PLACEHOLDER = r"\b[A-Z]{3,}|^\.\.\.$"  # model=NAME, RUN, ...
-NOT_HERE = ("leaky", "majority", "hydra/launcher")  # variants and launchers of other packages
+NOT_HERE = ("leaky", "majority", "jacobian", "hydra/launcher")  # variants and launchers of other packages
 
 
 def named(path: Path) -> str:
