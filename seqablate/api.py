@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import torch
 
     from seqablate.training.parts import Parts
-    from seqablate.training.run import Ending
+    from seqablate.training.session import Ending
 
 
 class Run(RecordedRun):

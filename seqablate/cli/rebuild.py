@@ -33,5 +33,5 @@ def main(argv: list[str]) -> int:
             print(f"seqablate: {error}", file=sys.stderr)
             failed = True
         else:
-            print(f"rebuilt {folder.path}: {info.status} at step {info.step}")
+            print(f"rebuilt {folder.path}: {info.standing}")
     return 2 if failed else 0

@@ -20,7 +20,7 @@ from seqablate.launch.process import begin_run
 from seqablate.launch.sweep import run_sweep
 
 if TYPE_CHECKING:
-    from seqablate.training.run import Ending
+    from seqablate.training.session import Ending
 
 HELP, SWEEP, SHOW = ("--help", "-h"), ("--multirun", "-m"), ("--cfg", "-c")
 OPTIONS = (*HELP, *SWEEP, *SHOW)

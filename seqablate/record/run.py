@@ -34,7 +34,7 @@ class Run:
         self.info = read_info(self.path)
 
     def __repr__(self) -> str:
-        return f"<Run {self.name}: {self.status} at step {self.info.step}>"
+        return f"<Run {self.name}: {self.info.standing}>"
 
     @property
     def status(self) -> str:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 from seqablate.config.metric import Metric
 from seqablate.shape import By, Misfit, Name, Step, at_least, matches, one_of
 from seqablate.signals.fit import Fit
+from seqablate.text import counted
 
 VERSION = 4  # of run.json and the record
 
@@ -157,6 +158,11 @@ class RunInfo(Summary, Facts):
     def test_value(self) -> float | None:
         """The headline metric on the test data."""
         return None if self.test is None else self.test.metrics[self.metric.name]
+
+    @property
+    def standing(self) -> str:
+        """``done after 400 updates``; a run whose loss was not finite at step 3 has made 4, the last one with it."""
+        return f"{self.status} after {counted(self.step, 'update')}"
 
     @property
     def keeps(self) -> bool:

@@ -1,11 +1,11 @@
-"""Which of the ways of watching a run is taken. See :class:`seqablate.training.run.Reporter` for the calls they get."""
+"""Which way of watching a run is taken: see :class:`seqablate.training.session.Reporter` for the calls it gets."""
 
 from __future__ import annotations
 
 from seqablate.report.console import run_console
 from seqablate.report.live import LiveReporter
 from seqablate.report.plain import BriefReporter, PlainReporter, SilentReporter
-from seqablate.training.run import Reporter
+from seqablate.training.session import Reporter
 
 
 def make_reporter(quiet: bool, brief: bool = False) -> Reporter:

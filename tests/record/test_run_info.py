@@ -247,3 +247,10 @@ def test_reading_a_run_needs_no_torch(run_dir):
         "run.metrics, run.signals, run.status\nsys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "error", "-c", code, str(run_dir)], timeout=60).returncode == 0
+
+
+def test_what_a_run_has_come_to_counts_updates_not_the_step_of_a_message():
+    """The loss of step 3 is that of the fourth update."""
+    diverged = run_info(status="diverged", step=4, message="the loss is not finite at step 3")
+    assert diverged.standing == "diverged after 4 updates"
+    assert run_info(step=1).standing == "done after 1 update"
