@@ -17,7 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from seqablate.config.lookup import SECTIONS, fits, keys_of, refuse_choice, refuse_unknown, takes
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import contested, load_plugins
-from seqablate.config.registry import GROUPS, SEVERAL, Choices, each_choice, registered, section, variants
+from seqablate.config.registry import GROUPS, SEVERAL, Choices, each_choice, section, variant_class, variants
 from seqablate.config.schema import TrainConfig
 from seqablate.config.sizes import refuse_too_large
 from seqablate.errors import UsageError, shorten
@@ -41,8 +41,8 @@ def config_folder() -> Path:
     raise UsageError(f"configs/{CONFIG_NAME}.yaml not found in or beside {package}: reinstall seqablate")
 
 
-def install_schemas() -> None:
-    """Tell Hydra the dataclass behind every YAML file (its ``/schema/...`` line).
+def install_schemas(chosen: Choices) -> None:
+    """Tell Hydra the dataclass behind the YAML file of each of these variants (its ``/schema/...`` line).
 
     A variant without a YAML file of ours is another package's: its dataclass has the values as well.
     """
@@ -50,7 +50,8 @@ def install_schemas() -> None:
 
     store, ours = ConfigStore.instance(), config_folder()
     store.store(group="schema", name=CONFIG_NAME, node=TrainConfig)
-    for (group, name), cls in registered().items():
+    for group, name in each_choice(chosen):
+        cls = variant_class(group, name)
         store.store(group=f"schema/{group}", name=name, node=cls)
         if not (ours / group / f"{name}.yaml").exists():
             values = {"defaults": _defaults(group, name, cls)}
@@ -145,7 +146,7 @@ def _composed(chosen: tuple[tuple[str, tuple[str, ...]], ...]) -> DictConfig:
     """The values of the YAML files (or a package's dataclasses) of these variants."""
     from hydra import compose, initialize_config_dir
 
-    install_schemas()
+    install_schemas(dict(chosen))
     with initialize_config_dir(version_base="1.3", config_dir=str(config_folder())):
         return compose(CONFIG_NAME, choice_words(dict(chosen)))
 
