@@ -1,4 +1,5 @@
-"""What another package needs in order to add a model or a task; ``models/README.md`` has a complete example.
+"""What another package needs in order to add a model, a task or a diagnostic: ``models/``, ``tasks/`` and
+``diagnostics/README.md`` have complete examples.
 
 A variant is a dataclass under ``@variant("model" | "task" | ..., name)`` whose fields are its keys, with their values,
 and whose ``build`` makes the thing. A package names the module that holds it as an entry point of the group
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from seqablate.config.metric import Metric
     from seqablate.config.registry import variant
     from seqablate.config.task_spec import TaskSpec, TaskTraits
+    from seqablate.diagnostics.base import EvaluationDiagnostic, TrainingDiagnostic
+    from seqablate.diagnostics.batches import batch_mean, in_time
+    from seqablate.diagnostics.look import Look, ProbedPass
     from seqablate.engine.cell import Cell
     from seqablate.engine.recurrence import Recurrence
     from seqablate.errors import UsageError
     from seqablate.models.base import ModelConfig, ProbePoint
     from seqablate.models.recurrent.config import RecurrentConfig
     from seqablate.signals.place import Place
+    from seqablate.signals.signal import Signal
+    from seqablate.signals.view import Curve, Heatmap
     from seqablate.tasks.base import Batch, RunData
     from seqablate.tasks.objectives import Classification, Regression
     from seqablate.tasks.synthetic import SyntheticTask
@@ -39,12 +45,21 @@ _HOMES = {
     "TaskSpec": "config.task_spec",
     "TaskTraits": "config.task_spec",
     "UsageError": "errors",
+    "EvaluationDiagnostic": "diagnostics.base",
+    "TrainingDiagnostic": "diagnostics.base",
+    "batch_mean": "diagnostics.batches",
+    "in_time": "diagnostics.batches",
+    "Look": "diagnostics.look",
+    "ProbedPass": "diagnostics.look",
     "Cell": "engine.cell",
     "Recurrence": "engine.recurrence",
     "ModelConfig": "models.base",
     "ProbePoint": "models.base",
     "RecurrentConfig": "models.recurrent.config",
     "Place": "signals.place",
+    "Signal": "signals.signal",
+    "Curve": "signals.view",
+    "Heatmap": "signals.view",
     "Batch": "tasks.base",
     "Metric": "config.metric",
     "RunData": "tasks.base",
@@ -53,9 +68,10 @@ _HOMES = {
     "SyntheticTask": "tasks.synthetic",
 }
 __all__ = [
-    "Batch", "Cell", "Classification", "Metric", "ModelConfig", "Place", "ProbePoint", "Recurrence", "RecurrentConfig",
-    "Regression", "RunData", "SyntheticTask", "TaskSpec", "TaskTraits", "UsageError", "at_least", "at_most", "finite",
-    "fraction", "key", "positive", "variant",
+    "Batch", "Cell", "Classification", "Curve", "EvaluationDiagnostic", "Heatmap", "Look", "Metric", "ModelConfig",
+    "Place", "ProbePoint", "ProbedPass", "Recurrence", "RecurrentConfig", "Regression", "RunData", "Signal",
+    "SyntheticTask", "TaskSpec", "TaskTraits", "TrainingDiagnostic", "UsageError", "at_least", "at_most",
+    "batch_mean", "finite", "fraction", "in_time", "key", "positive", "variant",
 ]  # fmt: skip
 
 
