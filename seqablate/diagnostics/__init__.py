@@ -1,14 +1,16 @@
 """Diagnostics: what is measured of a model while it learns, one file each. Importing this package registers them."""
 
 from collections.abc import Iterable
+from importlib import import_module
+from pkgutil import iter_modules
 
 from seqablate.config.plugins import load_plugins
-
-# In this order their pictures are shown: what is read first comes first.
-from seqablate.diagnostics import lag, profile, layers, pairs  # isort: skip
 from seqablate.signals.view import declared
 
-__all__ = ["lag", "layers", "load_views", "pairs", "profile"]
+FIRST = ("lag", "profile", "layers", "pairs")  # their pictures are shown in this order, those of other files after them
+
+for _name in dict.fromkeys([*FIRST, *(file.name for file in iter_modules(__path__))]):
+    import_module(f"{__name__}.{_name}")
 
 
 def load_views(quantities: Iterable[str]) -> None:
