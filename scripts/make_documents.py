@@ -18,12 +18,12 @@ import time
 from pathlib import Path
 
 import matplotlib
-from documents import catalogue, front, probe
+from documents import catalogue, diagnostics, front, probe
 from documents.runs import Runs
 
 ROOT = Path(__file__).resolve().parents[1]
 # A file, relative to the repository, and the function that writes it: function(runs, path).
-FILES = {**front.FILES, **probe.FILES, **catalogue.FILES}
+FILES = {**front.FILES, **diagnostics.FILES, **probe.FILES, **catalogue.FILES}
 
 
 def main() -> None:
