@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from seqablate.errors import RunFailure
+from seqablate.record.rows import CommitRow
 from seqablate.training.checkpoint import VERSION, load_checkpoint, newest_whole, prune, save_checkpoint
 
 
@@ -18,11 +19,11 @@ def commit(folder, step: int) -> dict:
     return save_checkpoint(folder, step, {"model": {"w": torch.full((50,), float(step))}})
 
 
-def committed(path, step: int) -> dict:
+def committed(path, step: int) -> CommitRow:
     """The row that a stranger's folder would have for any file."""
     data = path.read_bytes()
-    row = {"kind": "commit", "step": step, "checkpoint": path.name}
-    return row | {"sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)}
+    sha256 = hashlib.sha256(data).hexdigest()
+    return CommitRow(step=step, checkpoint=path.name, sha256=sha256, bytes=len(data))
 
 
 def fits(state: dict) -> bool:
