@@ -186,10 +186,10 @@ def test_a_hangup_that_is_ignored_and_a_log_that_cannot_be_written_stop_no_run(t
 @pytest.mark.slow
 def test_a_record_that_is_deleted_under_a_run_fails_it_in_one_line(tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom seqablate.training import run\nreal = run.save_checkpoint\n"
+        "import sys\nfrom pathlib import Path\nfrom seqablate.training import session\nreal = session.save_checkpoint\n"
         "def save(folder, step, state):\n    (Path(sys.argv[-1]) / 'run/record.jsonl').unlink()\n"
         "    return real(folder, step, state)\n"
-        "run.save_checkpoint = save\nfrom seqablate.cli import main\nsys.exit(main(sys.argv[1:-1]))"
+        "session.save_checkpoint = save\nfrom seqablate.cli import main\nsys.exit(main(sys.argv[1:-1]))"
     )
     words = ["train", *WORDS, "name=run", f"output_dir={tmp_path}", str(tmp_path)]
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, timeout=240)
