@@ -1,5 +1,5 @@
-"""What another package needs in order to add a model, a task or a diagnostic: ``models/``, ``tasks/`` and
-``diagnostics/README.md`` have complete examples.
+"""What another package needs in order to add a model, a cell, a clip, a task or a diagnostic: ``models/``, ``tasks/``
+and ``diagnostics/README.md`` have complete examples.
 
 A variant is a dataclass under ``@variant("model" | "task" | ..., name)`` whose fields are its keys, with their values,
 and whose ``build`` makes the thing. A package names the module that holds it as an entry point of the group
@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from seqablate.clip.base import Clip, ClipResult
     from seqablate.config.checks import at_least, at_most, finite, fraction, positive
     from seqablate.config.keys import key
     from seqablate.config.metric import Metric
@@ -22,7 +23,8 @@ if TYPE_CHECKING:
     from seqablate.diagnostics.base import EvaluationDiagnostic, TrainingDiagnostic
     from seqablate.diagnostics.batches import batch_mean, in_time
     from seqablate.diagnostics.look import Look, ProbedPass
-    from seqablate.engine.cell import Cell
+    from seqablate.engine.cell import Cell, Kernels
+    from seqablate.engine.kernels.cache import compiled
     from seqablate.engine.recurrence import Recurrence
     from seqablate.errors import UsageError
     from seqablate.models.base import ModelConfig, ProbePoint
@@ -51,7 +53,11 @@ _HOMES = {
     "in_time": "diagnostics.batches",
     "Look": "diagnostics.look",
     "ProbedPass": "diagnostics.look",
+    "Clip": "clip.base",
+    "ClipResult": "clip.base",
     "Cell": "engine.cell",
+    "Kernels": "engine.cell",
+    "compiled": "engine.kernels.cache",
     "Recurrence": "engine.recurrence",
     "ModelConfig": "models.base",
     "ProbePoint": "models.base",
@@ -68,10 +74,11 @@ _HOMES = {
     "SyntheticTask": "tasks.synthetic",
 }
 __all__ = [
-    "Batch", "Cell", "Classification", "Curve", "EvaluationDiagnostic", "Heatmap", "Look", "Metric", "ModelConfig",
-    "Place", "ProbePoint", "ProbedPass", "Recurrence", "RecurrentConfig", "Regression", "RunData", "Signal",
-    "SyntheticTask", "TaskSpec", "TaskTraits", "TrainingDiagnostic", "UsageError", "at_least", "at_most",
-    "batch_mean", "finite", "fraction", "in_time", "key", "positive", "variant",
+    "Batch", "Cell", "Classification", "Clip", "ClipResult", "Curve", "EvaluationDiagnostic", "Heatmap", "Kernels",
+    "Look", "Metric", "ModelConfig", "Place", "ProbePoint", "ProbedPass", "Recurrence", "RecurrentConfig",
+    "Regression", "RunData", "Signal", "SyntheticTask", "TaskSpec", "TaskTraits", "TrainingDiagnostic",
+    "UsageError", "at_least", "at_most", "batch_mean", "compiled", "finite", "fraction", "in_time", "key",
+    "positive", "variant",
 ]  # fmt: skip
 
 

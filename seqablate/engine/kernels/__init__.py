@@ -46,4 +46,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = found = getattr(
+        import_module(f"{__name__}.{_HOME[name]}"), name
+    )  # once: the next time it is there
+    return found
