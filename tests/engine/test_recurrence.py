@@ -6,6 +6,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -353,6 +354,21 @@ def test_the_table_says_what_runs_where():
     assert choose_backend(Recurrence("lstm", 2, 3, dilation=4), gpu) == "torch"
     for options in ({"time_skip": 2}, {"layer_norm": True}):
         assert {choose_backend(Recurrence("lstm", 2, 3, **options), device) for device in (CPU, gpu)} == {"loop"}
+
+
+def test_what_torch_has_of_a_cell_and_what_kernels_it_has_are_two_facts():
+    own = Recurrence(replace(CELLS["gru"], name="own", torch=None), 2, 3)
+    theirs = Recurrence(replace(CELLS["gru"], kernels=None), 2, 3)
+    gpu = torch.device("cuda")
+    assert [choose_backend(own, device) for device in (CPU, gpu)] == ["compiled", "loop"]
+    assert [choose_backend(theirs, device) for device in (CPU, gpu)] == ["torch", "torch"]
+    assert refusal("torch", own, CPU) == "torch has no kernel of the cell own: use backend=compiled (on a CPU) or loop"
+    assert refusal("compiled", theirs, CPU) == "the cell gru has no compiled kernel: use backend=torch or loop"
+    x, found = torch.randn(5, 2, 2), []
+    for module in (own, theirs):
+        module.load_state_dict(own.state_dict())
+        found.append(module(x)[0])
+    torch.testing.assert_close(*found)
 
 
 def test_a_backend_that_cannot_run_a_cell_says_what_can():

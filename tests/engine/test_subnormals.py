@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from seqablate.assemble import assemble, read_overrides
-from seqablate.engine.backends import compiled
+from seqablate.engine.cell import Kernels
+from seqablate.engine.cells import CELLS
 from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 from seqablate.engine.subnormals import GRAIN, flushed
@@ -58,7 +60,7 @@ def test_for_a_gpu_nothing_is_set():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_kernels_flush_in_every_thread_that_runs_one_and_nothing_stays_set(threads, monkeypatch):
+def test_kernels_flush_in_every_thread_that_runs_one_and_nothing_stays_set(threads):
     found, before = [], torch.get_num_threads()
 
     def noting(kernel: Callable[..., Any]) -> Callable[..., Any]:
@@ -68,11 +70,11 @@ def test_kernels_flush_in_every_thread_that_runs_one_and_nothing_stays_set(threa
 
         return run
 
-    for table in (compiled.FORWARD, compiled.BACKWARD):
-        monkeypatch.setitem(table, "rnn_tanh", noting(table["rnn_tanh"]))
+    cell = CELLS["rnn_tanh"]
+    noted = replace(cell, kernels=Kernels(noting(cell.kernels.forward), noting(cell.kernels.backward)))
     torch.set_num_threads(threads)
     try:
-        Recurrence("rnn_tanh", 2, 3)(torch.randn(4, 32, 2))[0].sum().backward()
+        Recurrence(noted, 2, 3)(torch.randn(4, 32, 2))[0].sum().backward()
         x = torch.full((4 * GRAIN,), 1e-30) * 1e-10  # by all of torch's own threads
     finally:
         torch.set_num_threads(before)

@@ -65,9 +65,9 @@ def test_recorded_profiles_are_those_after_clipping_lag_curves_are_not_clipped_a
             [*WORDS, clip, "model=lstm", "steps=4", "probe.every=2", "eval.every=4", "eval.size=8", "quiet=true"]
         )
         rows = read_record(run.path)
-        assert [row["clipped"] for row in rows.train] == [int(clip == "clip.max_norm=0.01")] * 4
-        assert [row["grad_norm_clipped"] for row in rows.train] == [row["grad_norm"] for row in rows.train]
-        assert run.info["clipped_share"] == (clip == "clip.max_norm=0.01")
+        assert [row.clipped for row in rows.train] == [int(clip == "clip.max_norm=0.01")] * 4
+        assert [row.grad_norm_clipped for row in rows.train] == [row.grad_norm for row in rows.train]
+        assert run.info.clipped_share == (clip == "clip.max_norm=0.01")
         shown[clip] = {
             (s.quantity, s.place.state, s.step): s.values
             for s in rows.stream_signals()
