@@ -6,29 +6,46 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from seqablate.engine.kernels import cache
 
-HELPER = """
+SOURCES = {
+    "helpers.py": """
 from seqablate.engine.kernels.cache import compiled
 
 @compiled
 def helper(x):
-    return x + {added}
-"""
-KERNEL = """
+    return x + 1.0
+""",
+    "cell.py": """
 from helpers import helper
 from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.clip import change
 
 @compiled
 def kernel(x):
     return 10.0 * helper(x)
-"""
+
+@compiled
+def clipped(clip, d):
+    change(clip, d, 1)
+    return d[0]
+""",
+    "clips/limit.py": """
+from typing import NamedTuple
+
+class Limit(NamedTuple):
+    largest: float
+
+    def rows(self, d, D):
+        d[0] = self.largest
+        return True
+""",
+}
 CALL = """
-import sys; sys.path.insert(0, {folder!r})
+import sys; sys.path[:0] = [{folder!r}, {folder!r} + "/clips"]
+import numpy as np
 from numba.core import event
-import kernels_of_a_cell as k
+import cell, limit
 
 class Compiled(event.Listener):
     names = []
@@ -38,34 +55,30 @@ class Compiled(event.Listener):
         pass
 
 with event.install_listener("numba:compile", Compiled()):
-    print(k.kernel(1.0), *Compiled.names)
+    print(cell.kernel(1.0), cell.clipped(limit.Limit(3.0), np.zeros(1)), *Compiled.names)
 """
 
 
-@pytest.fixture
-def call(tmp_path):
-    """The result of the kernel in a process of its own, and what that compiled; ``write`` changes the helper."""
+def test_code_is_compiled_again_when_what_it_calls_has_changed_in_another_file_and_only_then(tmp_path):
+    """numba's own cache looks at the kernel's file alone: it would go on returning 20 and 3."""
 
-    def write(added: float) -> None:
-        (tmp_path / "helpers.py").write_text(HELPER.format(added=added))
+    def write(name: str, old: str = "", new: str = "") -> None:
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(SOURCES[name].replace(old, new))
 
-    def run(**environment: str) -> list[str]:
+    def call() -> list[str]:
         code = CALL.format(folder=str(tmp_path))
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
         return done.stdout.split()
 
-    write(1.0)
-    (tmp_path / "kernels_of_a_cell.py").write_text(KERNEL)
-    run.write = write
-    return run
-
-
-def test_a_helper_that_changed_in_another_file_is_compiled_again_and_what_has_not_changed_is_not(call):
-    """numba's own cache looks at the kernel's file alone: it would go on returning 20."""
-    assert call() == ["20.0", "kernel", "helper"]
-    call.write(2.0)
-    assert call() == ["30.0", "kernel", "helper"]
-    assert call() == ["30.0"]
+    for name in SOURCES:
+        write(name)
+    assert call() == ["20.0", "3.0", "kernel", "helper", "clipped", "rows"]
+    write("helpers.py", "1.0", "2.0")
+    assert call() == ["30.0", "3.0", "kernel", "helper", "clipped", "rows"]
+    write("clips/limit.py", "self.largest\n", "-self.largest\n")
+    assert call() == ["30.0", "-3.0", "clipped", "rows"]
 
 
 def test_where_nothing_can_be_written_a_kernel_is_compiled_and_not_kept(monkeypatch):
