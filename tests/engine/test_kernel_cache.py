@@ -45,7 +45,8 @@ CALL = """
 import sys; sys.path[:0] = [{folder!r}, {folder!r} + "/clips"]
 import numpy as np
 from numba.core import event
-import cell, limit
+import cell
+{clip}
 
 class Compiled(event.Listener):
     names = []
@@ -55,7 +56,7 @@ class Compiled(event.Listener):
         pass
 
 with event.install_listener("numba:compile", Compiled()):
-    print(cell.kernel(1.0), cell.clipped(limit.Limit(3.0), np.zeros(1)), *Compiled.names)
+    print(cell.kernel(1.0), cell.clipped(clip, np.zeros(1)), *Compiled.names)
 """
 
 
@@ -67,8 +68,8 @@ def test_code_is_compiled_again_when_what_it_calls_has_changed_in_another_file_a
         path.parent.mkdir(exist_ok=True)
         path.write_text(SOURCES[name].replace(old, new))
 
-    def call() -> list[str]:
-        code = CALL.format(folder=str(tmp_path))
+    def call(clip: str = "from limit import Limit; clip = Limit(3.0)") -> list[str]:
+        code = CALL.format(folder=str(tmp_path), clip=clip)
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
         return done.stdout.split()
 
@@ -79,6 +80,8 @@ def test_code_is_compiled_again_when_what_it_calls_has_changed_in_another_file_a
     assert call() == ["30.0", "3.0", "kernel", "helper", "clipped", "rows"]
     write("clips/limit.py", "self.largest\n", "-self.largest\n")
     assert call() == ["30.0", "-3.0", "clipped", "rows"]
+    (tmp_path / "clips/limit.py").unlink()  # a package that is no longer installed
+    assert call("clip = ()") == ["30.0", "0.0", "clipped", "<lambda>"]
 
 
 def test_where_nothing_can_be_written_a_kernel_is_compiled_and_not_kept(monkeypatch):

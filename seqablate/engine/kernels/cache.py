@@ -80,9 +80,13 @@ def _cache_class() -> Any:
         _impl_class = Implementation
 
         def _index_key(self, signature: Any, codegen: Any) -> Any:
-            """A clip is code that its type stands for: its folder counts as well."""
-            folders = {Path(getfile(clip)).parent for clip in _classes(getattr(signature, "args", signature))}
-            return *super()._index_key(signature, codegen), digest(*sorted(folders))
+            """In words: what a key of numba's holds is loaded with the index, and a clip's package may be gone by then.
+
+            A clip is code that its type stands for, so its name and its folder's sources count as well.
+            """
+            kinds, *rest = super()._index_key(signature, codegen)
+            clips = sorted(set(_classes(getattr(kinds, "args", kinds))), key=str)
+            return str(kinds), *rest, tuple((str(clip), digest(Path(getfile(clip)).parent)) for clip in clips)
 
     return FolderCache
 
