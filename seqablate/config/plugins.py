@@ -6,10 +6,13 @@ A package that cannot be loaded stops nobody who does not use it: it is passed o
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING
 
 from seqablate.config.registry import NameTaken, keep, registered
 from seqablate.errors import shorten
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 ENTRY_POINTS = "seqablate.variants"
 _contested: dict[tuple[str, str], str] = {}
@@ -42,6 +45,8 @@ def plugin_of(cls: type) -> str | None:
 @cache
 def _entries() -> tuple[EntryPoint, ...]:
     """What installed packages name, looked for once: reading the metadata of all of them takes milliseconds."""
+    from importlib.metadata import entry_points  # a quarter of the start of `seqablate show`, which rarely needs it
+
     return tuple(entry_points(group=ENTRY_POINTS))
 
 

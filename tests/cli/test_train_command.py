@@ -76,12 +76,12 @@ def test_help_lists_every_choice_and_key():
 @pytest.mark.parametrize(
     "word",
     [
-        "batch_size=1000000000000",
+        pytest.param("batch_size=1000000000000", marks=pytest.mark.slow),
         "model.hidden_size=9223372036854775807",
-        "model.num_layers=9999",
-        "task.length=1000000000000",
-        "eval.size=100000000000",
-        "steps=10000000000000",
+        pytest.param("model.num_layers=9999", marks=pytest.mark.slow),
+        pytest.param("task.length=1000000000000", marks=pytest.mark.slow),
+        pytest.param("eval.size=100000000000", marks=pytest.mark.slow),
+        pytest.param("steps=10000000000000", marks=pytest.mark.slow),
         "model.match_params=10000000000000",
     ],
 )
@@ -119,7 +119,7 @@ BAD = [
     ["train", "-m", "model=lstm,rnn", "task.length=3,20"],
     ["train", "device=cuda:99"],
     ["train", "-m", "device=cpu,cuda:99"],
-    ["train", "output_dir=/proc/nowhere"],
+    ["train", "model=mlp", "output_dir=/proc/nowhere"],
     ["resume", "nowhere"],
     ["show", "nowhere"],
     ["tensorboard", "nowhere"],

@@ -66,6 +66,7 @@ def test_the_documents_model_and_task_are_trained_probed_recorded_and_shown(site
     assert "not installed" in again.stderr
 
 
+@pytest.mark.slow
 def test_the_documents_model_without_recurrences_is_recorded_where_it_says(site, tmp_path):
     done = seqablate(site, "train", "model=bag", "task.length=12", *FAST, "name=run", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

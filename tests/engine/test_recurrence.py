@@ -400,6 +400,7 @@ def test_without_numba_torchs_kernels_take_over(monkeypatch):
         set_backend(Recurrence("lstm", 2, 3), "compiled", CPU)
 
 
+@pytest.mark.slow
 def test_compiling_is_announced_once_for_a_machine(tmp_path):
     code = (
         "import torch; from seqablate.engine.recurrence import Recurrence;"

@@ -101,7 +101,7 @@ def test_a_language_model_killed_between_windows_goes_on_in_the_state_it_was_in(
 MOMENTS = [("write", 2), ("write", 9), ("write", 40), ("fsync", 3), ("fsync", 12), ("replace", 2), ("replace", 9)]
 
 
-@pytest.mark.parametrize(("function", "count"), [("write", 30), ("replace", 5)])
+@pytest.mark.parametrize(("function", "count"), [pytest.param("write", 30, marks=pytest.mark.slow), ("replace", 5)])
 def test_a_run_killed_inside_a_write_ends_as_the_unbroken_one(function, count, unbroken, tmp_path):
     die_at(function, count, "train", *WORDS, "name=run", f"output_dir={tmp_path}")
     assert seqablate.load_run(tmp_path / "run").status == "killed"
@@ -148,7 +148,14 @@ def test_twenty_kills_inside_writes_and_at_random_moments_and_during_resumes(unb
     assert_equals_the_unbroken_run(path, unbroken)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
+)
 def test_a_signal_finishes_the_step_saves_and_can_be_resumed(number, code, tmp_path):
     words = [w for w in WORDS if not w.startswith("steps=")] + ["steps=100000", "schedule=constant"]
     process = start("train", *words, "name=run", f"output_dir={tmp_path}")
@@ -286,6 +293,7 @@ def test_a_disk_that_is_full_from_the_start_leaves_no_half_made_folder(tmp_path)
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(unbroken, tmp_path):
     die_at("replace", 9, "train", *WORDS, "name=run", f"output_dir={tmp_path}")
     commits = read_record(tmp_path / "run").commits
