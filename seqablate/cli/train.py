@@ -17,7 +17,6 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
 from seqablate.launch.plan import check_means, plan_sweep
 from seqablate.launch.process import begin_run
-from seqablate.launch.sweep import run_sweep
 
 if TYPE_CHECKING:
     from seqablate.training.session import Ending
@@ -53,6 +52,8 @@ def sweep(words: list[str], show: bool) -> int:
     if show:
         print_config(arms[0].config)
         return 0
+    from seqablate.launch.sweep import run_sweep
+
     check_means(arms)
     name_what_is_passed_over()
     return run_sweep(arms, launcher)
