@@ -1,0 +1,54 @@
+"""How far the runs of a sweep are: read from their folders and from who works at them. Imports no torch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, cast
+
+from seqablate.errors import UsageError
+from seqablate.launch.folder import PlannedRun, SweepFolder
+from seqablate.record.info import NAME as INFO
+from seqablate.record.info import read_info
+from seqablate.record.schema import RunInfo
+
+Standing = Literal["pending", "running", "done", "diverged", "failed", "interrupted", "killed"]
+FINISHED = ("done", "diverged")  # results; such runs are never touched
+UNFINISHED = ("pending", "interrupted", "killed")  # to be done, from the newest checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class RunStanding:
+    """One run of the plan as it is now.
+
+    Attributes:
+        run: the run.
+        standing: ``pending`` if nothing is recorded of it yet, else the status of the run.
+        info: its run.json, None if there is none that can be read.
+        message: why it failed.
+    """
+
+    run: PlannedRun
+    standing: Standing
+    info: RunInfo | None = None
+    message: str | None = None
+
+
+def standings(folder: SweepFolder, runs: Sequence[PlannedRun] | None = None) -> list[RunStanding]:
+    """How each run stands; of all runs where none are named."""
+    return [standing_of(folder, run) for run in (folder.runs if runs is None else runs)]
+
+
+def standing_of(folder: SweepFolder, run: PlannedRun) -> RunStanding:
+    """How one run stands by its own folder."""
+    path = folder.run_path(run)
+    if not os.path.lexists(path / INFO):
+        return RunStanding(run, "pending")
+    try:
+        info = read_info(path)
+    except UsageError as error:
+        return RunStanding(run, "failed", message=str(error))
+    if info.digest != run.digest:
+        return RunStanding(run, "failed", info, f"{path} holds another run than the plan says: move it away")
+    return RunStanding(run, cast("Standing", info.status), info, info.message)
