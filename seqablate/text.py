@@ -55,9 +55,7 @@ def sparkline(values: np.ndarray, width: int = 40) -> str:
 
     A block that holds an infinite value is ``∞``, one that holds NaN ``?``, one that is 0 throughout ``0``.
     """
-    count = max(1, min(width, len(values)))
-    chunks = np.array_split(np.asarray(values, dtype=np.float64), count)
-    cells = [_cell(chunk) for chunk in chunks if len(chunk)]
+    cells = [_cell(chunk) for chunk in _chunks(values, width)]
     levels = [cell for cell in cells if isinstance(cell, float)]
     if not levels:
         return "".join(map(str, cells))
@@ -67,6 +65,19 @@ def sparkline(values: np.ndarray, width: int = 40) -> str:
     return "".join(
         cell if isinstance(cell, str) else BLOCKS[round(((cell - middle) / span + 0.5) * top)] for cell in cells
     )
+
+
+def condense(values: np.ndarray, width: int) -> tuple[float, ...]:
+    """At most ``width`` norms that have the sparkline of a longer curve: the geometric mean of each part of it."""
+    marks = {"?": math.nan, "∞": math.inf, "0": 0.0}
+    cells = [_cell(chunk) for chunk in _chunks(values, width)]
+    return tuple(marks[cell] if isinstance(cell, str) else 10.0 ** min(cell, 308.0) for cell in cells)
+
+
+def _chunks(values: np.ndarray, width: int) -> list[np.ndarray]:
+    """``width`` parts of equal length, or each value for itself where there are fewer."""
+    count = max(1, min(width, len(values)))
+    return [chunk for chunk in np.array_split(np.asarray(values, dtype=np.float64), count) if len(chunk)]
 
 
 def _cell(chunk: np.ndarray) -> float | str:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from seqablate.text import BLOCKS, sparkline
+from seqablate.text import BLOCKS, condense, sparkline
 
 
 def heights(line: str) -> list[int]:
@@ -43,3 +43,14 @@ def test_a_curve_longer_than_the_line_is_averaged():
     assert len(sparkline(np.ones(1000), 40)) == 40
     assert len(sparkline(np.ones(5), 40)) == 5
     assert sparkline(np.array([])) == ""
+
+
+def test_a_condensed_curve_has_the_sparkline_of_the_whole_one():
+    curve = np.geomspace(1e-9, 1, 400)
+    curve[100:110], curve[203], curve[301] = 0.0, math.nan, math.inf
+    short = condense(curve, 40)
+    assert len(short) == 40
+    assert sparkline(np.array(short)) == sparkline(curve)
+    assert short[0] == pytest.approx(math.prod(curve[:10]) ** 0.1)
+    assert condense(np.array([2.0, 3.0]), 40) == pytest.approx((2, 3))
+    assert condense(np.array([]), 40) == ()
