@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import doctest
+import io
 import re
 import shlex
+import tokenize
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -24,6 +26,7 @@ EXAMPLES = [
 ]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS += sorted(path for room in ("configs", "scripts", "seqablate") for path in (ROOT / room).rglob("*.md"))
+SOURCES = [path.relative_to(ROOT) for room in ("scripts", "seqablate", "tests") for path in (ROOT / room).rglob("*.py")]
 PLACEHOLDER = r"\b[A-Z]{3,}|^\.\.\.$"  # model=NAME, RUN, ...
 NOT_HERE = ("leaky", "majority", "jacobian", "hydra/launcher")  # variants and launchers of other packages
 
@@ -53,6 +56,33 @@ def headings(document: Path) -> set[str]:
     """The names under which a page on the web has the headings of a document."""
     lines = re.findall(r"^#+ (.*)$", document.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", line.lower()).replace(" ", "-") for line in lines}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=named)
+def test_every_source_file_that_a_document_names_exists(document):
+    assert not strangers(document.read_text())
+
+
+@pytest.mark.parametrize("room", ["scripts", "seqablate"])
+def test_every_source_file_that_a_comment_or_a_docstring_names_exists(room):
+    found = {named(path): strangers(said(path)) for path in sorted((ROOT / room).rglob("*.py"))}
+    assert not {path: names for path, names in found.items() if names}
+
+
+def strangers(text: str) -> list[str]:
+    """The Python files named in a text that are none of seqablate's, placeholders and examples left out."""
+    return [
+        name
+        for name in re.findall(r"\b[\w/]+\.py\b", text)
+        if not any(f"/{path}".endswith(f"/{name}") for path in SOURCES)
+        if not re.search(PLACEHOLDER, name) and name != "my_variants.py"
+    ]
+
+
+def said(path: Path) -> str:
+    """The comments and strings of a file."""
+    tokens = tokenize.generate_tokens(io.StringIO(path.read_text()).readline)
+    return "\n".join(token.string for token in tokens if token.type in (tokenize.COMMENT, tokenize.STRING))
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)

@@ -3,8 +3,8 @@
 Three backends, one meaning; tests hold them equal.
 
     loop      the cell's formula, step by step, under autograd: any cell, any device, slow
-    torch     torch's own fused kernels (cuDNN on a GPU); observed, with zero channels (fused.py)
-    compiled  whole sequences in one compiled function with its own backward pass (kernels.py): CPU
+    torch     torch's own fused kernels (cuDNN on a GPU); observed, with zero channels (backends/torch.py)
+    compiled  whole sequences in one compiled function with its own backward pass (kernels/): CPU
 
 Shapes: T time, B batch, I input, D hidden, G gates, d dilation, k steps skipped.
 """
@@ -30,7 +30,7 @@ BACKENDS: dict[str, Runner] = {"loop": loop.run, "torch": torch_kernels.run_cell
 
 
 def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip | None = None) -> str:
-    """The table, for every shape (CONTRIBUTING.md has the measurements behind it).
+    """The table, for every shape (scripts/README.md has the measurements behind it).
 
     ==========================  ===========================  ==========
     cell                        CPU                          GPU
