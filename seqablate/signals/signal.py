@@ -13,6 +13,12 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")  # of a quantity: it stands in tags a
 MOST_VALUES = 2_500_000  # of one signal: the record's longest row holds them
 
 
+def check_quantity(name: str) -> None:
+    """Refuse what cannot be the name of a quantity, with ValueError."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"quantity {name!r}: at most 40 lower-case letters, digits and underscores")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Signal:
     """A curve, or a matrix, measured at one training step.
@@ -50,8 +56,7 @@ class Signal:
     at: np.ndarray | None = None
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.quantity):
-            raise ValueError(f"quantity {self.quantity!r}: at most 40 lower-case letters, digits and underscores")
+        check_quantity(self.quantity)
         shape = np.shape(self.values)
         if len(shape) != (1 if self.at is None else 2) or (self.at is not None and shape[1:] != np.shape(self.at)):
             columns = "no at" if self.at is None else f"at of shape {np.shape(self.at)}"

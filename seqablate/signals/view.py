@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seqablate.signals.signal import NAME, Signal
+from seqablate.signals.signal import Signal, check_quantity
 
 MOST_PANELS = 60  # places in one picture
 NORM = "gradient norm (mean over samples)"
@@ -48,8 +48,7 @@ class View:
     file: str = ""
 
     def __post_init__(self) -> None:
-        if not NAME.fullmatch(self.quantity):
-            raise ValueError(f"quantity {self.quantity!r}: at most 40 lower-case letters, digits and underscores")
+        check_quantity(self.quantity)
 
     @property
     def noun(self) -> str:
