@@ -16,13 +16,12 @@ from rich.table import Table
 from rich.text import Text
 
 from seqablate.errors import printable
-from seqablate.record.rows import Row, TextRow
+from seqablate.record.rows import Row, SignalRow, TextRow
 from seqablate.record.schema import RunInfo
 from seqablate.report.lines import one_line, print_line, sample_words
 from seqablate.report.outcome import first_lines, headline, next_lines, outcome, result_lines
 from seqablate.report.plain import BriefReporter
 from seqablate.report.watch import Watch, clip_name
-from seqablate.signals import Signal
 from seqablate.signals.view import view_of
 from seqablate.text import number, sparkline
 from seqablate.training.parts import Parts
@@ -88,16 +87,16 @@ class LiveReporter:
         yield bar
         yield one_line("   ".join(watch.training))
         yield one_line(f"{watch.result} at step {watch.eval.step}" if watch.eval else watch.result, "cyan")
-        yield from (one_line(signal_line(signal, self.console.width)) for signal in watch.shown.values())
+        yield from (one_line(signal_line(row, self.console.width)) for row in watch.shown.values())
         if self.text:
             yield one_line(f"sample: {self.text}", "dim")
 
 
-def signal_line(signal: Signal, width: int) -> str:
+def signal_line(row: SignalRow, width: int) -> str:
     """``‖dL/dh‖ t=0 ▁▂▄▇ t=99  1.0e-05 to 0.12``; of a matrix its first column."""
-    view = view_of(signal)
-    values = signal.values if signal.at is None else signal.values[:, 0]
-    name = view.symbol.format(place=signal.place.symbol)
+    view = view_of(row)
+    values = np.array([value[0] if isinstance(value, list) else value for value in row.values])
+    name = view.symbol.format(place=row.place.symbol)
     ends = f"{view.index}=0", f"{view.index}={len(values) - 1}"
     room = width - len(f"  {name} {' '.join(ends)}  ") - len("1.0e-38 to 1.0e-38")
     return f"{name} {ends[0]} {sparkline(values, max(8, min(40, room)))} {ends[1]}  {span(values)}"

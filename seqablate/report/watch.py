@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import time
 
-from seqablate.config.codec import to_plain
+from seqablate.config.registry import variant_name
 from seqablate.record.rows import EvalRow, Row, SignalRow, TrainRow
 from seqablate.record.schema import Evaluation
 from seqablate.report.outcome import against
-from seqablate.signals import Signal
 from seqablate.signals.view import view_of
 from seqablate.text import duration, number, percent
 from seqablate.training.parts import Parts
@@ -26,7 +25,7 @@ class Watch:
         self.started = time.perf_counter()
         self.train: TrainRow | None = None
         self.eval: Evaluation | None = state.progress.last
-        self.shown: dict[tuple[str, str], Signal] = {}  # by quantity and place
+        self.shown: dict[tuple[str, str], SignalRow] = {}  # by quantity and place
 
     def row(self, row: Row) -> None:
         if isinstance(row, TrainRow):
@@ -35,12 +34,12 @@ class Watch:
         elif isinstance(row, EvalRow):
             self.eval = row
         elif isinstance(row, SignalRow):
-            self._keep(row.signal)
+            self._keep(row)
 
-    def _keep(self, signal: Signal) -> None:
+    def _keep(self, row: SignalRow) -> None:
         """Of what is shown live, the first layer, or all layers together."""
-        if view_of(signal).live and not signal.place.layer:
-            self.shown[signal.quantity, signal.place.label] = signal
+        if not row.layer and view_of(row).live:
+            self.shown[row.quantity, row.place.label] = row
 
     @property
     def rate(self) -> float:
@@ -69,4 +68,4 @@ class Watch:
 
 def clip_name(watch: Watch | None) -> str | None:
     """The clip of the run that was watched, None if it never began."""
-    return None if watch is None else str(to_plain(watch.parts.config)["clip"]["name"])
+    return None if watch is None else variant_name(watch.parts.config.clip)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -118,7 +118,17 @@ def declared() -> tuple[View, ...]:
     return tuple(_declared.values())
 
 
-def view_of(signal: Signal) -> View:
+class Viewed(Protocol):
+    """What of a signal, or of its row in a record, decides how it is shown."""
+
+    @property
+    def quantity(self) -> str: ...
+
+    @property
+    def at(self) -> object | None: ...
+
+
+def view_of(signal: Viewed) -> View:
     """The view that shows a signal: its quantity's, or a plain one where there is none that fits."""
     view = _declared.get(signal.quantity)
     kind = Curve if signal.at is None else Heatmap

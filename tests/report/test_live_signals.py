@@ -23,7 +23,7 @@ def lines(*rows: SignalRow) -> list[str]:
     watch = Watch(SimpleNamespace(task=SimpleNamespace(metrics=[None])), SimpleNamespace(step=0, progress=progress))
     for one in rows:
         watch.row(one)
-    return [signal_line(signal, 80) for signal in watch.shown.values()]
+    return [signal_line(kept, 80) for kept in watch.shown.values()]
 
 
 def test_the_first_layers_profiles_and_the_one_over_the_layers_are_shown_as_they_were_last():
