@@ -102,11 +102,8 @@ class WorkerReporter:
 
 def _progress(watch: Watch) -> tuple[int, int, tuple[float, ...]]:
     """The step, the budget, and the first of the curves that are shown of a run on a terminal."""
-    signal = next(iter(watch.shown.values()), None)
-    if signal is None:
-        return watch.step, watch.parts.config.steps, ()
-    values = signal.values if signal.at is None else signal.values[:, 0]
-    return watch.step, watch.parts.config.steps, condense(values, MOST_CURVE)
+    curve = watch.curve
+    return watch.step, watch.parts.config.steps, () if curve is None else condense(curve, MOST_CURVE)
 
 
 def _result(watch: Watch) -> str:

@@ -21,7 +21,7 @@ from seqablate.record.schema import RunInfo
 from seqablate.report.lines import one_line, print_line, sample_words
 from seqablate.report.outcome import first_lines, headline, next_lines, outcome, result_lines
 from seqablate.report.plain import BriefReporter
-from seqablate.report.watch import Watch, clip_name
+from seqablate.report.watch import Watch, clip_name, curve_of
 from seqablate.signals.view import view_of
 from seqablate.text import number, sparkline
 from seqablate.training.parts import Parts
@@ -95,7 +95,7 @@ class LiveReporter:
 def signal_line(row: SignalRow, width: int) -> str:
     """``‖dL/dh‖ t=0 ▁▂▄▇ t=99  1.0e-05 to 0.12``; of a matrix its first column."""
     view = view_of(row)
-    values = np.array([value[0] if isinstance(value, list) else value for value in row.values])
+    values = curve_of(row)
     name = view.symbol.format(place=row.place.symbol)
     ends = f"{view.index}=0", f"{view.index}={len(values) - 1}"
     room = width - len(f"  {name} {' '.join(ends)}  ") - len("1.0e-38 to 1.0e-38")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import numpy as np
+
 from seqablate.config.registry import variant_name
 from seqablate.record.rows import EvalRow, Row, SignalRow, TrainRow
 from seqablate.record.schema import Evaluation
@@ -42,6 +44,11 @@ class Watch:
             self.shown[row.quantity, row.place.label] = row
 
     @property
+    def curve(self) -> np.ndarray | None:
+        """The first of what is shown."""
+        return next(map(curve_of, self.shown.values()), None)
+
+    @property
     def rate(self) -> float:
         """Training steps per second since this process began, evaluations included."""
         return (self.step - self.first_step) / max(time.perf_counter() - self.started, 1e-9)
@@ -64,6 +71,11 @@ class Watch:
         results = {} if self.eval is None else self.eval.metrics
         others = [f"  {other.name} {number(results.get(other.name))}" for other in self.parts.task.metrics[1:]]
         return against(self.metric, results.get(self.metric.name), self.parts.task.baselines) + "".join(others)
+
+
+def curve_of(row: SignalRow) -> np.ndarray:
+    """What is shown of a signal: its values, of a matrix its first column."""
+    return np.array([value[0] if isinstance(value, list) else value for value in row.values])
 
 
 def clip_name(watch: Watch | None) -> str | None:

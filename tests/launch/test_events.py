@@ -49,7 +49,7 @@ def test_progress_is_sent_five_times_a_second_and_no_more(clock):
         row=lambda row: None,
         step=3,
         parts=SimpleNamespace(config=SimpleNamespace(steps=9)),
-        shown={},
+        curve=None,
         eval=1,
         result="mse 1",
     )
