@@ -50,6 +50,8 @@ class LastingStream:
             silence(self.stream)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "rich_proxied_file":  # rich would write past us, and past a picture that stands on the terminal
+            raise AttributeError(name)
         return getattr(self.stream, name)
 
 

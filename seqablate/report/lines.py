@@ -40,9 +40,9 @@ def sample_words(text: str) -> str:
 
 def say(line: str) -> None:
     """A line on standard output, if anyone is reading still."""
-    run_console().print(line, markup=False, soft_wrap=True)
+    run_console().print(line, markup=False, emoji=False, soft_wrap=True)
 
 
 def complain(text: str) -> None:
     """Lines on standard error, likewise."""
-    run_console(stderr=True).print(text, markup=False, soft_wrap=True)
+    run_console(stderr=True).print(text, markup=False, emoji=False, soft_wrap=True)

@@ -11,9 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.live import Live
 
 from seqablate.report.console import LastingConsole, LastingStream
-from seqablate.report.lines import print_line
+from seqablate.report.lines import complain, print_line, say
 
 TRAIN = [sys.executable, "-m", "seqablate", "train", "task.length=10", "steps=30", "eval.every=1", "eval.size=20",
          "model=gru", "model.hidden_size=4", "device=cpu", "output_dir=out", "name=run"]  # fmt: skip
@@ -65,6 +66,23 @@ def test_text_is_printed_as_text():
         print_line(LastingConsole(file=stream, force_terminal=terminal), "\x1b[31mred\x1b]0;x\x07 [b]x[/] [/red]\r\n")
     assert "\x1b" not in stream.getvalue()
     assert stream.getvalue().count("\\x1b[31mred\\x1b]0;x\\x07 [b]x[/] [/red]\\r\\n") == 2
+
+
+def test_a_complaint_is_printed_as_text(capsys):
+    complain("[b]a:x:b[/b]")
+    assert capsys.readouterr().err == "[b]a:x:b[/b]\n"
+
+
+def test_what_is_printed_while_a_picture_stands_on_the_terminal_goes_above_it(capsys):
+    terminal = io.StringIO()
+    console = LastingConsole(file=terminal, force_terminal=True, width=80, height=24)
+    with Live("picture", console=console, auto_refresh=False, transient=True):
+        say("a line")
+        complain("a complaint")
+    above, _, _ = terminal.getvalue().rpartition("picture")
+    assert "a line\n" in above
+    assert "a complaint\n" in above
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_narrow_terminal_gets_long_lines_in_several_and_a_file_in_one():
