@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqablate.config.compose import compose_config, config_folder
 from seqablate.config.plugins import load_plugins
-from seqablate.config.registry import GROUPS, variant_name
+from seqablate.config.registry import ALL_GROUPS, GROUPS, variant_name
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 from seqablate.models.match import solve_hidden_size
@@ -25,9 +26,9 @@ if TYPE_CHECKING:
     from seqablate.training.parts import Parts
 
 
-def load_variants() -> None:
-    """Import the file of every variant, and the packages that add some. Imports no torch."""
-    for group in GROUPS:
+def load_variants(groups: Iterable[str] = GROUPS) -> None:
+    """Import the file of every variant of these groups, and the packages that add some. Imports no torch."""
+    for group in groups:
         _import_variants(group)
     load_plugins()
 
@@ -35,7 +36,7 @@ def load_variants() -> None:
 @cache
 def _import_variants(group: str) -> None:
     """``model=lstm`` is declared in the file ``lstm.py`` somewhere in ``models/``, and has a YAML of that name."""
-    room = import_module(f"seqablate.{GROUPS[group].room}")
+    room = import_module(f"seqablate.{ALL_GROUPS[group].room}")
     names = {path.stem for path in (config_folder() / group).glob("*.yaml")}
     for file in walk_packages(room.__path__, f"{room.__name__}."):
         if file.name.rpartition(".")[2] in names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -19,6 +19,7 @@ from seqablate.config.lookup import BOOLEAN
 from seqablate.config.overrides import read_words
 from seqablate.config.registry import GROUPS, SEVERAL, variants
 from seqablate.config.schema import TrainConfig
+from seqablate.launch.options import SweepOptions, launcher_name, option_entries, option_values
 
 COMMAND = "python scripts/make_documents.py configs/README.md"
 INTRODUCTION = f"""# Choices and keys
@@ -31,6 +32,13 @@ no group holds, `GROUP/NAME.yaml` has those of one choice, and `shared/` those w
 SINGLE = "A run has exactly one of them."
 SEVERAL_TEXT = "A run has any number of them: `{0}=[a,b]` lists them, `+{0}=c` adds one."
 
+SWEEP = """## Options of a sweep
+
+What a sweep as a whole is told, such as `jobs=2 sweep.fail_fast=true` behind `-m`. No run knows of it, and it changes
+nothing that a run computes. Values for a key can be drawn: `'optim.lr=loguniform(1e-4,1e-1)'`,
+`'model.dropout=uniform(0,0.5)'`, `'model.hidden_size=randint(16,128)'` (both ends included), each with
+`sweep.samples`."""
+
 
 def write(runs: Runs, path: Path) -> None:
     """Write the page as ``path``."""
@@ -40,9 +48,8 @@ def write(runs: Runs, path: Path) -> None:
 def page() -> str:
     """Every group with its variants and their keys, then the keys of every run, as Markdown."""
     load_variants()
-    entries = catalogue.run_key_entries()
-    keys = table(("key", "default", "meaning"), ([*_code(key.name, key.value), _meaning(key)] for key in entries))
-    sections = [INTRODUCTION, *map(_group, GROUPS), f"## Keys of every run\n\n{keys}"]
+    keys = _key_table(catalogue.run_key_entries())
+    sections = [INTRODUCTION, *map(_group, GROUPS), f"## Keys of every run\n\n{keys}", _sweep()]
     return "\n\n".join(sections) + "\n"
 
 
@@ -58,32 +65,53 @@ def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def _group(group: str) -> str:
-    text = next(declaration(f).text for f in fields(TrainConfig) if f.name == group)
-    entries, chosen = catalogue.variant_entries(group), default_choices()[group]
+    count = SEVERAL_TEXT.format(group) if group in SEVERAL else SINGLE
+    values = {name: _composed(number) for number, name in enumerate(variants(group))}
+    return f"## {_title(TrainConfig, group)}\n\n{count}\n\n{_variants(group, default_choices()[group], values)}"
+
+
+def _sweep() -> str:
+    """What a sweep as a whole is told: its options, then the launchers and their keys."""
+    defaults = option_values([])
+    values = {name: option_values([f"launch={name}"]) for name in variants("launch")}
+    parts = (
+        SWEEP,
+        _key_table(option_entries(defaults)),
+        f"### {_title(SweepOptions, 'launch')}",
+        _variants("launch", (launcher_name(defaults),), values),
+    )
+    return "\n\n".join(parts)
+
+
+def _title(cls: type, group: str) -> str:
+    """The heading of a group: the key by which ``cls`` has it, and what that key says of itself."""
+    return f"`{group}=`: {next(declaration(f).text for f in fields(cls) if f.name == group)}"
+
+
+def _key_table(entries: Iterable[KeyEntry]) -> str:
+    return table(("key", "default", "meaning"), ([*_code(key.name, key.value), _meaning(key)] for key in entries))
+
+
+def _variants(group: str, chosen: Collection[str], values: Mapping[str, DictConfig]) -> str:
+    """The variants of a group and their keys; of each a config in which it is chosen."""
     rows = (
         [f"`{entry.name}`{' (default)' * (entry.name in chosen)}", entry.summary, entry.restrictions, entry.reference]
-        for entry in entries
+        for entry in catalogue.variant_entries(group)
     )
-    keys = list(_keys(group, [entry.name for entry in entries]))
-    return "\n\n".join(
-        (
-            f"## `{group}=`: {text}",
-            SEVERAL_TEXT.format(group) if group in SEVERAL else SINGLE,
-            table((group, "what it is", "restrictions", "reference"), rows),
-            *([table(("key", "of", "default", "meaning"), keys)] if keys else []),
-        )
-    )
+    listed = table((group, "what it is", "restrictions", "reference"), rows)
+    keys = list(_keys(group, values))
+    return "\n\n".join((listed, *([table(("key", "of", "default", "meaning"), keys)] if keys else [])))
 
 
-def _keys(group: str, names: list[str]) -> Iterator[list[str]]:
+def _keys(group: str, values: Mapping[str, DictConfig]) -> Iterator[list[str]]:
     """A row for each key; variants in which value and meaning are the same share one."""
     owners: dict[KeyEntry, list[str]] = {}
-    for name in names:
-        for entry in catalogue.variant_key_entries(group, name, _composed(names.index(name))):
+    for name in values:
+        for entry in catalogue.variant_key_entries(group, name, values[name]):
             owners.setdefault(entry, []).append(name)
     order = list(dict.fromkeys(entry.name for entry in owners))
     for entry in sorted(owners, key=lambda entry: order.index(entry.name)):
-        of = "all" if owners[entry] == names else " ".join(_code(*owners[entry]))
+        of = "all" if owners[entry] == list(values) else " ".join(_code(*owners[entry]))
         yield [*_code(entry.name), of, *_code(entry.value), _meaning(entry)]
 
 

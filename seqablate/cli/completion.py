@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqablate.cli import COMMANDS
 from seqablate.cli.parser import Parser
@@ -66,13 +66,15 @@ def _train(before: list[str], last: str) -> list[str]:
         return [option for option in OPTIONS if option.startswith(last)]
     if before and before[-1] in ("--cfg", "-c"):
         return [word for word in ("job",) if word.startswith(last)]
-    keys = keys_of(_choices(before))
+    keys, groups = keys_of(_choices(before)), [*GROUPS]
+    if {"-m", "--multirun"} & set(before):
+        keys, groups = keys | _options(before), [*groups, "launch"]
     key, equals, value = last.partition("=")
     if not equals:
         adding = [f"+{group}" for group in SEVERAL]
-        return [f"{name}=" for name in (*GROUPS, *adding, *keys) if name.startswith(last)]
+        return [f"{name}=" for name in (*groups, *adding, *keys) if name.startswith(last)]
     group = key.removeprefix("+")
-    offered = variants(group) if group in GROUPS else choices(keys[key]) if key in keys else []
+    offered = variants(group) if group in groups else choices(keys[key]) if key in keys else []
     tail = re.split(r"[\[,]", value)[-1]  # of a list, or of a sweep: its last part
     return [f"{last.removesuffix(tail)}{word}" for word in offered if word.startswith(tail)]
 
@@ -88,6 +90,17 @@ def _choices(words: list[str]) -> Choices:
             choices_of(read_words([word]))
             readable.append(word)
     return choices_of(read_words(readable))
+
+
+def _options(words: list[str]) -> dict[str, Any]:
+    """The options of a sweep, with the keys of the launcher that the words choose."""
+    from seqablate.launch.options import launcher_name, option_keys, option_values
+
+    values = option_values([])
+    for word in words:
+        with suppress(UsageError):
+            values = option_values([word]) if word.startswith("launch=") else values
+    return option_keys(launcher_name(values))
 
 
 def _folders(last: str) -> list[str]:

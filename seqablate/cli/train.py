@@ -15,6 +15,7 @@ from seqablate.config.overrides import read_words, split_launcher
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
+from seqablate.launch.options import divide, option_values
 from seqablate.launch.plan import check_means, plan_sweep
 from seqablate.launch.process import begin_run
 
@@ -31,7 +32,8 @@ def main(argv: list[str]) -> int:
     if options & set(HELP):
         from seqablate.cli.train_help import help_text
 
-        print(help_text(choices_of(read_words(words))))
+        of_sweep, words = divide(words)
+        print(help_text(choices_of(read_words(words)), option_values(of_sweep)))
         return 0
     if options & set(SWEEP):
         return sweep(words, show=bool(options & set(SHOW)))

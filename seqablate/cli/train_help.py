@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from omegaconf import DictConfig
+
 from seqablate.config.catalogue import KeyEntry, run_key_entries, variant_entries, variant_key_entries
 from seqablate.config.compose import choice_words, compose_values
 from seqablate.config.lookup import BOOLEAN, variant_keys
 from seqablate.config.overrides import read_words
-from seqablate.config.registry import GROUPS, Choices, each_choice, variants
+from seqablate.config.registry import Choices, each_choice, variants
+from seqablate.launch.options import launcher_name, option_entries
 
 TEXT = """seqablate train [-m] [key=value ...]
 
@@ -28,6 +31,9 @@ Keys with their values here (* marks it among the choices of a key)
 Keys that belong to other choices
 {others}
 
+Of a sweep as a whole, with -m (no run knows of it)
+{sweep}
+
 Examples
   seqablate train model=lstm clip=norm
   seqablate train task=temporal_order task.length=50 model=gru optim.lr=0.003
@@ -38,15 +44,18 @@ Exit codes: 0 done; 1 failed or diverged; 2 bad request, nothing written; 129, 1
 with seqablate resume RUN_DIR)."""
 
 
-def help_text(chosen: Choices) -> str:
-    """The page for these variants of the groups."""
+def help_text(chosen: Choices, options: DictConfig) -> str:
+    """The page for these variants of the groups, and these options of a sweep."""
     return TEXT.format(
-        choices="\n".join(_choices(chosen)), keys="\n".join(_keys(chosen)), others="\n".join(_others(chosen))
+        choices="\n".join(_choices(chosen)),
+        keys="\n".join(_keys(chosen)),
+        others="\n".join(_others(chosen)),
+        sweep="\n".join(_sweep(options)),
     )
 
 
 def _choices(chosen: Choices) -> Iterator[str]:
-    for entry in (entry for group in GROUPS for entry in variant_entries(group)):
+    for entry in (entry for group in chosen for entry in variant_entries(group)):
         mark = "*" if entry.name in chosen[entry.group] else " "
         theirs = f" (package {entry.package})" if entry.package else ""
         yield f"  {mark} {f'{entry.group}={entry.name}':24} {entry.summary}{theirs}"
@@ -59,6 +68,13 @@ def _keys(chosen: Choices) -> Iterator[str]:
         yield from map(_key, variant_key_entries(group, name, composed))
     yield "  whatever is chosen"
     yield from map(_key, run_key_entries(composed))
+
+
+def _sweep(options: DictConfig) -> Iterator[str]:
+    launcher = launcher_name(options)
+    yield from _choices({"launch": (launcher,)})
+    yield from map(_key, (*variant_key_entries("launch", launcher, options), *option_entries(options)))
+    yield from _others({"launch": (launcher,)})
 
 
 def _key(entry: KeyEntry) -> str:

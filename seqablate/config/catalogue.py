@@ -69,18 +69,19 @@ def variant_key_entries(group: str, name: str, values: Any = None) -> list[KeyEn
     if values is None:
         values = compose_values(read_words([f"{group}={name}"]))
     place = section(group, name)
-    return list(_entries(variant_class(group, name), f"{place}.", OmegaConf.select(values, place)))
+    return list(key_entries(variant_class(group, name), f"{place}.", OmegaConf.select(values, place)))
 
 
 def run_key_entries(values: Any = None) -> list[KeyEntry]:
     """The keys that no group holds, with the values of a composed config; None: their defaults."""
     values = compose_values([]) if values is None else values
     parts = [("", TrainConfig, values), *((f"{name}.", cls, values[name]) for name, cls in SECTIONS.items())]
-    found = (entry for prefix, cls, part in parts for entry in _entries(cls, prefix, part))
+    found = (entry for prefix, cls, part in parts for entry in key_entries(cls, prefix, part))
     return [entry for entry in found if entry.name in run_keys()]
 
 
-def _entries(cls: type, prefix: str, values: Any) -> Iterator[KeyEntry]:
+def key_entries(cls: type, prefix: str, values: Any) -> Iterator[KeyEntry]:
+    """The keys of a dataclass whose values stand in ``values``."""
     types = hints(cls)
     for f in fields(cls):
         value = OmegaConf.select(values, f.name)

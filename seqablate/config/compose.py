@@ -7,6 +7,7 @@ checked against its key's type and set here, so that a message can name the word
 from __future__ import annotations
 
 import copy
+from collections.abc import Collection, Iterable
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from seqablate.config.flat import flat_config
 from seqablate.config.lookup import SECTIONS, fits, keys_of, refuse_choice, refuse_unknown, takes
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import contested, load_plugins
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 CONFIG_NAME = "train"
+SWEEP_NAME = "sweep"  # what a sweep as a whole is told
 
 
 def config_folder() -> Path:
@@ -126,19 +129,30 @@ def _chosen(group: str, override: Override) -> list[str]:
     return names
 
 
+def yaml_values(name: str) -> dict[str, Any]:
+    """What one of our YAML files sets: ``train``, ``launch/slurm``; nothing if there is no such file."""
+    import yaml
+
+    file = config_folder() / f"{name}.yaml"
+    values: dict[str, Any] = (yaml.safe_load(file.read_text()) if file.is_file() else None) or {}
+    return values
+
+
 @cache
 def default_choices() -> Choices:
     """The variants that each group has where nothing is said, as ``train.yaml`` names them."""
-    import yaml
-
-    listed = yaml.safe_load((config_folder() / f"{CONFIG_NAME}.yaml").read_text())["defaults"]
-    entries = [entry for entry in listed if isinstance(entry, dict)]
+    entries = [entry for entry in yaml_values(CONFIG_NAME)["defaults"] if isinstance(entry, dict)]
     return {
         group: tuple(names) if isinstance(names, list) else (names,)
         for entry in entries
         for group, names in entry.items()
         if group in GROUPS
     }
+
+
+def sweep_keys() -> tuple[str, ...]:
+    """The whole name of every option of a sweep that no launcher holds."""
+    return tuple(flat_config(yaml_values(SWEEP_NAME)))
 
 
 @cache
@@ -159,27 +173,49 @@ def choice_words(chosen: Choices) -> list[str]:
 
 
 def _set(composed: DictConfig, override: Override, keys: dict[str, Any], chosen: Choices) -> None:
-    """Give a key the value that its word has (UsageError for an unknown key, or a value of another type)."""
+    """Give a key of a run the value that its word has, or the name of another key whose value it takes."""
+    known = (*GROUPS, *SECTIONS, *keys, *sweep_keys())
+    check_key(override, keys, SECTIONS, chosen, known)
+    value: Any = override.value()
+    if isinstance(value, str) and "${" in value:
+        OmegaConf.update(composed, override.key_or_group, value)
+    else:
+        set_value(composed, override, keys[override.key_or_group])
+
+
+def check_key(
+    override: Override, keys: Collection[str], sections: Collection[str], chosen: Choices, known: Iterable[str]
+) -> None:
+    """Refuse a word whose key cannot be set (UsageError).
+
+    Args:
+        override: the word.
+        keys: those that can be set.
+        sections: what holds several of them.
+        chosen: the variants of each group.
+        known: what an unknown key may have been meant for.
+    """
     key, word = override.key_or_group, shorten(override.input_line)
-    if key in SECTIONS:
+    if key in sections:
         first = next(name for name in keys if name.startswith(f"{key}."))
         raise UsageError(f"{word}: a group of keys; write {first}=... (one word for each key)")
     if key not in keys:
-        refuse_unknown(key, chosen)
+        refuse_unknown(key, chosen, known)
     if override.is_add():
         raise UsageError(f"{word}: write {word.lstrip('+')}")
-    value: Any = override.value()
-    if isinstance(value, str) and "${" in value:
-        OmegaConf.update(composed, key, value)
-        return
-    if not fits(value, keys[key]) or value == "???":
-        raise UsageError(f"{word}: must be {takes(keys[key])}")
-    if keys[key] in (str, str | None) and isinstance(value, int | float):
+
+
+def set_value(values: DictConfig, override: Override, hint: Any) -> None:
+    """Give a key the value that its word has (UsageError for one that is not of the key's type)."""
+    key, word, value = override.key_or_group, shorten(override.input_line), override.value()
+    if not fits(value, hint) or value == "???":
+        raise UsageError(f"{word}: must be {takes(hint)}")
+    if hint in (str, str | None) and isinstance(value, int | float):
         value = str(override.input_line).partition("=")[2].strip()  # name=007 is not 7
     try:
-        OmegaConf.update(composed, key, value)
+        OmegaConf.update(values, key, value)
     except OmegaConfBaseException as error:
-        raise UsageError(f"{word}: must be {takes(keys[key])}") from error
+        raise UsageError(f"{word}: must be {takes(hint)}") from error
 
 
 def _resolve(composed: DictConfig, override: Override, keys: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import types
+from collections.abc import Iterable
 from dataclasses import is_dataclass
 from enum import Enum
 from typing import Any, Union, get_args, get_origin
@@ -100,12 +101,13 @@ def _fits_one(value: Any, kind: Any) -> bool:
     return True
 
 
-def refuse_unknown(key: str, chosen: Choices) -> None:
+def refuse_unknown(key: str, chosen: Choices, known: Iterable[str]) -> None:
     """Say that there is no such key (UsageError), and which one may have been meant.
 
     Args:
         key: as written.
         chosen: the variants of each group.
+        known: what could be written here instead.
     """
     group = key.partition(".")[0]
     owners = sorted(n for g, n in registered() if g == group and key in variant_keys(g, n))
@@ -113,18 +115,11 @@ def refuse_unknown(key: str, chosen: Choices) -> None:
         raise UsageError(f"{key}: {group}={owners[0]} is not chosen; add +{group}={owners[0]}")
     if owners:
         raise UsageError(f"{group}={chosen[group][0]} has no key {key}: it belongs to {group}={' or '.join(owners)}")
-    known = [*GROUPS, *SECTIONS, *run_keys(), *(k for g, n in registered() for k in variant_keys(g, n))]
-    here = [
-        name for name in dict.fromkeys(known) if name.partition(".")[0] not in GROUPS or name in _chosen_keys(chosen)
-    ]
-    close = [name for name in here if name.rpartition(".")[2] == key]  # its group was left out
-    close = close or difflib.get_close_matches(key, here, n=3, cutoff=0.5)
+    names = list(known)
+    close = [name for name in names if name.rpartition(".")[2] == key]  # its group was left out
+    close = close or difflib.get_close_matches(key, names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "see seqablate train --help for the keys"
     raise UsageError(f"unknown key {shorten(key) or repr(key)}: {hint}")
-
-
-def _chosen_keys(chosen: Choices) -> set[str]:
-    return {*GROUPS, *(key for group, name in each_choice(chosen) for key in variant_keys(group, name))}
 
 
 def refuse_choice(group: str, given: str, broken: tuple[str, ...] = ()) -> None:

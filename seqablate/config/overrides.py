@@ -17,6 +17,7 @@ from seqablate.errors import UsageError, shorten
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
+SWEEP_KEYS = ("jobs", "launch", "sweep")  # of a sweep as a whole: seqablate/launch/options.py declares them
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 MOST_RUNS = 1000  # of one sweep: each is checked before the first begins
 LONGEST_WORD = 10_000  # characters
@@ -26,6 +27,9 @@ PLAIN = set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./:
 
 def read_words(words: list[str]) -> list[Override]:
     """Every word as key and value (UsageError for one that is not ``key=value`` with a single value)."""
+    for word in words:
+        if is_of_sweep(word):
+            raise UsageError(f"{shorten(word)}: has a meaning in a sweep only: add -m")
     overrides = [read_word(word) for word in words]
     for override in overrides:
         if override.is_sweep_override():
@@ -61,6 +65,16 @@ def expand_sweep(words: list[str]) -> list[list[str]]:
 def _identity(override: Override) -> str:
     """What a later word must share with an earlier one to replace it."""
     return str(override.input_line if override.key_or_group in SEVERAL else override.key_or_group)
+
+
+def is_of_sweep(word: str) -> bool:
+    """Whether a word is about a sweep as a whole, however it is misspelt behind the first part of its key.
+
+    Example:
+        >>> [is_of_sweep(word) for word in ("jobs=2", "sweep.stael=keep", "+launch", "job=2", "name=jobs")]
+        [True, True, True, False, False]
+    """
+    return bool(re.match(rf"[+~]*({'|'.join(SWEEP_KEYS)})(\W|$)", word, re.ASCII))
 
 
 def split_launcher(words: list[str]) -> tuple[list[str], list[str]]:

@@ -29,6 +29,8 @@ GROUPS = {
     "schedule": Group("schedule"),
     "diagnostic": Group("diagnostics", several=True),
 }
+SWEEP_GROUPS = {"launch": Group("launch")}  # chosen for a sweep as a whole; its runs know nothing of it
+ALL_GROUPS = {**GROUPS, **SWEEP_GROUPS}
 SEVERAL = tuple(name for name, group in GROUPS.items() if group.several)
 Choices = Mapping[str, tuple[str, ...]]  # group -> names of the chosen variants: one, or any number of SEVERAL
 T = TypeVar("T")
@@ -49,8 +51,8 @@ def variant(group: str, name: str) -> Callable[[type[T]], type[T]]:
     Raises:
         ValueError: an unknown group; NameTaken: a name that is already another variant's.
     """
-    if group not in GROUPS:
-        raise ValueError(f"unknown config group {group!r}: one of {', '.join(GROUPS)}")
+    if group not in ALL_GROUPS:
+        raise ValueError(f"unknown config group {group!r}: one of {', '.join(ALL_GROUPS)}")
 
     def register(cls: type[T]) -> type[T]:
         if (group, name) in _classes:

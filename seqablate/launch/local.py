@@ -5,11 +5,19 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from seqablate.config.registry import variant
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.plan import Arm
 from seqablate.launch.process import begin_run
 from seqablate.report.lines import complain, say
+
+
+@variant("launch", "local")
+@dataclass(kw_only=True, slots=True)
+class LocalLaunch:
+    """Processes of this machine."""
 
 
 def run_one_by_one(arms: Sequence[Arm]) -> int:

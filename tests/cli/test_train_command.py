@@ -14,8 +14,10 @@ import pytest
 
 from seqablate.cli.completion import candidates
 from seqablate.cli.train_help import help_text
+from seqablate.config.compose import sweep_keys
 from seqablate.config.lookup import keys_of
-from seqablate.config.registry import GROUPS, registered, variants
+from seqablate.config.registry import ALL_GROUPS, GROUPS, registered, variants
+from seqablate.launch.options import option_keys, option_values
 
 SMALL = [
     "task.length=10",
@@ -68,9 +70,9 @@ def test_help_lists_every_choice_and_key():
         call("train", "--help", *more).stdout.replace("\n", " \n")
         for more in ((), ("optim=momentum",), ("optim=rmsprop",), ("optim=adagrad",))
     )
-    choices = [f"{name} " for names in map(variants, GROUPS) for name in names]
+    choices = [f"{name} " for names in map(variants, ALL_GROUPS) for name in names]
     keys = [f.name for cls in registered().values() for f in fields(cls)]
-    assert [word for word in (*choices, *keys, "checkpoint.every", "-m") if word not in shown] == []
+    assert [word for word in (*choices, *keys, "checkpoint.every", "-m", *sweep_keys()) if word not in shown] == []
 
 
 @pytest.mark.parametrize(
@@ -250,6 +252,10 @@ def test_completion_offers_values_as_they_are_written_and_the_keys_of_the_chosen
     assert candidates(["train", "diagnostic=[lag,p"]) == ["diagnostic=[lag,pairs", "diagnostic=[lag,profile"]
     assert candidates(["train", "+diagnostic=la"]) == ["+diagnostic=lag", "+diagnostic=layers"]
     assert candidates(["train", "--mul"]) == ["--multirun"]
+    assert candidates(["train", "sweep.st"]) == []  # of a sweep, which this is not
+    assert candidates(["train", "-m", "sweep.st"]) == ["sweep.stale="]
+    assert candidates(["train", "-m", "sweep.stale=re"]) == ["sweep.stale=refuse", "sweep.stale=rerun"]
+    assert candidates(["train", "--multirun", "launch=lo"]) == ["launch=local"]
     assert candidates(["completion", "z"]) == ["zsh"]
 
 
@@ -257,10 +263,12 @@ def test_help_explains_every_key_of_every_variant_on_a_line_and_marks_what_is_ch
     groups = {group: variants(group) for group in GROUPS}
     for number in range(max(map(len, groups.values()))):  # a page with the first variant of every group, and so on
         chosen = {group: (names[number % len(names)],) for group, names in groups.items()}
-        lines = help_text(chosen).splitlines()
+        launchers = variants("launch")
+        launcher = launchers[number % len(launchers)]
+        lines = help_text(chosen, option_values([f"launch={launcher}"])).splitlines()
         marked = [line.split()[1] for line in lines if line.startswith("  * ")]
-        assert marked == [f"{group}={name}" for group, (name,) in chosen.items()]
-        for key in keys_of(chosen):
+        assert marked == [*(f"{group}={name}" for group, (name,) in chosen.items()), f"launch={launcher}"]
+        for key in (*keys_of(chosen), *option_keys(launcher)):
             (line,) = (line for line in lines if line.strip().startswith(f"{key}="))
             assert len(line.split()) > 1, f"{key} has no explanation"
 

@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from seqablate.assemble import load_variants
 from seqablate.cli import COMMANDS, main
 from seqablate.config import catalogue
 from seqablate.config.compose import compose_config, config_folder
 from seqablate.config.keys import declaration
 from seqablate.config.lookup import SECTIONS, run_keys
-from seqablate.config.registry import GROUPS, registered, variants
+from seqablate.config.registry import ALL_GROUPS, GROUPS, registered, variants
 from seqablate.config.schema import TrainConfig
+from seqablate.launch.options import SweepKeys, SweepOptions
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,7 +30,9 @@ def test_the_page_of_keys_is_the_one_that_the_declarations_make(monkeypatch):
 
 
 def test_every_key_has_a_description_of_one_line_that_repeats_neither_its_name_nor_its_choices():
-    holders = {**{f"{group}={name}": cls for (group, name), cls in registered().items()}, **SECTIONS, "": TrainConfig}
+    load_variants(ALL_GROUPS)
+    holders = {"sweep": SweepKeys, "of a sweep": SweepOptions}
+    holders |= {**{f"{group}={name}": cls for (group, name), cls in registered().items()}, **SECTIONS, "": TrainConfig}
     for holder, cls in holders.items():
         for f in fields(cls):
             text = declaration(f).text
@@ -39,7 +43,8 @@ def test_every_key_has_a_description_of_one_line_that_repeats_neither_its_name_n
 
 
 def test_every_variant_is_described_in_one_sentence():
-    for group in GROUPS:
+    load_variants(ALL_GROUPS)
+    for group in ALL_GROUPS:
         for entry in catalogue.variant_entries(group):
             assert re.fullmatch(r"\S.*[.?]", entry.summary), f"{group}={entry.name}: {entry.summary!r}"
             assert entry.package is None
