@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
 SWEEP_KEYS = ("jobs", "launch", "sweep")  # of a sweep as a whole: seqablate/launch/options.py declares them
+DISTRIBUTIONS = ("loguniform", "uniform", "randint")  # from which a sweep can draw values
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 MOST_RUNS = 1000  # of one sweep: each is checked before the first begins
 LONGEST_WORD = 10_000  # characters
@@ -53,13 +54,27 @@ def expand_sweep(words: list[str]) -> list[list[str]]:
     empty = [given[key].input_line for key, count in counts.items() if count == 0]
     if empty:
         raise UsageError(f"{shorten(empty[0])}: an empty range, so there is nothing to run")
-    if (runs := math.prod(counts.values())) > MOST_RUNS:
-        most = max(counts, key=lambda key: counts[key])
-        shown = f"{runs:,.0f}" if runs < 1e15 else f"{runs:.0e}"
-        raise UsageError(
-            f"{shorten(given[most].input_line)}: a sweep of {shown} runs; at most {MOST_RUNS:,} can be checked and run"
-        )
+    most = max(counts, key=lambda key: counts[key], default=None)
+    if most is not None:
+        refuse_too_many(str(given[most].input_line), math.prod(counts.values()))
     return [list(arm) for arm in itertools.product(*map(_values, given.values()))]
+
+
+def refuse_too_many(word: str, runs: float) -> None:
+    """Refuse a sweep of more than ``MOST_RUNS`` runs (UsageError names ``word``, which has the most values)."""
+    if runs > MOST_RUNS:
+        shown = f"{runs:,.0f}" if runs < 1e15 else f"{runs:.0e}"
+        raise UsageError(f"{shorten(word)}: a sweep of {shown} runs; at most {MOST_RUNS:,} can be checked and run")
+
+
+def is_drawn(word: str) -> bool:
+    """Whether a word gives a key a distribution (``seqablate/launch/search.py``), which Hydra's grammar does not know.
+
+    Example:
+        >>> is_drawn("optim.lr=loguniform(1e-4,1e-1)"), is_drawn("optim.lr='loguniform(1e-4,1e-1)'")
+        (True, False)
+    """
+    return bool(re.fullmatch(rf"({'|'.join(DISTRIBUTIONS)})\s*\(.*\)", word.partition("=")[2].strip(), re.DOTALL))
 
 
 def _identity(override: Override) -> str:
@@ -92,6 +107,8 @@ def read_word(word: str) -> Override:
 
     if len(word) > LONGEST_WORD or _depth(word) > DEEPEST:
         raise UsageError(f"{shorten(word)}: too long or too deeply nested to be an override ({len(word)} characters)")
+    if is_drawn(word):
+        raise UsageError(f"{shorten(word)}: draws values, which only a sweep does: add -m sweep.samples=20")
     try:
         override = OverridesParser.create().parse_override(quote_letters(word))
     except (HydraException, ValueError, RecursionError) as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -21,7 +21,7 @@ from seqablate.config.checks import at_least, positive
 from seqablate.config.compose import SWEEP_NAME, check_key, set_value, yaml_values
 from seqablate.config.keys import check_config, hints, key
 from seqablate.config.lookup import refuse_choice, variant_keys
-from seqablate.config.overrides import is_of_sweep, read_word
+from seqablate.config.overrides import is_drawn, is_of_sweep, read_word
 from seqablate.config.plugins import contested, load_plugins
 from seqablate.config.registry import SWEEP_GROUPS, variant_class, variant_name, variants
 from seqablate.config.schema import LARGEST_SEED
@@ -35,7 +35,7 @@ MOST_JOBS = 10_000
 SHORTEST_LEASE = 10  # seconds; a claim is renewed several times in it, over a file system that may be slow
 
 
-class Stale(Enum):
+class Stale(StrEnum):
     """What is done about finished runs that other code, or other versions of a library, computed."""
 
     refuse = "refuse"
@@ -43,7 +43,7 @@ class Stale(Enum):
     keep = "keep"
 
 
-class Sampler(Enum):
+class Sampler(StrEnum):
     """How values are drawn from a distribution."""
 
     sobol = "sobol"
@@ -89,6 +89,12 @@ class SweepOptions:
     def workers(self) -> int | None:
         """How many workers are asked for; None: as many as there are cores."""
         return None if self.jobs == AUTO else int(self.jobs)
+
+    @property
+    def sampling(self) -> tuple[str, ...]:
+        """The words that decide which values are drawn, and so which runs there are; none if nothing is drawn."""
+        told = {name: getattr(self.sweep, name) for name in ("samples", "sampler", "sample_seed")}
+        return tuple(f"sweep.{name}={value}" for name, value in told.items()) if self.sweep.samples else ()
 
 
 SECTIONS = {"sweep": SweepKeys}
@@ -145,8 +151,8 @@ def option_entries(values: DictConfig) -> list[KeyEntry]:
 
 
 def _read(word: str) -> Override:
-    override = read_word(word)
-    if override.is_sweep_override():
+    override = None if is_drawn(word) else read_word(word)
+    if override is None or override.is_sweep_override():
         raise UsageError(f"{shorten(word)}: cannot be swept: it is about the sweep as a whole; give it one value")
     if override.is_add() or override.is_force_add():
         raise UsageError(f"{shorten(word)}: write {shorten(word.lstrip('+'))}")
