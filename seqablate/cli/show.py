@@ -10,11 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
-from seqablate.compare.curves import When
 from seqablate.compare.find import find_runs, with_records
-from seqablate.compare.pictures import every_picture
 from seqablate.compare.table import render_table, rows
-from seqablate.diagnostics import load_views
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
@@ -22,6 +19,8 @@ from seqablate.report.console import make_console, silence_stdout
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from seqablate.compare.curves import When
 
 MOST_STEPS = 4  # as many dashes as there are
 
@@ -82,6 +81,9 @@ def _whens(words: str) -> list[When]:
 
 def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> None:
     """Print the table and the curves, and save the pictures in ``out``."""
+    from seqablate.compare.pictures import every_picture  # neither is needed for the help, nor for --json
+    from seqablate.diagnostics import load_views
+
     console = make_console()
     console.print(render_table(runs, console.width))
     runs, complaints = with_records(runs)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from seqablate.config.checks import at_least
 from seqablate.config.keys import key
-from seqablate.diagnostics.look import Look, ProbedPass
 from seqablate.signals.signal import Signal
 from seqablate.signals.view import View, declare
+
+if TYPE_CHECKING:
+    from seqablate.diagnostics.look import Look, ProbedPass
 
 
 @dataclass(kw_only=True, slots=True)

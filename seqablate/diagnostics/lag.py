@@ -11,12 +11,13 @@ import numpy as np
 from seqablate.config.registry import variant
 from seqablate.diagnostics.base import EvaluationDiagnostic
 from seqablate.diagnostics.batches import LayerNorms, batch_mean, reverse_steps
-from seqablate.diagnostics.look import Look
 from seqablate.signals.signal import Signal
 from seqablate.signals.view import Curve
 
 if TYPE_CHECKING:
     import torch
+
+    from seqablate.diagnostics.look import Look
 
 LAG = Curve(
     quantity="lag",

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqablate.config.task_spec import TaskSpec
 from seqablate.diagnostics.batches import in_time
 
 if TYPE_CHECKING:
     import torch
 
+    from seqablate.config.task_spec import TaskSpec
     from seqablate.models.base import ProbePoint
     from seqablate.probe import TimestepProbe
     from seqablate.tasks.base import Batch

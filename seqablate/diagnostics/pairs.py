@@ -13,13 +13,14 @@ import numpy as np
 from seqablate.config.registry import variant
 from seqablate.diagnostics.base import EvaluationDiagnostic
 from seqablate.diagnostics.batches import batch_mean
-from seqablate.diagnostics.look import Look
 from seqablate.signals.place import Place
 from seqablate.signals.signal import Signal
 from seqablate.signals.view import Heatmap
 
 if TYPE_CHECKING:
     import torch
+
+    from seqablate.diagnostics.look import Look
 
 MOST = 32  # loss steps that are told apart
 PAIR = Heatmap(

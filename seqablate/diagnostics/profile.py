@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from seqablate.config.registry import variant
 from seqablate.diagnostics.base import TrainingDiagnostic
 from seqablate.diagnostics.batches import batch_mean
-from seqablate.diagnostics.look import ProbedPass
 from seqablate.signals.signal import Signal
 from seqablate.signals.view import Curve
+
+if TYPE_CHECKING:
+    from seqablate.diagnostics.look import ProbedPass
 
 PROFILE = Curve(
     quantity="total",
