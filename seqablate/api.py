@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import torch
 
     from seqablate.training.parts import Parts
-    from seqablate.training.session import Ending
+    from seqablate.training.session import Ending, Reporter
 
 
 class Run(RecordedRun):
@@ -102,7 +103,7 @@ def run_config(
     command: list[str],
     *,
     quiet: bool | None = None,
-    brief: bool = False,
+    watch: Watcher | None = None,
     when_ready: Callable[[], None] | None = None,
 ) -> Ending:
     """Assemble and train one config in a new run folder.
@@ -111,30 +112,30 @@ def run_config(
         config: what to run.
         command: the words that asked for it, for run.json.
         quiet: print nothing; None leaves that to the config.
-        brief: leave one line.
+        watch: who is told of the run; None: the terminal.
         when_ready: called when everything is imported and built, just before the run begins.
     """
     from seqablate.assemble import assemble
-    from seqablate.report.choose import make_reporter
     from seqablate.training.run import start_run
 
-    silent = config.quiet if quiet is None else quiet
+    watch = watch or _terminal(config.quiet if quiet is None else quiet)
     with _memory_errors(UsageError):  # nothing is written yet
         parts = assemble(config)
     with _memory_errors(RunFailure):
-        _prepare(parts, silent)
+        _prepare(parts, watch.announce)
         if when_ready:
             when_ready()
-        return start_run(parts, make_reporter(silent, brief), command)
+        return start_run(parts, watch.reporter, command)
 
 
-def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None) -> Ending:
+def resume_folder(
+    path: str | Path, *, watch: Watcher | None = None, when_ready: Callable[[], None] | None = None
+) -> Ending:
     """Resume the run in ``path`` on the device and backend it was started on.
 
-    See :func:`seqablate.training.run.resume_run`, and :func:`run_config` for ``when_ready``.
+    See :func:`seqablate.training.run.resume_run`, and :func:`run_config` for ``watch`` and ``when_ready``.
     """
     from seqablate.assemble import assemble, load_variants
-    from seqablate.report.choose import make_reporter
     from seqablate.training.run import resume_run
 
     load_variants()
@@ -144,27 +145,46 @@ def resume_folder(path: str | Path, when_ready: Callable[[], None] | None = None
     config.device = info.device
     if info.backend in BackendName.__members__:  # otherwise the model has several, or none
         config.backend = BackendName[info.backend]
+    watch = watch or _terminal(config.quiet)
     with _memory_errors(RunFailure):
         parts = assemble(config)
-        _prepare(parts, config.quiet)
+        _prepare(parts, watch.announce)
         if when_ready:
             when_ready()
-        return resume_run(folder, parts, make_reporter(config.quiet))
+        return resume_run(folder, parts, watch.reporter)
 
 
-def _prepare(parts: Parts, quiet: bool) -> None:
+@dataclass(frozen=True)
+class Watcher:
+    """Who is told of a run.
+
+    Attributes:
+        reporter: gets its rows and its end.
+        announce: gets a line when its beginning takes time.
+    """
+
+    reporter: Reporter
+    announce: Callable[[str], None]
+
+
+def _terminal(quiet: bool) -> Watcher:
+    from seqablate.report.choose import make_reporter
+    from seqablate.report.lines import say
+
+    return Watcher(make_reporter(quiet), (lambda line: None) if quiet else say)
+
+
+def _prepare(parts: Parts, announce: Callable[[str], None]) -> None:
     """Have the recurrences' kernels ready before the clock runs, and say so when that takes time."""
     from seqablate.engine.setup import prepare
-    from seqablate.report.console import run_console
     from seqablate.training.interrupt import Interruption
 
-    def announce(kernels: str) -> None:
-        if not quiet:
-            run_console().print(f"compiling the {kernels} (about 10 s, once per machine)")
+    def compiling(kernels: str) -> None:
+        announce(f"compiling the {kernels} (about 10 s, once per machine)")
 
     # A compiler that is interrupted leaves pages of traceback; nothing is written yet, so Ctrl-C can wait for it.
     with Interruption() as interruption:
-        prepare(parts.model, announce, parts.clip.inside(1))
+        prepare(parts.model, compiling, parts.clip.inside(1))
     if interruption.signum == signal.SIGINT:
         raise KeyboardInterrupt
     if interruption.signum:

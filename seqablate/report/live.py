@@ -20,7 +20,6 @@ from seqablate.record.rows import Row, SignalRow, TextRow
 from seqablate.record.schema import RunInfo
 from seqablate.report.lines import one_line, print_line, sample_words
 from seqablate.report.outcome import first_lines, headline, next_lines, outcome, result_lines
-from seqablate.report.plain import BriefReporter
 from seqablate.report.watch import Watch, clip_name, curve_of
 from seqablate.signals.view import view_of
 from seqablate.text import number, sparkline
@@ -31,11 +30,10 @@ REFRESH = 0.25  # seconds between pictures
 
 
 class LiveReporter:
-    """A picture that follows the run, and a panel at its end (``brief``: a line)."""
+    """A picture that follows the run, and a panel at its end."""
 
-    def __init__(self, console: Console, brief: bool = False) -> None:
+    def __init__(self, console: Console) -> None:
         self.console = console
-        self.brief = brief
         self.watch: Watch | None = None
         self.live: Live | None = None
         self.drawn = 0.0
@@ -43,10 +41,9 @@ class LiveReporter:
 
     def begin(self, path: Path, parts: Parts, state: TrainState) -> None:
         self.watch = Watch(parts, state)
-        if not self.brief:
-            print_line(self.console, headline(parts), style="bold")
-            for line in first_lines(parts, state):
-                print_line(self.console, f"  {line}", style="dim")
+        print_line(self.console, headline(parts), style="bold")
+        for line in first_lines(parts, state):
+            print_line(self.console, f"  {line}", style="dim")
         self.live = Live(console=self.console, auto_refresh=False, transient=True)
         self.live.start()
 
@@ -66,9 +63,6 @@ class LiveReporter:
     def end(self, path: Path, info: RunInfo) -> None:
         if self.live is not None:
             self.live.stop()
-        if self.brief:
-            BriefReporter(self.console).end(path, info)
-            return
         colour = colour_of(info)
         lines = (printable(line) for line in result_lines(info, clip_name(self.watch)))
         print_line(self.console, outcome(info), style=f"bold {colour}")

@@ -1,4 +1,4 @@
-"""Reporters of logs and pipes: a line an evaluation, a line a run, or nothing but warnings."""
+"""Reporters of logs and pipes: a line an evaluation, or nothing but warnings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from rich.console import Console
 from seqablate.record.rows import EvalRow, Row, TextRow
 from seqablate.record.schema import RunInfo
 from seqablate.report.console import run_console
-from seqablate.report.lines import INDENT, print_line, sample_words
+from seqablate.report.lines import print_line, sample_words
 from seqablate.report.outcome import first_lines, headline, next_lines, outcome, result_lines
 from seqablate.report.watch import Watch, clip_name
-from seqablate.text import duration
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
@@ -66,13 +65,3 @@ class PlainReporter:
         print_line(self.console, outcome(info))
         for line in [*result_lines(info, clip_name(self.watch)), *next_lines(path, info)]:
             print_line(self.console, f"  {line}")
-
-
-class BriefReporter(SilentReporter):
-    """The outcome, in one line: for the runs of a sweep."""
-
-    def __init__(self, console: Console) -> None:
-        self.console = console
-
-    def end(self, path: Path, info: RunInfo) -> None:
-        print_line(self.console, f"{INDENT}{outcome(info)}; {duration(info.seconds.total)}")
