@@ -53,8 +53,8 @@ TORCHLESS = (
 
 
 # What may be larger than the limits, each with its reason.
-LONG_FILES: dict[str, str] = {}
-LARGE_FOLDERS: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {"launch/claims.py": "its argument stands at its head"}
+LARGE_FOLDERS: dict[str, str] = {"launch": "sweeps are being built"}
 
 
 def sources() -> list[tuple[str, Path]]:

@@ -14,7 +14,8 @@ from seqablate.launch.process import end_at_once_on_interrupt
 LISTINGS = {f"{group}s": group for group in GROUPS}
 COMMANDS = {
     "train": "train a model, or with -m a sweep of them",
-    "resume": "continue a run that was interrupted, killed or failed",
+    "resume": "continue a run that was interrupted, killed or failed, or do what is missing of a sweep",
+    "work": "join a sweep, from another shell or another machine",
     "show": "compare runs: a table, lag curves and profiles",
     **{
         command: f"list what can be chosen with {group}=, with keys and references"

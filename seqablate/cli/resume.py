@@ -1,20 +1,39 @@
-"""``seqablate resume RUN_DIR``."""
+"""``seqablate resume FOLDER``: a run or a sweep."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from seqablate.assemble import load_variants
 from seqablate.cli.parser import Parser
 from seqablate.cli.train import exit_code
+from seqablate.errors import UsageError, shorten
+from seqablate.launch.folder import is_sweep
 from seqablate.launch.process import begin_run
 
 
 def main(argv: list[str]) -> int:
     parser = Parser(
         prog="seqablate resume",
-        description="Continue a run that was interrupted, killed or failed, from its newest complete checkpoint. "
-        "On a CPU the result is bit-identical to that of an uninterrupted run.",
+        description="Continue a run that was interrupted, killed or failed, from its newest complete checkpoint, or do "
+        "what is missing of a sweep. On a CPU the result is bit-identical to that of an uninterrupted run.",
     )
-    parser.add_argument("run", metavar="RUN_DIR", help="the run's folder")
+    parser.add_argument("folder", metavar="FOLDER", help="the folder of a run or of a sweep")
+    parser.add_argument(
+        "options",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="of a sweep: jobs=2, sweep.retry_failed=true, sweep.stale=rerun, ... (see seqablate train --help)",
+    )
     arguments = parser.parse_args(argv)
+    path = Path(arguments.folder)
+    if is_sweep(path):
+        load_variants()
+        from seqablate.launch.sweep import carry_out, resume_sweep
+
+        return carry_out(resume_sweep(path, arguments.options))
+    if arguments.options:
+        raise UsageError(f"{shorten(arguments.options[0])}: a run is continued as it was begun, without any options")
     from seqablate.api import resume_folder
 
-    return exit_code(resume_folder(arguments.run, begin_run))
+    return exit_code(resume_folder(path, when_ready=begin_run))

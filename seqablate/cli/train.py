@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 from seqablate.assemble import load_variants
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import choices_of, compose_config
-from seqablate.config.overrides import read_words, split_launcher
+from seqablate.config.overrides import read_words
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
 from seqablate.launch.options import divide, option_values
-from seqablate.launch.plan import check_means, plan_sweep
 from seqablate.launch.process import begin_run
 
 if TYPE_CHECKING:
@@ -47,18 +46,16 @@ def main(argv: list[str]) -> int:
     return exit_code(run_config(config, ["seqablate", "train", *argv], when_ready=begin_run))
 
 
-def sweep(words: list[str], show: bool) -> int:
-    """Check every run, then train them all, or print the first one's config."""
-    launcher, words = split_launcher(words)
-    arms = plan_sweep(words)
-    if show:
-        print_config(arms[0].config)
-        return 0
-    from seqablate.launch.sweep import run_sweep
+def sweep(words: list[str], *, show: bool) -> int:
+    """Do what the sweep lacks, or print the first run's config."""
+    from seqablate.launch.sweep import Asked, begin_sweep, carry_out
 
-    check_means(arms)
+    asked = Asked(words)
+    if show:
+        print_config(asked.config)
+        return 0
     name_what_is_passed_over()
-    return run_sweep(arms, launcher)
+    return carry_out(begin_sweep(asked))
 
 
 def split_words(argv: list[str]) -> tuple[set[str], list[str]]:

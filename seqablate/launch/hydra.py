@@ -1,20 +1,21 @@
 """A sweep on one of Hydra's launcher plug-ins: ``hydra/launcher=joblib`` (several runs at once), ``submitit_slurm`` ...
 
-Hydra starts the runs and nothing else: each of them composes and checks its own words, as a sweep without a launcher
-does, and writes into the folder that the sweep has made.
+Hydra starts the runs and nothing else: each is a worker (:mod:`seqablate.launch.work`) that claims one run of the plan.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from seqablate.config.compose import CONFIG_NAME, compose_config, config_folder
+from seqablate.config.compose import CONFIG_NAME, config_folder
 from seqablate.config.overrides import quote_letters
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.local import run_arm
-from seqablate.launch.plan import Arm, place_arm
+from seqablate.launch.base import Sweep
+from seqablate.launch.events import Event
+from seqablate.launch.folder import PlannedRun, open_sweep
+from seqablate.launch.work import Orders, work_on
+from seqablate.report.lines import say
 
 # Hydra writes no files of its own.
 QUIET = ["hydra.sweep.subdir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
@@ -49,27 +50,44 @@ def make_launcher(words: list[str]) -> Any:
         GlobalHydra.instance().clear()
 
 
-def launch(launcher: Any, arms: Sequence[Arm], folder: Path) -> int:
-    """Have every arm run; 130 when Ctrl-C ended the sweep, else 0: how the runs ended is in their folders."""
-    place = str(folder.resolve()).replace("\\", "\\\\").replace("'", "\\'")
-    launcher.config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{place}'")  # each run is composed from these words
-    launcher.config.hydra.sweep.dir = str(folder.resolve())
-    try:
-        launcher.launch([[quote_letters(word) for word in arm.words] for arm in arms], initial_job_idx=0)
-    except KeyboardInterrupt:
-        return 130
-    return 0
+class HydraLaunch:
+    """What starts the runs of a sweep through a launcher that :func:`make_launcher` has made."""
+
+    def __init__(self, launcher: Any) -> None:
+        self.launcher = launcher
+
+    def start(self, sweep: Sweep, missing: Sequence[PlannedRun]) -> int:
+        """Have every run trained; 130 when Ctrl-C ended the sweep, else 0: how the runs ended is in their folders."""
+        path = str(sweep.folder.path.resolve())
+        place = path.replace("\\", "\\\\").replace("'", "\\'")
+        config = self.launcher.config
+        config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{place}'")  # each run is composed from these words
+        config.hydra.sweep.dir = path
+        try:
+            self.launcher.launch([_quoted(run) for run in missing], initial_job_idx=0)
+        except KeyboardInterrupt:
+            return 130
+        return 0
 
 
 def run_launched(composed: Any) -> int:
-    """One run in whatever process one of Hydra's launchers chose: it composes and checks its own words."""
+    """One run in whatever process one of Hydra's launchers chose: a worker that claims this run only."""
     from hydra.core.hydra_config import HydraConfig
 
     from seqablate.assemble import load_variants
 
     load_variants()
     job = HydraConfig.get()
-    words = list(job.overrides.task)
-    config = compose_config(words)
-    place_arm(job.job.num, config, Path(job.sweep.dir))
-    return run_arm(Arm(words, config))
+    folder = open_sweep(job.sweep.dir)
+    name = next(run.name for run in folder.runs if _quoted(run) == list(job.overrides.task))
+    return work_on(folder.path, Orders(runs=frozenset([name]), leave=True), print_event)
+
+
+def _quoted(run: PlannedRun) -> list[str]:
+    return [quote_letters(word) for word in run.words]
+
+
+def print_event(event: Event) -> None:
+    """The end of a run, or a note, as a line of its own."""
+    if event.kind in ("end", "note"):
+        say(f"{event.run}: {event.text}")

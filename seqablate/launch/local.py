@@ -1,17 +1,18 @@
-"""The runs of a sweep in this process, one after the other."""
+"""``launch=local``: a few worker processes on this machine, started once and used for many runs."""
 
 from __future__ import annotations
 
-import gc
-import traceback
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from seqablate.config.registry import variant
-from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.plan import Arm
-from seqablate.launch.process import begin_run
-from seqablate.report.lines import complain, say
+
+if TYPE_CHECKING:
+    from seqablate.launch.base import Sweep
+    from seqablate.launch.folder import PlannedRun
 
 
 @variant("launch", "local")
@@ -19,37 +20,30 @@ from seqablate.report.lines import complain, say
 class LocalLaunch:
     """Processes of this machine."""
 
+    def start(self, sweep: Sweep, missing: Sequence[PlannedRun]) -> int:
+        """See :class:`seqablate.launch.base.Launcher`."""
+        from seqablate.launch.pool import Pool
+        from seqablate.launch.screen import SweepScreen
 
-def run_one_by_one(arms: Sequence[Arm]) -> int:
-    """Every arm in this process; 128 + n when signal n stopped one, else 0."""
-    swept = _swept([arm.words for arm in arms])
-    for number, arm in enumerate(arms):
-        say(f"[{number + 1}/{len(arms)}] {' '.join(word for word in arm.words if word in swept)}")
-        stopped = run_arm(arm)
-        gc.collect()  # a run leaves some 2 MB of cycles, which would wait for a rare full collection
-        if stopped:
-            return stopped
-    return 0
-
-
-def run_arm(arm: Arm) -> int:
-    """One run of the sweep. What goes wrong is said, never raised; 128 + n when signal n stopped it, else 0."""
-    from seqablate.api import run_config
-
-    try:
-        ending = run_config(arm.config, ["seqablate", "train", *arm.words], brief=True, when_ready=begin_run)
-    except (UsageError, RunFailure) as error:
-        complain(f"{arm.config.name}: failed: {error}")
-    except KeyboardInterrupt:  # while kernels were compiled: nothing is written yet
-        return 130
-    except Exception:  # whatever it is, the other arms must go on; nothing is hidden: it is printed whole
-        complain(f"{arm.config.name}: failed:\n{traceback.format_exc()}")
-    else:
-        return 0 if ending.signum is None else 128 + ending.signum
-    return 0
+        count = min(len(missing), sweep.options.workers or _cores(missing))
+        screen = SweepScreen(sweep.quiet)
+        screen.begin(sweep.standings(), [run.name for run in missing], count)
+        try:
+            return Pool(sweep.folder.path, sweep.orders(), count, screen).run()
+        finally:
+            screen.end()
 
 
-def _swept(arms: list[list[str]]) -> set[str]:
-    """The words in which arms differ; all words of a sweep of one."""
-    common = set(arms[0]).intersection(*arms) if len(arms) > 1 else set()
-    return {word for words in arms for word in words} - common
+def _cores(runs: Sequence[PlannedRun]) -> int:
+    """How many runs this machine carries at once: a core for each thread of a run; on a GPU, which they share, one."""
+    words = {word for run in runs for word in run.words}
+    if any(word.startswith("device=cuda") for word in words) or ("device=cpu" not in words and _has_gpu()):
+        return 1
+    threads = max((int(word.removeprefix("threads=")) for word in words if word.startswith("threads=")), default=1)
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // threads)
+
+
+def _has_gpu() -> bool:
+    """Whether there may be one, without asking torch."""
+    return any(Path("/dev").glob("nvidia[0-9]*"))

@@ -1,39 +1,72 @@
-"""Which runs a sweep consists of: composed and checked before any of them begins, and where each is made."""
+"""From the words of a request to the runs of a sweep: composed and checked before any of them begins."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+import hashlib
+import inspect
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
-from seqablate.assemble import build_task, find_device
-from seqablate.config.codec import to_plain
-from seqablate.config.compose import compose_config
-from seqablate.config.overrides import expand_sweep
+from seqablate.config.codec import digest
+from seqablate.config.compose import compose_config, config_folder
+from seqablate.config.registry import registered
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
+from seqablate.launch.folder import Plan, PlannedRun
+from seqablate.launch.names import run_name
+
+PLACE = ("name=", "output_dir=")  # where a sweep is made, and nothing of its runs
+# What a machine can lack for a run (data, a device, memory, kernels) does not depend on these.
+FREE = ("seed=", "steps=", "optim", "schedule", "clip.", "stop_when_solved=", "checkpoint.", "quiet=")
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
-    """One run of a sweep: its override words, and what they compose to."""
+class Wanted:
+    """One run that a request asks for: its words, the swept ones among them, and the digest of its config."""
 
     words: list[str]
-    config: TrainConfig
+    swept: dict[str, str]
+    digest: str
 
 
-def plan_sweep(words: Sequence[str]) -> list[Arm]:
-    """Every run that the words of a sweep ask for.
+def first_config(arms: Sequence[list[str]]) -> TrainConfig:
+    """The config of the first run, which says where the sweep is made.
 
     Raises:
-        UsageError: a run that cannot be composed (named by its words), or runs that disagree about their folder.
+        UsageError: it cannot be composed, or runs disagree about their folder.
     """
-    arms = [Arm(arm, _compose(arm)) for arm in expand_sweep(list(words))]
-    for key in ("name", "output_dir"):
-        if len({getattr(arm.config, key) for arm in arms}) > 1:
-            raise UsageError(f"{key}: give it one value; it names the sweep's folder, and the runs inside are named")
-    return arms
+    for key in PLACE:
+        if len({word for words in arms for word in words if word.startswith(key)}) > 1:
+            raise UsageError(
+                f"{key[:-1]}: give it one value; it names the sweep's folder, and the runs inside are named"
+            )
+    return _compose(arms[0])
+
+
+def compose_runs(arms: Sequence[list[str]], typed: Collection[str], skipped: list[str] | None) -> list[Wanted]:
+    """Compose every run that a request asks for.
+
+    Args:
+        arms: the words of each run.
+        typed: the words of the request: what is not among them is swept.
+        skipped: gets a line for every run that cannot be composed; None: such a run is an error.
+
+    Raises:
+        UsageError: a run that cannot be composed (named by its words), or none that can.
+    """
+    found: list[Wanted] = []
+    for words in arms:
+        try:
+            found.append(Wanted(run_words(words), swept_values(words, typed), digest(_compose(words))))
+        except UsageError as error:
+            if skipped is None:
+                raise
+            skipped.append(str(error))
+    if not found:
+        raise UsageError(f"no run of the sweep can be composed: {(skipped or ['there are none'])[0]}")
+    return found
 
 
 def _compose(words: list[str]) -> TrainConfig:
@@ -43,23 +76,74 @@ def _compose(words: list[str]) -> TrainConfig:
         raise UsageError(f"{error} (in the sweep's run {shorten(' '.join(words))!r}; nothing was started)") from error
 
 
-def check_means(arms: Sequence[Arm]) -> None:
-    """Look for each different device and data once, so that what is missing is refused before the first run begins."""
-    seen: set[str] = set()
-    for config in (arm.config for arm in arms):
-        find_device(config.device)
-        key = json.dumps([to_plain(config)["task"], config.batch_size, config.eval.size])
-        if key not in seen:
-            seen.add(key)
-            build_task(config)
+def run_words(words: Sequence[str]) -> list[str]:
+    """The words that say what is trained: those that name the sweep's folder are left out."""
+    return [word for word in words if not word.startswith(PLACE)]
 
 
-def place_arm(number: int, config: TrainConfig, folder: Path) -> None:
-    """Say where an arm's run folder is made."""
-    config.output_dir, config.name = str(folder), arm_name(number, config)
+def swept_values(words: Sequence[str], typed: Collection[str]) -> dict[str, str]:
+    """Keys and values of the words that are not as they were typed; of the seed where nothing is swept."""
+    swept = [word for word in run_words(words) if word not in typed]
+    alone = [word for word in words if word.startswith("seed=")]
+    pairs = (word.partition("=") for word in swept or alone)
+    return {key.lstrip("+"): value for key, _, value in pairs}
 
 
-def arm_name(number: int, config: TrainConfig) -> str:
-    """``007-adding-lstm-norm-s3``: short, sorted as started, unique by its number."""
-    plain = to_plain(config)
-    return "-".join([f"{number:03d}", *(plain[g]["name"] for g in ("task", "model", "clip")), f"s{config.seed}"])
+def add_runs(plan: Plan, wanted: Sequence[Wanted]) -> tuple[list[PlannedRun], list[str]]:
+    """The runs that a plan lacks, and the names of all that are wanted, each once."""
+    named = {run.key: run.name for run in plan.runs.values()}
+    taken = set(plan.runs)
+    new: list[PlannedRun] = []
+    names: dict[str, None] = {}
+    for one in wanted:
+        run = PlannedRun(run_name(one.swept, taken), one.words, one.digest, one.swept)
+        if run.key not in named:
+            named[run.key] = run.name
+            taken.add(run.name)
+            new.append(run)
+        names[named[run.key]] = None
+    return new, list(names)
+
+
+def demand(words: Sequence[str]) -> tuple[str, ...]:
+    """What a run demands of the machine: the words of its data, its device, its model."""
+    return tuple(word for word in words if not word.startswith(FREE))
+
+
+def check_means(runs: Sequence[list[str]]) -> list[str | None]:
+    """Build each run once and write nothing. Imports torch.
+
+    Args:
+        runs: their words.
+
+    Returns:
+        For each of them what is wrong, None if it can be built.
+    """
+    return [_wrong_with(words) for words in runs]
+
+
+def _wrong_with(words: list[str]) -> str | None:
+    from seqablate.assemble import assemble
+
+    try:
+        assemble(compose_config(words))
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+@cache
+def composer() -> str:
+    """A hash of everything that decides what words compose to: our code and values, and other packages' variants."""
+    package = Path(__file__).resolve().parents[1]
+    files = [*package.rglob("*.py"), *config_folder().rglob("*.yaml"), *_variant_files()]
+    hashed = hashlib.sha256()
+    for file in sorted(set(files)):
+        hashed.update(f"{file}\0".encode() + file.read_bytes())
+    return hashed.hexdigest()
+
+
+def _variant_files() -> Iterator[Path]:
+    for cls in registered().values():
+        if file := inspect.getsourcefile(cls):
+            yield Path(file).resolve()

@@ -1,33 +1,174 @@
-"""A sweep: one folder, one run folder for each arm, and a table at the end."""
+"""A sweep from its words or its folder to its end: what is missing is planned, checked, trained and reported."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from seqablate.config.overrides import expand_sweep, split_launcher
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import UsageError
+from seqablate.launch.base import Launcher, Sweep
 from seqablate.launch.ending import report_sweep
-from seqablate.launch.hydra import launch, make_launcher
-from seqablate.launch.local import run_one_by_one
-from seqablate.launch.plan import Arm, place_arm
+from seqablate.launch.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
+from seqablate.launch.hydra import HydraLaunch, make_launcher
+from seqablate.launch.nursery import in_a_worker, warm_up
+from seqablate.launch.options import SweepOptions, split_options
+from seqablate.launch.plan import (
+    Wanted,
+    add_runs,
+    check_means,
+    compose_runs,
+    composer,
+    demand,
+    first_config,
+    run_words,
+)
+from seqablate.launch.screen import SweepScreen
+from seqablate.launch.standing import FINISHED, standings
+from seqablate.launch.work import work_on
 from seqablate.record.folder import create_folder
-from seqablate.report.lines import say
+from seqablate.report.lines import complain, say
 from seqablate.text import counted
 
 
-def run_sweep(arms: Sequence[Arm], launcher_words: list[str]) -> int:
-    """Train every arm; 0 when all are done, 1 when one failed or diverged, 128 + n when signal n ended the sweep.
+class Asked:
+    """A sweep as somebody asked for it with words; nothing is written before :meth:`plan`."""
+
+    def __init__(self, words: list[str]) -> None:
+        launcher, words = split_launcher(words)
+        self.options, typed = split_options(words)
+        if launcher:
+            self.options.launch = HydraLaunch(make_launcher(launcher))
+        self.arms = expand_sweep(typed)
+        self.typed = set(typed)
+        self.config: TrainConfig = first_config(self.arms)
+        self.request = run_words(typed)
+        self.skipped: list[str] = []
+
+    @property
+    def path(self) -> Path | None:
+        """The folder of the sweep; None if it is to have a name of its own."""
+        return None if self.config.name is None else Path(self.config.output_dir) / self.config.name
+
+    def compose(self) -> list[Wanted]:
+        """Every run (UsageError for one that is impossible, unless these are to be skipped)."""
+        wanted = compose_runs(self.arms, self.typed, self.skipped if self.options.sweep.skip_invalid else None)
+        for line in self.skipped:
+            complain(f"skipped: {line}")
+        return wanted
+
+
+def begin_sweep(asked: Asked) -> Sweep:
+    """Plan what the words ask for, in the folder of the sweep, which may have some of it already.
+
+    Raises:
+        UsageError: a run that is impossible, stale runs that are not to be kept, a name that is taken by another thing.
+    """
+    existing = open_sweep(asked.path) if asked.path is not None and is_sweep(asked.path) else None
+    known = existing.plan.find_request(asked.request, composer()) if existing else None
+    if existing and known:
+        runs = existing.plan.runs_of(known.runs)
+        _check(existing, runs, asked.options)
+        return Sweep(existing, runs, asked.options, asked.config.quiet)
+    wanted = asked.compose()
+    plan = existing.plan if existing else Plan()
+    new, names = add_runs(plan, wanted)
+    both = plan.runs | {run.name: run for run in new}
+    impossible = _check(existing, [both[name] for name in names], asked.options)
+    return _write(asked, [one for one in wanted if demand(one.words) not in impossible])
+
+
+def _write(asked: Asked, wanted: Sequence[Wanted]) -> Sweep:
+    """Add to the plan what it lacks; somebody else may have added it meanwhile."""
+    parent = Path(asked.config.output_dir)
+    if asked.path is None:
+        path = create_folder(parent, datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
+    else:
+        path = _named_folder(parent, asked.path.name)
+    folder = make_sweep(path)
+    with folder.planning() as plan:
+        new, names = add_runs(plan, wanted)
+        folder.extend(Request(asked.request, composer(), names), new)
+    return Sweep(folder, folder.plan.runs_of(names), asked.options, asked.config.quiet)
+
+
+def _named_folder(parent: Path, name: str) -> Path:
+    """The folder of that name, which may be there."""
+    path = parent / name
+    return path if path.is_dir() else create_folder(parent, name)
+
+
+def resume_sweep(path: Path, words: list[str]) -> Sweep:
+    """Everything in a sweep's plan, with options only (UsageError for other words, and as :func:`begin_sweep`)."""
+    options, others = split_options(words)
+    if others:
+        raise UsageError(
+            f"{others[0]}: a sweep is resumed as it was planned; add runs with seqablate train -m name=..."
+        )
+    folder = open_sweep(path)
+    _check(folder, folder.runs, options)
+    return Sweep(folder, folder.runs, options)
+
+
+def _check(folder: SweepFolder | None, runs: Sequence[PlannedRun], options: SweepOptions) -> set[tuple[str, ...]]:
+    """Settle what is stale, and see to it that what is missing can be trained.
+
+    Returns:
+        The demands that this machine cannot meet, where such runs are to be skipped.
+    """
+    found = standings(folder, runs) if folder else []
+    finished = {one.run.name for one in found if one.standing in FINISHED}
+    demands = {demand(run.words): run for run in runs if run.name not in finished}
+    if not demands:
+        return set()
+    warm_up()
+    answers = in_a_worker(check_means, [run.words for run in demands.values()])
+    wrong = {one: line for one, line in zip(demands, answers, strict=True) if line}
+    for one, line in wrong.items():
+        if not options.sweep.skip_invalid:
+            raise UsageError(f"{line} (in the sweep's run {demands[one].name}; nothing was started)")
+        complain(f"skipped: {line} (as in {demands[one].name})")
+    return set(wrong)
+
+
+def carry_out(sweep: Sweep) -> int:
+    """Train what is missing; 0 when all are done, 1 when a run is not, 128 + n when signal n ended it."""
+    missing = sweep.missing()
+    if not sweep.quiet:
+        there = len(sweep.runs) - len(missing)
+        left = f": {there} are there, {len(missing)} to do" if there else ""
+        say(f"sweep of {counted(len(sweep.runs), 'run')} in {sweep.folder.path}{left}")
+    launcher: Launcher = sweep.options.launch
+    stopped = launcher.start(sweep, missing) if missing else 0
+    if stopped is None:  # it goes on elsewhere
+        return 0
+    failed = report_sweep(sweep.folder, sweep.runs, quiet=sweep.quiet, trained=bool(missing))
+    return stopped or failed
+
+
+def join_sweep(path: Path, words: list[str], *, leave: bool, when_ready: Callable[[], None]) -> int:
+    """Work at a sweep in this process, beside whoever else does.
 
     Args:
-        arms: what has been checked.
-        launcher_words: the choice of one of Hydra's launchers; without any the arms run here, one after the other.
+        path: its folder.
+        words: options of the sweep.
+        leave: end when nothing is left to begin.
+        when_ready: called before the first run.
+
+    Returns:
+        0 when all runs are done, 1 when one is not, 128 + n when signal n ended it.
     """
-    first = arms[0].config
-    launcher = make_launcher(launcher_words) if launcher_words else None
-    folder = create_folder(Path(first.output_dir), first.name or datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
-    say(f"sweep of {counted(len(arms), 'run')} in {folder}")
-    for number, arm in enumerate(arms):
-        place_arm(number, arm.config, folder)
-    stopped = run_one_by_one(arms) if launcher is None else launch(launcher, arms, folder)
-    failed = report_sweep(folder, [str(arm.config.name) for arm in arms])
+    sweep = resume_sweep(path, words)
+    orders = replace(sweep.orders(leave=leave), runs=None)  # the plan may grow
+    screen = SweepScreen()
+    screen.begin(sweep.standings(), [run.name for run in sweep.missing()], workers=1)
+    try:
+        when_ready()
+        stopped = work_on(path, orders, screen.event)
+    finally:
+        screen.end()
+    failed = report_sweep(sweep.folder, sweep.folder.runs, quiet=False, trained=True)
     return stopped or failed

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 
@@ -162,61 +160,10 @@ def test_a_run_prints_its_scale_its_progress_and_what_to_type_next(tmp_path):
     assert "nothing to resume" in refused.stderr
 
 
-def test_a_sweep_ends_with_a_table_and_one_failing_run_does_not_take_the_others_along(tmp_path):
-    done = call("train", "-m", *SMALL, "model=rnn", "model.nonlinearity=relu", "clip=none", "optim=sgd",
-                "optim.lr=1e8,0.01", "seed=0,1", "name=sweep", cwd=tmp_path)  # fmt: skip
-    assert done.returncode == 1
-    folder = tmp_path / "outputs" / "sweep"
-    statuses = {p.name: json.loads((p / "run.json").read_text())["status"] for p in folder.iterdir() if p.is_dir()}
-    assert sorted(statuses) == [f"{n:03d}-adding-rnn-none-s{n % 2}" for n in range(4)]
-    assert [statuses[name] for name in sorted(statuses)] == ["diverged", "diverged", "done", "done"]
-    assert done.stderr.count(": diverged: ") == 2
-    assert "2 of 4 runs done" in done.stdout
-    assert "lr" in done.stdout
-
-
-def test_a_sweep_that_is_interrupted_stops_names_what_is_not_done_and_exits_with_130(tmp_path):
-    words = ["train", "-m", *SMALL, "steps=100000", "stop_when_solved=false", "seed=0,1,2", "name=sweep"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "seqablate", *words],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
-    )  # fmt: skip
-    first, deadline = tmp_path / "outputs" / "sweep" / "000-adding-lstm-norm-s0" / "run.json", time.time() + 60
-    while time.time() < deadline and not first.exists():
-        time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    output, complaint = process.communicate(timeout=60)
-    assert process.returncode == 130, complaint
-    assert "Traceback" not in complaint
-    assert "000-adding-lstm-norm-s0: interrupted" in complaint
-    assert "002-adding-lstm-norm-s2: not started" in complaint
-    assert "0 of 3 runs done" in output
-
-
-def test_a_sweep_works_in_a_folder_of_any_name(tmp_path):
-    folder = tmp_path / "it's (1), x"
-    folder.mkdir()
-    done = call("train", "-m", *SMALL, "seed=0,1", "name=s", cwd=folder)
-    assert done.returncode == 0, done.stderr
-    assert sorted(p.name for p in (folder / "outputs" / "s").iterdir() if p.is_dir()) == [
-        "000-adding-lstm-norm-s0",
-        "001-adding-lstm-norm-s1",
-    ]
-
-
 def test_a_reader_that_goes_away_does_not_end_the_run(tmp_path):
     command = f"{sys.executable} -m seqablate train {' '.join(SMALL)} name=run | head -1"
     subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, timeout=60)
     assert json.loads((tmp_path / "outputs" / "run" / "run.json").read_text())["status"] == "done"
-
-
-def test_a_sweep_with_an_invalid_arm_starts_nothing(tmp_path):
-    done = call("train", "-m", *SMALL, "clip.max_norm=1,-1", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "clip.max_norm=-1" in done.stderr
-    assert "nothing was started" in done.stderr
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_completion_offers_commands_choices_and_keys(tmp_path):
@@ -271,19 +218,3 @@ def test_help_explains_every_key_of_every_variant_on_a_line_and_marks_what_is_ch
         for key in (*keys_of(chosen), *option_keys(launcher)):
             (line,) = (line for line in lines if line.strip().startswith(f"{key}="))
             assert len(line.split()) > 1, f"{key} has no explanation"
-
-
-def test_a_shuffled_sweep_trains_each_value_once_and_counts_its_runs(tmp_path):
-    done = call("train", "-m", *SMALL, "steps=1", "seed=shuffle(range(3))", "name=s", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "3 of 3 runs done" in done.stdout
-    assert {f"[{n}/3] seed=" in done.stdout for n in (1, 2, 3)} == {True}
-    seeds = [json.loads(p.read_text())["seed"] for p in (tmp_path / "outputs" / "s").glob("*/run.json")]
-    assert sorted(seeds) == [0, 1, 2]
-
-
-def test_a_swept_run_is_made_in_the_folder_that_was_named_whatever_its_letters(tmp_path):
-    done = call("train", "-m", *SMALL, "steps=1", "seed=0,1", "output_dir=été", "name=s", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    assert "2 of 2 runs done" in done.stdout
-    assert [p.name for p in tmp_path.iterdir()] == ["été"]

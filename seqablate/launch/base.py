@@ -1,0 +1,55 @@
+"""What one command is to do with a sweep, and what it tells the workers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from seqablate.launch.claims import Claims
+from seqablate.launch.folder import PlannedRun, SweepFolder
+from seqablate.launch.options import SweepOptions
+from seqablate.launch.standing import UNFINISHED, RunStanding, standings
+from seqablate.launch.work import Orders
+
+
+@dataclass
+class Sweep:
+    """A sweep, the runs of it that a command asks for, and how they are to be carried out."""
+
+    folder: SweepFolder
+    runs: list[PlannedRun]
+    options: SweepOptions
+    quiet: bool = False
+
+    def standings(self) -> list[RunStanding]:
+        """How these runs stand."""
+        return standings(self.folder, self.runs)
+
+    def missing(self) -> list[PlannedRun]:
+        """Those that the command has to train."""
+        wanted = (*UNFINISHED, "failed") if self.options.sweep.retry_failed else UNFINISHED
+        return [found.run for found in self.standings() if found.standing in wanted]
+
+    def orders(self, *, leave: bool = False) -> Orders:
+        """What the workers are told (see :class:`seqablate.launch.work.Orders`)."""
+        keys = self.options.sweep
+        return Orders(
+            retry_failed=keys.retry_failed,
+            timeout=keys.timeout,
+            lease=keys.lease,
+            leave=leave,
+            fail_fast=keys.fail_fast,
+            runs=frozenset(run.name for run in self.runs),
+            before=Claims(self.folder.claims, "", keys.lease).generations(),
+        )
+
+
+class Launcher(Protocol):
+    """What the dataclass behind ``launch=NAME`` can do."""
+
+    def start(self, sweep: Sweep, missing: list[PlannedRun]) -> int | None:
+        """Have the missing runs trained.
+
+        Returns:
+            0, or 128 + n when signal n ended it; None when the runs go on after this command has ended.
+        """
