@@ -63,6 +63,28 @@ class Seen:
     renewed: int  # nanoseconds
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Who has a run that is not released; ``alive`` is false where the owner has died."""
+
+    worker: str
+    alive: bool
+
+
+@dataclass(frozen=True)
+class ClaimRecord:
+    """One claim in the log. ``owner`` is None where the file tells nothing, ``release`` where there was none.
+
+    ``renewed``: the last renewal (or the release), in seconds since 1970 by the file server's clock.
+    """
+
+    run: str
+    generation: int
+    owner: Owner | None
+    release: Release | None
+    renewed: float
+
+
 def make(path: Path, owner: Owner) -> int | None:
     """Make a claim file: the locked descriptor, or None where its name exists.
 

@@ -30,14 +30,13 @@ import stat
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 
 from seqablate.errors import UsageError
-from seqablate.launch.claim_file import Owner, Release, Seen, boot_id, make, read, stem_of, write
+from seqablate.launch.claim_file import ClaimRecord, Holder, Owner, Release, Seen, boot_id, make, read, stem_of, write
 from seqablate.record.files import open_regular
 
 LEASE = 120.0  # seconds
@@ -45,28 +44,6 @@ LONGEST_LEASE = 86400.0  # seconds; a longer one in a claim file is not believed
 FRESH = 0.2  # seconds for which one listing of the folder is used
 CLAIM = re.compile(r"([^.].*)\.([1-9][0-9]*)", re.DOTALL)
 CLOCK = ".clock"
-
-
-@dataclass(frozen=True)
-class Holder:
-    """Who has a run that is not released; ``alive`` is false where the owner has died."""
-
-    worker: str
-    alive: bool
-
-
-@dataclass(frozen=True)
-class ClaimRecord:
-    """One claim in the log. ``owner`` is None where the file tells nothing, ``release`` where there was none.
-
-    ``renewed``: the last renewal (or the release), in seconds since 1970 by the file server's clock.
-    """
-
-    run: str
-    generation: int
-    owner: Owner | None
-    release: Release | None
-    renewed: float
 
 
 class Claim:
@@ -201,12 +178,26 @@ class Claims:
             return None
         return Holder("?" if seen.owner is None else seen.owner.worker, self._is_alive(seen))
 
+    def generations(self) -> dict[str, int]:
+        """The newest generation of every run that was ever claimed, as :meth:`ended` takes them."""
+        self._generation("")
+        return dict(self._newest)
+
+    def ended(self, name: str, before: Mapping[str, int] = MappingProxyType({})) -> list[str | None]:
+        """How each claim of the run has ended: the status of its release, None where its owner died.
+
+        Args:
+            name: the run.
+            before: claims that are left out, as :meth:`generations` gave them.
+        """
+        stem = stem_of(name)
+        numbers = range(before.get(stem, 0) + 1, self._generation(stem) + 1)
+        found = [read(self._path(stem, number)) for number in numbers]
+        return [seen.release.status if seen.release else None for seen in found if not self._is_alive(seen)]
+
     def deaths(self, name: str) -> int:
         """How many claims of the run ended without being released."""
-        stem = stem_of(name)
-        newest = self._generation(stem)
-        seen = {number: read(self._path(stem, number)) for number in range(1, newest + 1)}
-        return sum(s.release is None and not (n == newest and self._is_alive(s)) for n, s in seen.items())
+        return self.ended(name).count(None)
 
     def log(self) -> list[ClaimRecord]:
         """Every claim there was, oldest first."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from seqablate.config.overrides import expand_sweep, split_launcher
+from seqablate.config.overrides import split_launcher
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 from seqablate.launch.base import Launcher, Sweep
@@ -27,6 +27,7 @@ from seqablate.launch.plan import (
     run_words,
 )
 from seqablate.launch.screen import SweepScreen
+from seqablate.launch.search import expand
 from seqablate.launch.standing import FINISHED, standings
 from seqablate.launch.work import work_on
 from seqablate.record.folder import create_folder
@@ -42,10 +43,10 @@ class Asked:
         self.options, typed = split_options(words)
         if launcher:
             self.options.launch = HydraLaunch(make_launcher(launcher))
-        self.arms = expand_sweep(typed)
+        self.arms = expand(typed, self.options)
         self.typed = set(typed)
         self.config: TrainConfig = first_config(self.arms)
-        self.request = run_words(typed)
+        self.request = [*run_words(typed), *(word for word in words if word.startswith("sweep.sample"))]
         self.skipped: list[str] = []
 
     @property
