@@ -12,9 +12,10 @@ from seqablate.shape import fitting
 DIGEST = "0" * 64
 METRIC = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""}
 FACTS = {
-    "version": 4, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
+    "version": 5, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
     "versions": {}, "device": "cpu", "backend": "compiled", "threads": 1, "dtype": "float32", "started": "today",
     "parameters": 10, "metric": METRIC, "baselines": {}, "test_baselines": {}, "data_sha256": None,
+    "fingerprint": DIGEST,
 }  # fmt: skip
 SUMMARY = {
     "status": "done", "step": 3, "message": None, "ended": None, "measured_step": None, "final": None, "best": None,
@@ -35,7 +36,7 @@ def as_json(row: Row) -> Any:
 
 
 def header(**new: Any) -> dict[str, Any]:
-    return {"kind": "header", **FACTS, "config": {}, **new}
+    return {"kind": "header", **FACTS, "config": {}, "sources": {}, **new}
 
 
 def info(**new: Any) -> dict[str, Any]:
@@ -61,5 +62,6 @@ def commit_row(step: int, **new: Any) -> dict[str, Any]:
     return row | new
 
 
-def resume_row(step: int | None) -> dict[str, Any]:
-    return {"kind": "resume", "step": step or 0, "checkpoint": None if step is None else f"step_{step:08d}.pt"}
+def resume_row(step: int | None, **new: Any) -> dict[str, Any]:
+    checkpoint = None if step is None else f"step_{step:08d}.pt"
+    return {"kind": "resume", "step": step or 0, "checkpoint": checkpoint, "fingerprint": DIGEST} | new

@@ -6,11 +6,12 @@ and what is kept is what was asked for.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -29,7 +30,7 @@ from seqablate.record.rows import (
     TrainRow,
     decode,
 )
-from seqablate.record.schema import VERSION
+from seqablate.record.schema import VERSION, Facts
 from seqablate.shape import Misfit
 from seqablate.signals import Signal
 
@@ -64,14 +65,9 @@ class Record:
         Of kinds that are unknown here, only those that are named (``foreign``) are sure to be among them.
         """
         wanted = {kind.encode() for kind in foreign} | KNOWN
-        superseded, end = self._superseded()
         order = _Order()
         torn = 0
-        for start, number, line in self._lines(end):
-            if superseded and superseded[0][0] <= start:
-                if start < superseded[0][1]:
-                    continue
-                superseded.pop(0)
+        for number, line in self._counting():
             if len(line) < SHORT and (kind := KIND.match(line)) and kind[1] not in wanted:
                 continue
             row = self._decode(number, line)
@@ -97,6 +93,30 @@ class Record:
                 raise UsageError(f"{self.path} is the record of another run: its digest is not that of run.json")
             return row
         raise UsageError(f"{self.path} has no whole row: nothing was recorded; start the run again")
+
+    def _counting(self) -> Iterator[tuple[int, bytes]]:
+        """(number, line) of every line that no resumption took back."""
+        superseded, end = self._superseded()
+        for start, number, line in self._lines(end):
+            if superseded and superseded[0][0] <= start:
+                if start < superseded[0][1]:
+                    continue
+                superseded.pop(0)
+            yield number, line
+
+    @property
+    def facts(self) -> Facts:
+        """What run.json says of the run: the header, with the fingerprint of all that has computed the run.
+
+        Processes with different fingerprints may have worked on it; then it is a hash of theirs, which no process has.
+        """
+        decoded = (self._decode(number, line) for number, line in self._counting() if b'"resume"' in line)
+        resumptions = [row for row in decoded if isinstance(row, ResumeRow)]
+        anew = bool(resumptions) and resumptions[0].checkpoint is None  # nothing of the first process is left
+        first = [] if anew else [self.header.fingerprint]
+        found = list(dict.fromkeys([*first, *(row.fingerprint for row in resumptions)]))
+        whole = found[0] if len(found) == 1 else hashlib.sha256(" ".join(found).encode()).hexdigest()
+        return replace(self.header, fingerprint=whole)
 
     def of(self, kind: type[R]) -> list[R]:
         """The rows of one kind; all others are checked on the way."""

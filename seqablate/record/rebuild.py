@@ -34,7 +34,7 @@ def rebuild(folder: RunFolder) -> RunInfo:
             folder.read_config()
         except UsageError:
             folder.write_config(record.header.config)
-        info = RunInfo.of(record.header, summary)
+        info = RunInfo.of(record.facts, summary)
         write_info(folder.path, info)
     return info
 

@@ -23,6 +23,8 @@ from seqablate.signals.signal import MOST_VALUES, Signal
 CHECKPOINT = re.compile(r"step_(\d{8,12})\.pt")
 Checkpoint = Annotated[str, matches(CHECKPOINT.pattern, "the name of a checkpoint, such as step_00000100.pt")]
 
+FileHash = Annotated[str, matches(r"[0-9a-f]{16}", "the first 16 hexadecimal digits of a SHA-256")]
+
 
 def letters(value: Any) -> str:
     """Text as it is, line breaks included."""
@@ -43,6 +45,7 @@ class Header(Facts, Row):
 
     kind = "header"
     config: dict[str, Any]  # as in config.yaml: what the digest is of
+    sources: dict[str, FileHash]  # of the files that compute the run, by name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +143,7 @@ class ResumeRow(AtStep, Row):
 
     kind = "resume"
     checkpoint: Checkpoint | None
+    fingerprint: Hash  # of what computes it from here on
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from seqablate.shape import By, Misfit, Name, Step, at_least, matches, one_of
 from seqablate.signals.fit import Fit
 from seqablate.text import counted
 
-VERSION = 4  # of run.json and the record
+VERSION = 5  # of run.json and the record
 
 
 def folder_name(value: Any) -> str:
@@ -57,6 +57,7 @@ class Facts:
     baselines: dict[str, float]
     test_baselines: dict[str, float]
     data_sha256: str | None
+    fingerprint: Hash  # of what computed it: see seqablate.record.identity
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,12 +8,13 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
-from importlib import metadata
 
 from seqablate.config.codec import digest, to_plain
 from seqablate.config.plugins import plugin_versions
+from seqablate.record.identity import fingerprint, package_version, package_versions
 from seqablate.record.rows import Header, strict
 from seqablate.record.schema import VERSION, Status, Summary
+from seqablate.record.sources import sources
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
@@ -21,7 +22,6 @@ from seqablate.training.state import TrainState
 def header_row(name: str, parts: Parts, command: list[str]) -> Header:
     """The record's first row: what is known before the first step."""
     config = parts.config
-    packages = ("seqablate", "torch", "numpy", "numba")
     return Header(
         version=VERSION,
         name=name,
@@ -31,7 +31,8 @@ def header_row(name: str, parts: Parts, command: list[str]) -> Header:
         git_commit=_git_commit(),
         versions={
             "python": platform.python_version(),
-            **{package: _version(package) for package in packages},
+            "seqablate": package_version("seqablate"),
+            **package_versions(),
             **plugin_versions(),
         },
         device=str(parts.device),
@@ -44,8 +45,15 @@ def header_row(name: str, parts: Parts, command: list[str]) -> Header:
         baselines=parts.task.baselines,
         test_baselines=parts.task.test_baselines,
         data_sha256=parts.task.fingerprint,
+        fingerprint=fingerprint_of(parts),
         config=strict(to_plain(config)),
+        sources=sources(config),
     )
+
+
+def fingerprint_of(parts: Parts) -> str:
+    """Of what computes a run in this process."""
+    return fingerprint(parts.config, parts.task.fingerprint, str(parts.device))
 
 
 def summary(state: TrainState, status: Status, message: str | None = None) -> Summary:
@@ -68,13 +76,6 @@ def summary(state: TrainState, status: Status, message: str | None = None) -> Su
         clipped_share=progress.clipped / state.step if state.step else None,
         seconds=progress.seconds,
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:  # numba may be missing
-        return None
 
 
 def _git_commit() -> str | None:

@@ -12,13 +12,14 @@ from seqablate.config.codec import digest, to_plain
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.folder import RunFolder, create_run_folder
+from seqablate.record.identity import changes
 from seqablate.record.info import read_info, write_info
 from seqablate.record.reader import read_record
 from seqablate.record.rows import Header, ResumeRow
 from seqablate.record.schema import RunInfo
 from seqablate.record.writer import RecordWriter
 from seqablate.training.checkpoint import checkpoint_name
-from seqablate.training.facts import header_row, summary
+from seqablate.training.facts import fingerprint_of, header_row, summary
 from seqablate.training.parts import Parts
 from seqablate.training.session import Ending, Reporter, Session, one_line
 from seqablate.training.start import find_start
@@ -69,11 +70,12 @@ def resume_run(folder: RunFolder, parts: Parts, reporter: Reporter) -> Ending:
         record = read_record(folder.path, info.digest)
         _check_parts(folder, record.header, parts)
         start = find_start(folder, record, parts)
-        session = Session(folder, parts, record.header, writer, reporter, start.committed)
+        warnings = [*start.warnings, *_changed(folder, info, parts)]
         state = TrainState() if start.saved is None else TrainState.from_dict(start.saved, parts)
         name = None if start.saved is None else checkpoint_name(state.step)
-        writer.append(ResumeRow(step=state.step, checkpoint=name))
-        return session.work(state, [f"{warning}; going on from step {state.step}" for warning in start.warnings])
+        writer.append(ResumeRow(step=state.step, checkpoint=name, fingerprint=fingerprint_of(parts)))
+        session = Session(folder, parts, record.facts, writer, reporter, start.committed)
+        return session.work(state, [f"{warning}; going on from step {state.step}" for warning in warnings])
 
 
 def default_name(config: TrainConfig) -> str:
@@ -91,6 +93,12 @@ def _check_parts(folder: RunFolder, header: Header, parts: Parts) -> None:
         raise UsageError(f"the data of {folder.path} have changed since it began: put them back to resume it")
     if (name := header.metric.name) != (expected := parts.task.metrics[0].name):
         raise UsageError(f"{folder.record}: metric.name in its header is {name!r}; the task's is {expected!r}")
+
+
+def _changed(folder: RunFolder, info: RunInfo, parts: Parts) -> list[str]:
+    """A warning when the rest of a run is computed by other code, or by other versions of packages."""
+    changed = changes(folder.path, info, parts.config)
+    return [] if changed is None else [f"what computes this run has changed since it began: {changed}"]
 
 
 def _import_views() -> None:

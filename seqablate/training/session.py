@@ -16,8 +16,8 @@ from seqablate.record.events.view import EventView, rebuild_events
 from seqablate.record.folder import RunFolder
 from seqablate.record.info import write_info
 from seqablate.record.reader import read_record
-from seqablate.record.rows import EndRow, Header, ProgressRow, Row
-from seqablate.record.schema import RunInfo, Status, Summary, part
+from seqablate.record.rows import EndRow, ProgressRow, Row
+from seqablate.record.schema import Facts, RunInfo, Status, Summary, part
 from seqablate.record.table import write_signals
 from seqablate.record.writer import RecordWriter
 from seqablate.training.checkpoint import prune, save_checkpoint
@@ -59,14 +59,14 @@ class Session:
         self,
         folder: RunFolder,
         parts: Parts,
-        header: Header,
+        facts: Facts,
         writer: RecordWriter,
         reporter: Reporter,
         committed: Iterable[int] = (),
     ) -> None:
         self.folder = folder
         self.parts = parts
-        self.header = header
+        self.facts = facts
         self.writer = writer
         self.reporter: Reporter | None = reporter
         self.committed = set(committed)  # steps whose checkpoints are this run's own
@@ -82,7 +82,7 @@ class Session:
         summary = self._account(state, "running")
         self._record([ProgressRow(**part(Summary, summary))])
         self._events.flush()
-        write_info(self.folder.path, RunInfo.of(self.header, summary))
+        write_info(self.folder.path, RunInfo.of(self.facts, summary))
 
     def commit(self, state: TrainState) -> None:
         self._account(state, "running")
@@ -102,7 +102,7 @@ class Session:
     def work(self, state: TrainState, warnings: Sequence[str] = ()) -> Ending:
         """Train to an end of some kind and record it."""
         try:
-            write_info(self.folder.path, RunInfo.of(self.header, self._account(state, "running")))
+            write_info(self.folder.path, RunInfo.of(self.facts, self._account(state, "running")))
             self._tell("begin", self.folder.path, self.parts, state)
             for warning in warnings:
                 self._tell("warn", warning)
@@ -132,7 +132,7 @@ class Session:
         self.writer.sync()
         write_signals(self.folder.path, read_record(self.folder.path).stream_signals())
         self._events.finish(summary)
-        info = RunInfo.of(self.header, summary)
+        info = RunInfo.of(self.facts, summary)
         write_info(self.folder.path, info)
         self._tell("end", self.folder.path, info)
 
@@ -140,7 +140,7 @@ class Session:
         """Say in the record and run.json that and why the run failed, if the disk still lets us."""
         status: Status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
         summary = self._account(state, status, one_line(error))
-        info = RunInfo.of(self.header, summary)
+        info = RunInfo.of(self.facts, summary)
         with suppress(RunFailure):
             self.writer.append(EndRow(**part(Summary, summary)))
         with suppress(RunFailure):
