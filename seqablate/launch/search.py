@@ -24,6 +24,7 @@ from seqablate.text import counted
 DIGITS = 6  # significant ones of a value
 MOST_DRAWN = 1 << 16  # points, to find as many different ones as are wanted
 LARGEST_INTEGER = 1 << 53  # up to here every integer is a float64
+Point = tuple[str, ...]  # an override word for each key of a space
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +60,15 @@ class Distribution:
             'model.hidden_size=72'
         """
         if self.kind == "randint":
-            return f"{self.key}={min(int(self.low + share * (self.high - self.low + 1)), int(self.high))}"
+            return self.written(int(self.low + share * (self.high - self.low + 1)))
         if self.kind == "uniform":
-            value = self.low + share * (self.high - self.low)
-        else:
-            value = math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low)))
-        rounded = min(max(float(f"{value:.{DIGITS}g}"), self.low), self.high)
-        return f"{self.key}={rounded!r}"
+            return self.written(self.low + share * (self.high - self.low))
+        return self.written(math.exp(math.log(self.low) + share * (math.log(self.high) - math.log(self.low))))
+
+    def written(self, value: float) -> str:
+        """The override word of a value: an integer as it is, another number rounded, neither beyond the ends."""
+        rounded = value if self.kind == "randint" else float(f"{value:.{DIGITS}g}")
+        return f"{self.key}={min(max(rounded, self.low), self.high)!r}"
 
 
 def expand(words: Sequence[str], options: SweepOptions) -> list[list[str]]:
@@ -75,13 +78,30 @@ def expand(words: Sequence[str], options: SweepOptions) -> list[list[str]]:
         UsageError: a word that cannot be read, distributions without a number of samples or the other way round, more
             runs than a sweep can have, or fewer different points than samples.
     """
+    arms, space = read_search(words, options)
+    sweep = options.sweep
+    points = draw(space, sweep.samples or 1, sweep.sampler, sweep.sample_seed)
+    return [place(point, space, arm) for point in points for arm in arms]
+
+
+def read_search(words: Sequence[str], options: SweepOptions) -> tuple[list[list[str]], list[Distribution]]:
+    """The arms of a sweep, with a marker for each key that is to be drawn, and the distributions of these keys.
+
+    Raises:
+        UsageError: as :func:`expand`.
+    """
     drawn = {found.marker: found for found in map(read_distribution, filter(is_drawn, words))}
     marked = [read_distribution(word).marker if is_drawn(word) else word for word in words]
     arms = expand_sweep(marked)
     space = sorted((drawn[word] for word in arms[0] if word in drawn), key=lambda each: each.key)
     _check_number([word for word in words if is_drawn(word)] if space else [], options, len(arms))
-    points = [dict(zip((each.marker for each in space), point, strict=True)) for point in draw(space, options)]
-    return [[point.get(word, word) for word in arm] for point in points for arm in arms]
+    return arms, space
+
+
+def place(point: Point, space: Sequence[Distribution], arm: Sequence[str]) -> list[str]:
+    """The words of an arm with those of a point in the places of its markers."""
+    words = {each.marker: word for each, word in zip(space, point, strict=True)}
+    return [words.get(word, word) for word in arm]
 
 
 def read_distribution(word: str) -> Distribution:
@@ -120,16 +140,15 @@ def _check_number(drawn: Sequence[str], options: SweepOptions, arms: int) -> Non
     refuse_too_many(f"sweep.samples={samples}", arms * (samples or 1))
 
 
-def draw(space: Sequence[Distribution], options: SweepOptions) -> list[tuple[str, ...]]:
-    """As many different points as are asked for, each as one word for each key; one empty point without keys.
+def draw(space: Sequence[Distribution], wanted: int, sampler: Sampler, seed: int) -> list[Point]:
+    """Different points, as many as are wanted; one empty point without keys.
 
     Raises:
         UsageError: there are not so many (``randint(1,3)`` has three).
     """
     if not space:
         return [()]
-    wanted, sampler, seed = options.sweep.samples or 0, options.sweep.sampler, options.sweep.sample_seed
-    points: list[tuple[str, ...]] = []
+    points: list[Point] = []
     for exponent in range((wanted - 1).bit_length(), MOST_DRAWN.bit_length()):
         shares = SAMPLERS[sampler](exponent, len(space), stream(seed, "search"))
         points = list(dict.fromkeys(_point(space, row) for row in shares.tolist()))
@@ -138,7 +157,7 @@ def draw(space: Sequence[Distribution], options: SweepOptions) -> list[tuple[str
     raise UsageError(f"sweep.samples={wanted}: only {counted(len(points), 'different value')} can be drawn")
 
 
-def _point(space: Sequence[Distribution], shares: Sequence[float]) -> tuple[str, ...]:
+def _point(space: Sequence[Distribution], shares: Sequence[float]) -> Point:
     return tuple(each.word(share) for each, share in zip(space, shares, strict=True))
 
 

@@ -46,7 +46,7 @@ class Asked:
         self.arms = expand(typed, self.options)
         self.typed = set(typed)
         self.config: TrainConfig = first_config(self.arms)
-        self.request = [*run_words(typed), *(word for word in words if word.startswith("sweep.sample"))]
+        self.request = [*run_words(typed), *self.options.sampling]
         self.skipped: list[str] = []
 
     @property
