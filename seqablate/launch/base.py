@@ -8,8 +8,8 @@ from typing import Protocol
 from seqablate.launch.claims import Claims
 from seqablate.launch.folder import PlannedRun, SweepFolder
 from seqablate.launch.options import SweepOptions
+from seqablate.launch.queue import Orders
 from seqablate.launch.standing import UNFINISHED, RunStanding, standings
-from seqablate.launch.work import Orders
 
 
 @dataclass

@@ -14,7 +14,8 @@ from seqablate.errors import UsageError, shorten
 from seqablate.launch.base import Sweep
 from seqablate.launch.events import Event
 from seqablate.launch.folder import PlannedRun, open_sweep
-from seqablate.launch.work import Orders, work_on
+from seqablate.launch.queue import Orders
+from seqablate.launch.work import work_on
 from seqablate.report.lines import say
 
 # Hydra writes no files of its own.

@@ -16,8 +16,9 @@ from types import FrameType
 
 from seqablate.launch.events import Event
 from seqablate.launch.nursery import server
+from seqablate.launch.queue import Orders
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.work import NO_MEMORY, Orders, work_on
+from seqablate.launch.work import NO_MEMORY, work_on
 
 TICK = 0.25  # seconds between two pictures when nothing happens
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

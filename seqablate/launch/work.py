@@ -9,50 +9,25 @@ import socket
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
 from seqablate.config.codec import digest
 from seqablate.config.compose import compose_config
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.claims import Claim, Claims
+from seqablate.launch.claims import Claim
 from seqablate.launch.events import Event, WorkerReporter
 from seqablate.launch.folder import PlannedRun, SweepFolder, open_sweep
+from seqablate.launch.queue import Orders, Queue
 from seqablate.launch.remains import clear_remains, was_begun
-from seqablate.launch.standing import UNFINISHED, RunStanding, standing_of
 from seqablate.text import duration
 
 WAIT = 1.0  # seconds between two looks at what others are doing
-MOST_DEATHS = 2  # workers that may die of one run before it is left alone
 NO_MEMORY = 75  # the exit code of a worker that makes room for another one
 
 Send = Callable[[Event], object]
-
-
-@dataclass(frozen=True)
-class Orders:
-    """What a worker is told of the sweep; plain data, for another process.
-
-    Attributes:
-        retry_failed: train failed runs again, once.
-        timeout: seconds after which a run is saved and left, None: never.
-        lease: seconds after which a claim that is not renewed counts as that of a dead worker.
-        leave: end when nothing can be claimed, instead of waiting for what others may leave behind.
-        fail_fast: end when a run fails.
-        runs: names of the runs to be done, None: all of the plan.
-        before: the newest claim of each run when the command was given: what came before it does not count.
-    """
-
-    retry_failed: bool = False
-    timeout: float | None = None
-    lease: float = 120.0
-    leave: bool = False
-    fail_fast: bool = False
-    runs: frozenset[str] | None = None
-    before: Mapping[str, int] = field(default_factory=dict)
 
 
 class Stopped(Exception):
@@ -84,8 +59,7 @@ class Worker:
         self.folder = folder
         self.orders = orders
         self.name = f"{socket.gethostname()}:{os.getpid()}"
-        self.claims = Claims(folder.claims, self.name, orders.lease)
-        self.settled: set[str] = set()  # runs that need no second look
+        self.queue = Queue(folder, orders, self.name)
         self.stopping: int | None = None  # the signal that ends this worker
         self.pending: int | None = None  # a signal that came when no run listened
         self.left = ""  # why the present run is stopped while the worker goes on
@@ -97,58 +71,19 @@ class Worker:
     def work(self) -> int:
         with self._signals():
             while self.stopping is None and not self.full and not self.over:
-                found = self._claim_next()
+                found = self.queue.take()
                 if found is not None:
                     run, claim = found
                     with claim:
                         self._carry_out(run, claim)
                     gc.collect()  # a run leaves some 2 MB of cycles, which would wait for a rare full collection
-                elif self.orders.leave or not self._others_work():
+                elif self.orders.leave or not self.queue.others_work():
                     break
                 else:
                     time.sleep(WAIT)
         if self.stopping is not None:
             return 128 + self.stopping
         return NO_MEMORY if self.full else 0
-
-    def _claim_next(self) -> tuple[PlannedRun, Claim] | None:
-        """The first run of the plan that is to be done and that nobody has."""
-        for run in self._runs():
-            if run.name in self.settled or not self._wanted(standing_of(self.folder, run)):
-                continue
-            claim = self.claims.take(run.name)
-            if claim is None:
-                continue
-            now = standing_of(self.folder, run)
-            if self._wanted(now):  # still, now that nobody else can change it
-                return run, claim
-            claim.release(now.standing)
-        return None
-
-    def _runs(self) -> list[PlannedRun]:
-        """What the plan has now: it may grow while a worker is at it."""
-        only = self.orders.runs
-        return [run for run in self.folder.runs if only is None or run.name in only]
-
-    def _wanted(self, found: RunStanding) -> bool:
-        """Whether a run is to be done now; what will never be is remembered."""
-        if found.standing == "running":
-            return False
-        unfinished = found.standing in UNFINISHED or (found.standing == "failed" and self.orders.retry_failed)
-        if not unfinished or self._given_up(found.run.name):
-            self.settled.add(found.run.name)
-            return False
-        return True
-
-    def _given_up(self, name: str) -> bool:
-        """Whether a run has had its chances since the command was given."""
-        endings = self.claims.ended(name, self.orders.before)
-        deaths = sum(ending in (None, "out of memory") for ending in endings)
-        return deaths >= MOST_DEATHS or any(ending in ("failed", "timeout") for ending in endings)
-
-    def _others_work(self) -> bool:
-        """Whether somebody has a run that this worker would have to finish if they died."""
-        return any(self.claims.holder(run.name) for run in self._runs() if run.name not in self.settled)
 
     def _carry_out(self, run: PlannedRun, claim: Claim) -> None:
         """Train one run. What goes wrong is told, never raised."""
