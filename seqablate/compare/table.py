@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seqablate.compare.code import other_code
 from seqablate.compare.settings import differing_keys, headings, settings
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import printable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 LEAST_TELLING = ("folder", "time", "clipped", "half-life", "steps done", "test")  # the first to go on a narrow terminal
+OTHER_CODE = "*"  # after the status
 SAMPLE = 30  # rows measured to see what fits
 STATUS_STYLE = {"done": "green", "running": "cyan", "diverged": "red", "failed": "red"}
 
@@ -33,6 +35,7 @@ class Row:
         measured_step: the training step of ``value`` and of ``decay``: the last evaluation, which for a run that
             diverged or was interrupted lies before its last step.
         decay: of the first layer's memory.
+        other_code: what computed the run and differs in a newer run of the table (:func:`other_code`).
         clips: whether anything could be clipped.
     """
 
@@ -53,6 +56,7 @@ class Row:
     clipped_share: float | None
     seconds: float
     message: str | None
+    other_code: str | None
     clips: bool
 
     def to_json(self) -> dict[str, Any]:
@@ -81,10 +85,10 @@ class Column:
 def rows(runs: Sequence[Run]) -> list[Row]:
     """One row a run, for the table and for ``--json``."""
     keys = differing_keys(runs)
-    return [_row(run, keys) for run in runs]
+    return [_row(run, keys, changed) for run, changed in zip(runs, other_code(runs), strict=True)]
 
 
-def _row(run: Run, keys: list[str]) -> Row:
+def _row(run: Run, keys: list[str], changed: str | None) -> Row:
     info, flat = run.info, flat_config(run.config)
     # The numbers of a run that diverged are of an earlier step: they are not shown without it.
     dated = info.measured_step is not None or info.status != "diverged"
@@ -106,6 +110,7 @@ def _row(run: Run, keys: list[str]) -> Row:
         clipped_share=info.clipped_share,
         seconds=info.seconds.total,
         message=info.message,
+        other_code=changed,
         clips=flat.get("clip") != "none",
     )
 
@@ -146,7 +151,7 @@ def _table(columns: Sequence[Column], data: Sequence[Row], left_out: Sequence[st
     from rich import box
     from rich.table import Table
 
-    caption = f"left out for lack of width: {', '.join(left_out)} (seqablate show --json has all)" if left_out else None
+    caption = "\n".join(_notes(data, left_out)) or None
     table = Table(header_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, caption=caption, caption_justify="left")
     for column in columns:
         justify: Any = "left" if column.left else "right"
@@ -154,6 +159,16 @@ def _table(columns: Sequence[Column], data: Sequence[Row], left_out: Sequence[st
     for row in data:
         table.add_row(*(column.cell(row) for column in columns))
     return table
+
+
+def _notes(data: Sequence[Row], left_out: Sequence[str]) -> Iterator[str]:
+    """What is said below the table."""
+    changed = list(dict.fromkeys(row.other_code for row in data if row.other_code))
+    if changed:
+        more = f" and {len(changed) - 1} more (seqablate show --json names them)" if changed[1:] else ""
+        yield f"{OTHER_CODE} not computed by the same code as the newest run: {_text(changed[0])}{more}"
+    if left_out:
+        yield f"left out for lack of width: {', '.join(left_out)} (seqablate show --json has all)"
 
 
 def _setting_columns(keys: Sequence[str]) -> list[Column]:
@@ -197,7 +212,8 @@ def _together(row: Row) -> str:
 
 
 def _status(row: Row) -> str:
-    return f"[{STATUS_STYLE.get(row.status, 'yellow')}]{_text(row.status)}[/]"
+    mark = OTHER_CODE if row.other_code else ""
+    return f"[{STATUS_STYLE.get(row.status, 'yellow')}]{_text(row.status)}[/]{mark}"
 
 
 def _solved(row: Row) -> str:

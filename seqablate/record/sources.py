@@ -1,6 +1,6 @@
 """Which files compute a run: those of seqablate that every run uses, and those of the variants that its config chooses.
 
-A file is known by its name (``seqablate/clip/norm.py``, ``my_package/formula.py``) and a hash of its bytes, read once a
+A file is known by its name (``seqablate/clip/norm.py``) and a hash of its bytes, read once a
 process: what is imported does not change when its file does.
 """
 

@@ -33,7 +33,9 @@ def signal():
 def make_run(tmp_path):
     """make_run("a", seed=1, factor=0.5, model={"name": "rnn"}) -> Run of a folder under tmp_path/runs."""
 
-    def make(name: str, *, seed: int = 0, factor: float = 0.5, info: dict | None = None, rows=None, **config) -> Run:
+    def make(
+        name: str, *, seed: int = 0, factor: float = 0.5, info: dict | None = None, rows=None, files=None, **config
+    ) -> Run:
         path: Path = tmp_path / "runs" / name
         path.mkdir(parents=True)
         plain = {"model": {"name": "lstm", "hidden_size": 8}, "clip": {"name": "none"}, "steps": 100, "seed": seed}
@@ -43,7 +45,7 @@ def make_run(tmp_path):
         if rows is None:
             rows = [signal_row(curve), signal_row(curve[::-1], quantity="total"), signal_row(2 * curve, step=0)]
             rows.sort(key=lambda row: row["step"])
-        lines = [recorded.header(name=name, config=plain), *rows]
+        lines = [recorded.header(name=name, config=plain, sources=files or {}), *rows]
         (path / "record.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
         place = {"part": "rnn", "quantity": "lag", "layer": 0, "direction": "forward"}
         fit, cell = (place | asdict(fit_decay(f ** np.arange(6.0))) for f in (factor, 0.99))

@@ -10,6 +10,7 @@ from rich.console import Console
 from seqablate.compare.settings import differing_keys, headings
 from seqablate.compare.table import render_table, rows
 from seqablate.config.flat import flat_config
+from seqablate.record.identity import RESUMED
 
 NORM = {"name": "norm", "max_norm": 1.0}
 
@@ -141,3 +142,45 @@ def test_different_metrics_carry_their_own_name_and_chance(make_run):
     text = rendered([make_run("a"), make_run("b", info={"metric": other, "final": {"loss": 1.0, "wrong": 0.25}})])
     assert "mse 0.0037 (0.167)" in text
     assert "wrong 0.25 (0.5)" in text
+
+
+NORM_FILE, ENGINE = "seqablate/clip/norm.py", "seqablate/engine/cell.py"
+
+
+def test_older_runs_that_other_code_computed_are_marked_and_a_file_is_named(make_run):
+    runs = [
+        make_run("old", info={"started": "2026-11-01T10:00:00+00:00"}, files={ENGINE: "1" * 16, NORM_FILE: "2" * 16}),
+        make_run("new", info={"started": "2026-11-03T10:00:00+00:00"}, files={ENGINE: "1" * 16, NORM_FILE: "3" * 16}),
+        make_run("none", info={"started": "2026-11-02T10:00:00+00:00"}, files={ENGINE: "1" * 16}),
+    ]
+    assert [row.to_json()["other_code"] for row in rows(runs)] == [NORM_FILE, None, None]
+    text = rendered(runs)
+    marked = [line.split()[-1] for line in text.splitlines() if "done*" in line]
+    assert marked == ["old"]
+    last = text.rstrip().splitlines()[-1]
+    assert last.strip() == f"* not computed by the same code as the newest run: {NORM_FILE}"
+
+
+def test_runs_of_one_code_and_runs_that_share_no_file_have_no_mark(make_run):
+    runs = [make_run("a", files={ENGINE: "1" * 16}), make_run("b", files={ENGINE: "1" * 16, NORM_FILE: "2" * 16})]
+    assert "*" not in rendered([*runs, make_run("c", files={"mine.py": "3" * 16})])
+
+
+def test_another_version_of_torch_marks_the_older_run(make_run):
+    old = {"started": "2026-11-01T10:00:00+00:00", "versions": {"torch": "2.12.1"}}
+    new = {"started": "2026-11-02T10:00:00+00:00", "versions": {"torch": "2.13.0"}}
+    runs = [make_run("a", info=new), make_run("b", info=old)]
+    assert [row.other_code for row in rows(runs)] == [None, "torch 2.12.1 (now 2.13.0)"]
+
+
+def test_a_run_that_was_resumed_by_other_code_is_marked(make_run):
+    runs = [make_run("a"), make_run("b", seed=1, info={"fingerprint": "5" * 64})]
+    assert [row.other_code for row in rows(runs)] == [None, RESUMED]
+
+
+def test_a_file_name_in_a_record_from_a_stranger_is_printed_as_text(make_run):
+    runs = [
+        make_run("old", info={"started": "1"}, files={"[red]x\x1b[31m.py": "1" * 16}),
+        make_run("new", info={"started": "2"}, files={"[red]x\x1b[31m.py": "2" * 16}),
+    ]
+    assert "[red]x\\x1b[31m.py" in rendered(runs)
