@@ -132,6 +132,20 @@ def _wrong_with(words: list[str]) -> str | None:
     return None
 
 
+def data_hashes(runs: Sequence[list[str]]) -> list[str | None]:
+    """For each run the hash of its data as they are now; None where they cannot be read, or are drawn at random."""
+    return [_data_hash(words) for words in runs]
+
+
+def _data_hash(words: list[str]) -> str | None:
+    from seqablate.assemble import build_task
+
+    try:
+        return build_task(compose_config(words)).fingerprint
+    except UsageError:
+        return None
+
+
 @cache
 def composer() -> str:
     """A hash of everything that decides what words compose to: our code and values, and other packages' variants."""

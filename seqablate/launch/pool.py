@@ -19,6 +19,7 @@ from seqablate.launch.nursery import server
 from seqablate.launch.queue import Orders
 from seqablate.launch.screen import SweepScreen
 from seqablate.launch.work import NO_MEMORY, work_on
+from seqablate.report.console import silence
 
 TICK = 0.25  # seconds between two pictures when nothing happens
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -144,7 +145,7 @@ class Pool:
 def serve(path: Path, orders: Orders, events: Connection, lifeline: Connection) -> None:
     """A worker process."""
     os.setpgid(0, 0)  # Ctrl-C goes to the process that watches, which has the workers stop
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (the picture of the process that watches stands there)
+    silence(sys.stdout)  # the picture of the process that watches stands there
     threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
     import torch
 

@@ -28,6 +28,7 @@ from seqablate.launch.plan import (
 )
 from seqablate.launch.screen import SweepScreen
 from seqablate.launch.search import expand
+from seqablate.launch.stale import settle_stale
 from seqablate.launch.standing import FINISHED, standings
 from seqablate.launch.work import work_on
 from seqablate.record.folder import create_folder
@@ -121,6 +122,8 @@ def _check(folder: SweepFolder | None, runs: Sequence[PlannedRun], options: Swee
         The demands that this machine cannot meet, where such runs are to be skipped.
     """
     found = standings(folder, runs) if folder else []
+    if folder and settle_stale(folder, found, options.sweep.stale):
+        found = standings(folder, runs)
     finished = {one.run.name for one in found if one.standing in FINISHED}
     demands = {demand(run.words): run for run in runs if run.name not in finished}
     if not demands:

@@ -23,10 +23,11 @@ SMALL = [
     "eval.size=20",
     "device=cpu",
 ]
-ENDLESS = [*SMALL, "steps=100000", "stop_when_solved=false"]
+LONG = [*SMALL, "steps=300", "eval.every=100", "stop_when_solved=false"]
+ENDLESS = [*LONG, "steps=100000", "eval.every=1000"]
 
 
-def call(*words: str, timeout: float = 100, **kwargs) -> subprocess.CompletedProcess:
+def call(*words: str, timeout: float = 240, **kwargs) -> subprocess.CompletedProcess:
     return subprocess.run(
         [sys.executable, "-m", "seqablate", *words], capture_output=True, text=True, timeout=timeout, **kwargs
     )
@@ -43,7 +44,7 @@ def infos(folder: Path) -> dict[str, dict]:
     return {path.parent.name: json.loads(path.read_text()) for path in folder.glob("[!.]*/run.json")}
 
 
-def wait_for(path: Path, text: str = "", seconds: float = 60) -> None:
+def wait_for(path: Path, text: str = "", seconds: float = 120) -> None:
     deadline = time.time() + seconds
     while time.time() < deadline and not (path.exists() and text in path.read_text()):
         time.sleep(0.05)
@@ -59,9 +60,10 @@ def test_a_sweep_ends_with_a_table_and_one_failing_run_does_not_take_the_others_
                 "optim.lr=1e8,0.01", "seed=0,1", "name=sweep", cwd=tmp_path)  # fmt: skip
     assert done.returncode == 1
     folder = tmp_path / "outputs" / "sweep"
-    assert {name: info["status"] for name, info in infos(folder).items()} == {
-        "lr=1e8,seed=0": "diverged", "lr=1e8,seed=1": "diverged", "lr=0.01,seed=0": "done", "lr=0.01,seed=1": "done"
-    }  # fmt: skip
+    statuses = {name: info["status"] for name, info in infos(folder).items()}
+    exploded, trained = ([name for name in sorted(statuses) if statuses[name] == kind] for kind in ("diverged", "done"))
+    assert exploded == ["lr=100000000.0,seed=0", "lr=100000000.0,seed=1"]
+    assert trained == ["lr=0.01,seed=0", "lr=0.01,seed=1"]
     assert done.stderr.count(": diverged: ") == 2
     assert "2 of 4 runs done" in done.stdout
     assert "lr" in done.stdout
@@ -157,14 +159,14 @@ def test_more_seeds_and_arms_extend_a_sweep_and_what_is_there_is_not_trained_aga
 
 @pytest.mark.slow
 def test_a_killed_sweep_goes_on_from_its_checkpoints_with_resume_or_the_same_words(tmp_path):
-    words = ["train", "-m", *SMALL, "steps=3000", "checkpoint.every=50", "seed=range(4)", "jobs=2", "name=s"]
-    whole = call(*words, "stop_when_solved=false", "output_dir=whole", cwd=tmp_path)
+    words = ["train", "-m", *LONG, "checkpoint.every=20", "seed=range(4)", "jobs=2", "name=s"]
+    whole = call(*words, "output_dir=whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stderr
-    process = start(*words, "stop_when_solved=false", cwd=tmp_path)
+    process = start(*words, cwd=tmp_path)
     folder = tmp_path / "outputs" / "s"
     wait_for(folder / "seed=1" / "record.jsonl", '"commit"')
     process.kill()
-    process.wait()
+    process.communicate(timeout=60)
     assert 0 < len(infos(folder)) < 4 or "done" not in {info["status"] for info in infos(folder).values()}
     done = call("resume", str(folder), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -180,11 +182,12 @@ def test_a_killed_sweep_goes_on_from_its_checkpoints_with_resume_or_the_same_wor
 def test_workers_end_with_the_process_that_watches_them(tmp_path):
     process = start("train", "-m", *ENDLESS, "seed=0,1", "jobs=2", "name=s", cwd=tmp_path)
     folder = tmp_path / "outputs" / "s"
-    wait_for(folder / "seed=1" / "run.json", '"step": 1')
+    wait_for(folder / "seed=0" / "record.jsonl", '"train"')
+    wait_for(folder / "seed=1" / "record.jsonl", '"train"')
     found = pids(folder)
     assert len(found) == 2
     process.kill()
-    process.wait()
+    process.communicate(timeout=60)
     deadline = time.time() + 30
     while time.time() < deadline and any(os.path.exists(f"/proc/{pid}") for pid in found):
         time.sleep(0.1)
@@ -194,12 +197,12 @@ def test_workers_end_with_the_process_that_watches_them(tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_run_which_is_taken_up_again(tmp_path):
-    process = start("train", "-m", *SMALL, "steps=4000", "checkpoint.every=50", "stop_when_solved=false", "seed=0,1",
+    process = start("train", "-m", *LONG, "steps=1000", "checkpoint.every=50", "seed=0,1",
                     "jobs=2", "name=s", cwd=tmp_path)  # fmt: skip
     folder = tmp_path / "outputs" / "s"
     wait_for(folder / "seed=0" / "record.jsonl", '"commit"')
     os.kill(pids(folder)[0], signal.SIGKILL)
-    _, complaint = process.communicate(timeout=100)
+    _, complaint = process.communicate(timeout=240)
     assert process.returncode == 0, complaint
     assert "killed" in complaint
     endings = [claim.release and claim.release.status for claim in Claims(folder / ".claims", "test").log()]
@@ -217,7 +220,7 @@ def test_a_run_whose_workers_die_again_and_again_is_left_and_named(tmp_path):
             time.sleep(0.05)
         time.sleep(0.2)
         os.kill(Claims(folder / ".claims", "test").log()[-1].owner.pid, signal.SIGKILL)
-    output, complaint = process.communicate(timeout=100)
+    output, complaint = process.communicate(timeout=240)
     assert process.returncode == 1
     assert "seed=0: killed" in complaint
     assert "0 of 1 runs done" in output
@@ -235,7 +238,7 @@ def test_a_run_that_takes_too_long_is_saved_and_left(tmp_path):
 
 @pytest.mark.slow
 def test_two_sweeps_of_one_name_started_at_once_share_the_work(tmp_path):
-    words = ["train", "-m", *SMALL, "steps=500", "stop_when_solved=false", "seed=range(4)", "jobs=1", "name=s"]
+    words = ["train", "-m", *LONG, "seed=range(4)", "jobs=1", "name=s"]
     both = [start(*words, cwd=tmp_path) for _ in range(2)]
     for process in both:
         _, complaint = process.communicate(timeout=200)
@@ -248,12 +251,12 @@ def test_two_sweeps_of_one_name_started_at_once_share_the_work(tmp_path):
 
 @pytest.mark.slow
 def test_another_shell_joins_a_sweep_and_a_reader_sees_it_go_on(tmp_path):
-    process = start("train", "-m", *SMALL, "steps=3000", "stop_when_solved=false", "seed=range(4)", "jobs=1", "name=s",
+    process = start("train", "-m", *LONG, "seed=range(4)", "jobs=1", "name=s",
                     cwd=tmp_path)  # fmt: skip
     folder = tmp_path / "outputs" / "s"
     wait_for(folder / "seed=0" / "run.json")
     joined = call("work", str(folder), cwd=tmp_path)
-    output, complaint = process.communicate(timeout=100)
+    output, complaint = process.communicate(timeout=240)
     assert (joined.returncode, process.returncode) == (0, 0), joined.stderr + complaint
     owners = {claim.owner.pid for claim in Claims(folder / ".claims", "test").log()}
     assert len(owners) == 2

@@ -1,0 +1,100 @@
+"""Runs that were computed by something else than what would compute them now: refused, computed again, or kept."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from seqablate.config.compose import compose_config
+from seqablate.config.registry import GROUPS
+from seqablate.config.schema import TrainConfig
+from seqablate.errors import RunFailure, UsageError
+from seqablate.launch.claims import Claims
+from seqablate.launch.folder import STALE, PlannedRun, SweepFolder
+from seqablate.launch.nursery import in_a_worker
+from seqablate.launch.options import Stale
+from seqablate.launch.plan import data_hashes, demand
+from seqablate.launch.standing import RunStanding
+from seqablate.record.identity import changes
+from seqablate.text import counted
+
+
+def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stale) -> bool:
+    """Do with stale runs what ``sweep.stale`` says.
+
+    Returns:
+        Whether runs were put aside, so that they are missing now.
+
+    Raises:
+        UsageError: there are some, and the choice is ``refuse``: which run, which file, and what to choose from.
+    """
+    if choice is Stale.keep:
+        return False
+    stale = list(_stale(folder, found))
+    if stale and choice is Stale.refuse:
+        run, why = stale[0]
+        more = f" (and so were {counted(len(stale) - 1, 'other run')})" if len(stale) > 1 else ""
+        raise UsageError(
+            f"{folder.path.name}/{run.name} was computed with something that has changed since: {why}{more}; "
+            "sweep.stale=rerun trains such runs again and keeps the old ones aside, sweep.stale=keep takes them as they are"
+        )
+    for run, _ in stale:
+        _put_aside(folder, run)
+    return bool(stale)
+
+
+def _stale(folder: SweepFolder, found: Sequence[RunStanding]) -> Iterator[tuple[PlannedRun, str]]:
+    recorded = [(one.run, one.info) for one in found if one.info is not None and one.standing != "running"]
+    data = _data_now([run for run, info in recorded if info.data_sha256 is not None])
+    configs: dict[tuple[str, ...], TrainConfig] = {}
+    for run, info in recorded:
+        chosen = _choices(run.words)
+        if chosen not in configs:
+            configs[chosen] = compose_config(run.words)
+        now = data.get(demand(run.words))
+        if why := changes(folder.run_path(run), info, configs[chosen]):
+            yield run, why
+        elif now not in (None, info.data_sha256):
+            yield run, "the data"
+
+
+def _data_now(runs: Sequence[PlannedRun]) -> dict[tuple[str, ...], str | None]:
+    """The hash of the data of each different demand, as they are now."""
+    demands = {demand(run.words): run.words for run in runs}
+    if not demands:
+        return {}
+    hashes: list[str | None] = in_a_worker(data_hashes, list(demands.values()))
+    return dict(zip(demands, hashes, strict=True))
+
+
+def _choices(words: Sequence[str]) -> tuple[str, ...]:
+    """The words on which it depends which code computes a run, and on what device."""
+    return tuple(word for word in words if word.partition("=")[0].lstrip("+") in (*GROUPS, "device"))
+
+
+def _put_aside(folder: SweepFolder, run: PlannedRun) -> None:
+    """Move a run folder to where nothing is lost and nobody takes it for the present one.
+
+    Raises:
+        UsageError: somebody is training the run.
+        RunFailure: it cannot be moved.
+    """
+    aside = folder.path / STALE
+    claim = Claims(folder.claims, "stale").take(run.name)
+    if claim is None:
+        raise UsageError(f"{folder.run_path(run)} is being trained by another process: wait until it ends")
+    try:
+        aside.mkdir(exist_ok=True)
+        os.rename(folder.run_path(run), _free(aside, run.name))
+    except OSError as error:
+        raise RunFailure(f"cannot move {folder.run_path(run)} to {aside}: {error.strerror}") from error
+    finally:
+        claim.release("put aside")
+
+
+def _free(parent: Path, name: str) -> Path:
+    number = 1
+    while (path := parent / f"{name}-{number}").exists():
+        number += 1
+    return path
