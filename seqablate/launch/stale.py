@@ -37,7 +37,7 @@ def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stal
         more = f" (and so were {counted(len(stale) - 1, 'other run')})" if len(stale) > 1 else ""
         raise UsageError(
             f"{folder.path.name}/{run.name} was computed with something that has changed since: {why}{more}; "
-            "sweep.stale=rerun trains such runs again and keeps the old ones aside, sweep.stale=keep takes them as they are"
+            "sweep.stale=rerun trains them again and puts the old ones aside, sweep.stale=keep uses them as they are"
         )
     for run, _ in stale:
         _put_aside(folder, run)
