@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from seqablate.errors import UsageError
+from seqablate.record.folder import folders_with_records
 from seqablate.record.run import Run
 
 
@@ -25,7 +26,7 @@ def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
             continue
         if not path.is_dir():
             raise UsageError(f"{path}: no such folder")
-        folders = [path] if (path / "record.jsonl").is_file() else sorted(p.parent for p in path.rglob("record.jsonl"))
+        folders = [path] if (path / "record.jsonl").is_file() else folders_with_records(path)
         for folder in folders:
             try:
                 runs.setdefault(folder.resolve(), _whole(Run(folder)))

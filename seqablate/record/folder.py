@@ -128,7 +128,17 @@ def find_run_folders(path: str | Path) -> list[RunFolder]:
         raise UsageError(f"{printable(str(path))}: no such folder")
     if os.path.lexists(path / "record.jsonl"):
         return [open_run_folder(path)]
-    found = [Path(parent) for parent, _, files in os.walk(path) if "record.jsonl" in files]
+    found = folders_with_records(path)
     if not found:
         raise UsageError(f"no run in {path}: a run folder has a record.jsonl")
-    return [RunFolder(parent) for parent in sorted(found)]
+    return [RunFolder(parent) for parent in found]
+
+
+def folders_with_records(path: Path) -> list[Path]:
+    """The folders below ``path`` that hold a record; not those in hidden folders, where a sweep puts stale runs."""
+    found = []
+    for parent, folders, files in os.walk(path):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        if "record.jsonl" in files:
+            found.append(Path(parent))
+    return sorted(found)
