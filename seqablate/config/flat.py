@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from seqablate.config.keys import keys_without
@@ -41,6 +41,7 @@ def differing_keys(found: dict[str, Any], recorded: dict[str, Any]) -> list[str]
     return [key for key in dict.fromkeys([*first, *second]) if first.get(key) != second.get(key)]
 
 
+@lru_cache(maxsize=10_000)  # asked once for each key of a thousand runs, which have the same ones
 def counts(key: str, flag: str) -> bool:
     """Whether a key, and whatever holds it, has a flag of :class:`seqablate.config.keys.Key`.
 

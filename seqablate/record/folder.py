@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ from seqablate.config.flat import differing_keys
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.files import is_file, replacing
 from seqablate.record.plain_yaml import read_yaml
-from seqablate.record.reader import read_record
+from seqablate.record.reader import Record, read_record
 from seqablate.record.rows import strict
 
 MOST_NAMED = 8  # keys in one message
@@ -55,13 +56,18 @@ class RunFolder:
         with replacing(self.config) as file:
             file.write(yaml.safe_dump(plain, sort_keys=False).encode())
 
-    def read_config(self) -> dict[str, Any]:
+    def read_config(self, record: Record | None = None) -> dict[str, Any]:
         """The resolved config as plain data, as it was when the run began.
+
+        Args:
+            record: this folder's, where it has been read already.
 
         Raises:
             UsageError: missing, damaged, or edited since: the message names the keys that differ.
         """
-        found, recorded = read_yaml(self.config), read_record(self.path).header.config
+        found, recorded = read_yaml(self.config), (record or read_record(self.path)).header.config
+        if json.dumps(strict(found)) == json.dumps(recorded):  # quickly, and nearly always
+            return found
         if keys := differing_keys(strict(found), recorded):
             some = ", ".join(map(printable, keys[:MOST_NAMED])) + (", ..." if len(keys) > MOST_NAMED else "")
             raise UsageError(

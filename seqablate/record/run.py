@@ -42,8 +42,7 @@ class Run:
 
     @cached_property
     def config(self) -> dict[str, Any]:
-        self.record.header  # noqa: B018  (the record of this run?)
-        return self.folder.read_config()
+        return self.folder.read_config(self.record)  # which is the record of this run
 
     @cached_property
     def record(self) -> Record:
