@@ -83,7 +83,7 @@ def current_lines(events: Sequence[Event], width: int, room: int) -> Iterator[Te
     """
     shown = events if len(events) <= room else events[: room - 1]
     names = [shorten(event.run, max(12, width * 2 // 5)) for event in shown]
-    steps = [f"{event.step}/{event.steps}" for event in shown]
+    steps = [f"{event.step}/{event.steps}" if event.steps else "–" for event in shown]
     blocks = min(40, max(8, (width - 50) // 3))
     curves = [sparkline(np.array(event.curve), blocks) for event in shown]
     for row in zip(_even(names, "<"), _even(steps, ">"), _even(curves, "<"), shown, strict=True):

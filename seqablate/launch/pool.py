@@ -104,7 +104,7 @@ class Pool:
         code = place.process.exitcode or 0
         died = code < 0 or code == NO_MEMORY
         if code < 0:
-            self.screen.event(Event("note", place.run or "a worker", text=f"its process was killed by signal {-code}"))
+            self.screen.lost(place.run, f"its process was killed by signal {-code}")
         if died and not self.stopping and self.restarts < MOST_RESTARTS:
             self.restarts += 1
             self._start()

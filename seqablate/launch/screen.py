@@ -62,6 +62,13 @@ class SweepScreen:
             self.tally.put(event.run, "running")
         self.tick()
 
+    def lost(self, run: str, why: str) -> None:
+        """The process that was at a run is gone; the run may begin again."""
+        self.current.pop(run, None)
+        if self.tally.states.get(run) == "running":
+            self.tally.put(run, "killed")
+        self._complain(f"{run or 'a worker'}: {why}", "yellow")
+
     def tick(self) -> None:
         """Time has passed: draw again, if it is long enough ago."""
         if time.perf_counter() - self.drawn >= REFRESH:
@@ -77,9 +84,9 @@ class SweepScreen:
     def _ended(self, event: Event) -> None:
         self.current.pop(event.run, None)
         if event.run in self.tally.runs:
-            self.tally.put(event.run, "failed" if event.status == "killed" else event.status, event.seconds)
+            self.tally.put(event.run, event.status, event.seconds)
         line = f"{self.tally.count} {event.run}: {event.text}; {duration(event.seconds)}"
-        if event.status in ("failed", "killed"):
+        if event.status == "failed":
             self._complain(line, "red")
         elif not self.quiet:
             print_line(self.console, line, style="red" if event.status == "diverged" else "")

@@ -121,13 +121,15 @@ def test_what_has_ended_scrolls_above_the_picture_which_is_taken_away_at_the_end
 def test_a_run_that_is_lost_may_begin_again(capsys):
     screen = begin(*sweep())
     screen.event(Event("begin", "model=m0,seed=0", "w1", 0, 9))
-    screen.event(Event("end", "model=m0,seed=0", "w1", 3, 9, "killed: its worker is gone", (), "killed", 1.0))
-    assert (screen.tally.count, screen.current) == ("[1/4]", {})
+    screen.lost("model=m0,seed=0", "its process was killed by signal 9")
+    assert (screen.tally.count, screen.tally.totals, screen.current) == ("[0/4]", {"to do": 4}, {})
     screen.event(Event("begin", "model=m0,seed=0", "w2", 3, 9))
     assert screen.tally.totals == {"running": 1, "to do": 3}
     screen.event(Event("end", "model=m0,seed=0", "w2", 5, 9, "interrupted at step 5", (), "interrupted", 1.0))
     assert screen.tally.totals == {"to do": 4}
-    assert "killed: its worker is gone" in capsys.readouterr().err
+    screen.lost("", "its process was killed by signal 9")
+    killed = "its process was killed by signal 9"
+    assert capsys.readouterr().err.splitlines() == [f"model=m0,seed=0: {killed}", f"a worker: {killed}"]
 
 
 def test_events_that_come_fast_are_drawn_four_times_a_second(terminal, monkeypatch):
