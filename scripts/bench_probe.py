@@ -90,11 +90,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["lstm", "gru", "rnn"])
     parser.add_argument("--every", type=int, default=10)
     parser.add_argument("--shapes", nargs="+", default=list(SHAPES), choices=list(SHAPES), help="T/B/D")
+    parser.add_argument("--steps", type=int, help="of each run, in place of as many as real ones have")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     print(f"torch {torch.__version__}, one thread, median of {arguments.rounds} rounds")
     for name in arguments.shapes:
-        shape = SHAPES[name]
+        T, B, D, steps = SHAPES[name]
+        shape = (T, B, D, arguments.steps or steps)
         for model in arguments.models:
             with tempfile.TemporaryDirectory() as folder:
                 seconds(model, (*shape[:3], 2 * TURN), arguments.every, folder)  # imports, kernels, fonts

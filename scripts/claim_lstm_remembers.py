@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 GRID = (0.01, 0.003, 0.001)
-TUNING_SEEDS = range(100, 103)
-SEEDS = range(10)
+FIRST_TUNING_SEED = 100
 
 
 def train_one(job: tuple[str, float, int, str, list[str]]) -> dict[str, Any]:
@@ -54,23 +54,27 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("outputs/claim-lstm-remembers"))
     parser.add_argument("--models", nargs="+", default=["lstm", "rnn"])
+    parser.add_argument("--rates", nargs="+", type=float, default=GRID, help="learning rates to choose from")
+    parser.add_argument("--tuning-seeds", type=int, default=3, help="runs with each rate")
+    parser.add_argument("--seeds", type=int, default=10, help="runs with the chosen rate")
     parser.add_argument("--jobs", type=int, default=2, help="processes, one thread each")
     parser.add_argument("overrides", nargs="*", help="further overrides for every run, such as task.length=200")
     arguments = parser.parse_args()
-    folder = str(arguments.output)
+    folder, grid = str(arguments.output), arguments.rates
+    tuning_seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + arguments.tuning_seeds)
 
-    def jobs(model: str, rates: tuple[float, ...], seeds: range) -> list[tuple[str, float, int, str, list[str]]]:
+    def jobs(model: str, rates: Sequence[float], seeds: range) -> list[tuple[str, float, int, str, list[str]]]:
         return [(model, lr, seed, folder, arguments.overrides) for lr in rates for seed in seeds]
 
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         for model in arguments.models:
-            tuning = list(pool.map(train_one, jobs(model, GRID, TUNING_SEEDS)))
-            arms = {lr: [r for r in tuning if r["lr"] == lr] for lr in GRID}
-            chosen = min(GRID, key=lambda lr: (-sum(r["solved"] for r in arms[lr]), sum(r["error"] for r in arms[lr])))
+            tuning = list(pool.map(train_one, jobs(model, grid, tuning_seeds)))
+            arms = {lr: [r for r in tuning if r["lr"] == lr] for lr in grid}
+            chosen = min(grid, key=lambda lr: (-sum(r["solved"] for r in arms[lr]), sum(r["error"] for r in arms[lr])))
             for lr, runs in arms.items():
                 errors = ", ".join(f"{r['error']:.4f}" for r in runs)
                 print(f"{model} tuning lr {lr}: {sum(r['solved'] for r in runs)}/{len(runs)} solved, test mse {errors}")
-            runs = list(pool.map(train_one, jobs(model, (chosen,), SEEDS)))
+            runs = list(pool.map(train_one, jobs(model, (chosen,), range(arguments.seeds))))
             solved = sum(r["solved"] for r in runs)
             low, high = wilson(solved, len(runs))
             print(f"{model} lr {chosen}: {solved} of {len(runs)} solved (95 % interval {low:.2f} to {high:.2f})")

@@ -34,6 +34,8 @@ ARMS = {
 }
 CONTROL = "residual-50-shuffled"
 LEARNED = 0.8
+GRID = (0.01, 0.003, 0.001, 0.0003)
+FIRST_TUNING_SEED = 100
 
 
 @dataclass(frozen=True)
@@ -41,15 +43,15 @@ class Plan:
     """How much is tried."""
 
     steps: int
-    grid: tuple[float, ...]
+    grid: Sequence[float]
     tuning_seeds: range
     seeds: range
 
 
-PLANS = {
-    False: Plan(400, (0.01, 0.003, 0.001, 0.0003), range(100, 102), range(5)),
-    True: Plan(300, (0.003, 0.0003), range(100, 101), range(3)),
-}
+def read_plan(arguments: argparse.Namespace) -> Plan:
+    """What the command line asks for; tuning has seeds of its own."""
+    tuning_seeds = range(FIRST_TUNING_SEED, FIRST_TUNING_SEED + arguments.tuning_seeds)
+    return Plan(arguments.steps, arguments.rates, tuning_seeds, range(arguments.seeds))
 
 
 def train_one(job: tuple[str, list[str]]) -> dict[str, Any]:
@@ -123,9 +125,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("outputs/claim-skips-help-depth"))
     parser.add_argument("--jobs", type=int, default=1, help="processes, one thread each")
-    parser.add_argument("--quick", action="store_true", help="fewer updates, rates and seeds: under two minutes")
+    parser.add_argument("--steps", type=int, default=400, help="updates of each run")
+    parser.add_argument("--rates", nargs="+", type=float, default=GRID, help="learning rates to choose from")
+    parser.add_argument("--tuning-seeds", type=int, default=2, help="runs with each rate")
+    parser.add_argument("--seeds", type=int, default=5, help="runs with the chosen rate")
     arguments = parser.parse_args()
-    plan, found = PLANS[arguments.quick], {}
+    plan, found = read_plan(arguments), {}
     with ProcessPoolExecutor(arguments.jobs, mp_context=get_context("spawn")) as pool:
         for name, words in ARMS.items():
             found[name] = run_arm(pool, plan, name, words, arguments.output)

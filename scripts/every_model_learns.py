@@ -33,18 +33,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=Path("outputs/every-model"))
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="updates at most, in place of each arm's own budget")
     parser.add_argument("--only", nargs="+", choices=list(ARMS), default=list(ARMS), help="arms to run")
     arguments = parser.parse_args()
     print(f"{'model':14} {'task':32} {'metric':>9} {'chance':>7} {'steps':>16} {'true labels':>22} {'shuffled':>22}")
     for name in arguments.only:
-        print(row(name, arguments.seeds, arguments.output), flush=True)
+        print(row(name, arguments.seeds, arguments.steps, arguments.output), flush=True)
 
 
-def row(name: str, seeds: int, output: Path) -> str:
+def row(name: str, seeds: int, most: int | None, output: Path) -> str:
     """One line of the table: test results by seed, with true and with shuffled labels."""
     import seqablate
 
-    model, task, steps = ARMS[name]
+    model, task, budget = ARMS[name]
+    steps = most or budget
     words = [*model.split(), *task.split(), "eval.every=50", "eval.size=1000", "probe.every=0", f"output_dir={output}"]
     true, shuffled = [], []
     for seed in range(seeds):

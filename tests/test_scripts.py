@@ -1,0 +1,41 @@
+"""Every script of measurements starts, and runs to its end with as little work as its options allow."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPTS = Path(__file__).parents[1] / "scripts"
+TINY = "batch_size=2 model.hidden_size=4"
+# bad_requests.py and kill_at_the_end.py run in tests of what they check.
+LEAST = {
+    "bench_engine.py": "--help",  # its least work compiles kernels for half a minute
+    "bench_probe.py": "--models rnn --shapes 100/32/64 --rounds 1 --steps 20",
+    "bench_run.py": "--help",  # the same
+    "bench_skips.py": "rnn --rounds 1",
+    "claim_gradients_at_init.py": f"--seeds 6 task.length=60 {TINY}",
+    "claim_lstm_remembers.py": "--models rnn --rates 0.01 --tuning-seeds 1 --seeds 1 --jobs 1 task.length=10 steps=5 "
+    f"eval.every=5 eval.size=20 {TINY}",
+    "claim_skips_help_depth.py": "--rates 0.01 --tuning-seeds 1 --seeds 1 --steps 2",
+    "every_model_learns.py": "--only mlp --seeds 1 --steps 2",
+    "lm_reference.py": "--corpus text.txt --steps 2 --batch-size 2 --bptt 8 --hidden-size 4",
+    "make_documents.py": "--help",
+}
+
+
+def test_every_script_is_run():
+    assert {path.name for path in SCRIPTS.glob("*.py")} == {*LEAST, "bad_requests.py", "kill_at_the_end.py"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("script", LEAST)
+def test_a_script_runs_to_its_end(script, tmp_path):
+    (tmp_path / "text.txt").write_text("the quick brown fox jumps over the lazy dog\n" * 60)
+    words = [sys.executable, str(SCRIPTS / script), *LEAST[script].split()]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout
