@@ -239,6 +239,7 @@ def subnormal(options: argparse.Namespace) -> None:
         for trainer, scale in ((whole, 1.0), (faded, 0.3), (kept, 0.3)):
             _rescale(trainer.side.core, scale)
             trainer.optimizer.param_groups[0]["lr"] = 0.0  # the gradient is to stay what it is
+            trainer.step()  # kernels are compiled, or read from disk
         spent = []
         for _ in range(options.rounds):
             a, b = whole.seconds(5) / 5, faded.seconds(5) / 5
