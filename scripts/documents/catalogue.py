@@ -1,10 +1,12 @@
-"""The page of all choices and keys, made from what they declare."""
+"""The page of all choices and keys, and the table of models in their README, made from what they declare."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import fields
 from functools import cache
+from inspect import get_annotations
 from pathlib import Path
 
 from omegaconf import DictConfig
@@ -17,7 +19,7 @@ from seqablate.config.compose import compose_values, default_choices
 from seqablate.config.keys import declaration
 from seqablate.config.lookup import BOOLEAN
 from seqablate.config.overrides import read_words
-from seqablate.config.registry import GROUPS, SEVERAL, variants
+from seqablate.config.registry import GROUPS, SEVERAL, variant_class, variants
 from seqablate.config.schema import TrainConfig
 from seqablate.launch.options import SweepOptions, launcher_name, option_entries, option_values
 
@@ -51,6 +53,30 @@ def page() -> str:
     keys = _key_table(catalogue.run_key_entries())
     sections = [INTRODUCTION, *map(_group, GROUPS), f"## Keys of every run\n\n{keys}", _sweep()]
     return "\n\n".join(sections) + "\n"
+
+
+def write_models(runs: Runs, path: Path) -> None:
+    """Make the first table of the models' README, at ``path``, anew."""
+    path.write_text(with_models(path.read_text()))
+
+
+def with_models(text: str) -> str:
+    """The models' README with its first table as the declarations make it."""
+    load_variants()
+    rows = ([f"`{e.name}`", e.summary, " ".join(_own_keys(e.name))] for e in catalogue.variant_entries("model"))
+    made = table(("model", "what it is", "its own keys"), rows)
+    return re.sub(r"^\| model \|.*?(?=\n\n)", lambda _: made, text, count=1, flags=re.MULTILINE | re.DOTALL)
+
+
+def _own_keys(model: str) -> Iterator[str]:
+    """The keys that a model's own class declares, less those that every model has, with their choices."""
+    classes = [variant_class("model", name) for name in variants("model")]
+    common = set.intersection(*({f.name for f in fields(cls)} for cls in classes))
+    own = get_annotations(variant_class("model", model)).keys() - common
+    for entry in catalogue.variant_key_entries("model", model, _composed(variants("model").index(model))):
+        name, choices = entry.name.removeprefix("model."), () if entry.choices == BOOLEAN else entry.choices
+        if name in own:
+            yield f"`{name}={'|'.join(choices)}`" if choices else f"`{name}`"
 
 
 def table(headings: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
@@ -131,4 +157,4 @@ def _code(*words: str) -> list[str]:
     return [f"`{word}`" for word in words]
 
 
-FILES = {"configs/README.md": write}
+FILES = {"configs/README.md": write, "seqablate/models/README.md": write_models}

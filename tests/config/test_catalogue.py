@@ -29,6 +29,13 @@ def test_the_page_of_keys_is_the_one_that_the_declarations_make(monkeypatch):
     assert (ROOT / "configs" / "README.md").read_text() == made.page(), f"run {made.COMMAND}"
 
 
+def test_the_table_of_models_is_the_one_that_the_declarations_make(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    made, text = importlib.import_module("documents.catalogue"), (ROOT / "seqablate/models/README.md").read_text()
+    assert text == made.with_models(text), "run python scripts/make_documents.py seqablate/models/README.md"
+    assert text == made.with_models(text.replace("| `rnn` |", "| `rnm` |"))
+
+
 def test_every_key_has_a_description_of_one_line_that_repeats_neither_its_name_nor_its_choices():
     load_variants(ALL_GROUPS)
     holders = {"sweep": SweepKeys, "of a sweep": SweepOptions}
