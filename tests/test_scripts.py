@@ -12,7 +12,7 @@ SCRIPTS = Path(__file__).parents[1] / "scripts"
 TINY = "batch_size=2 model.hidden_size=4"
 # bad_requests.py and kill_at_the_end.py run in tests of what they check.
 LEAST = {
-    "bench_engine.py": "--help",  # its least work compiles kernels for half a minute
+    "bench_engine.py": "--help",  # its least work takes a test too long
     "bench_probe.py": "--models rnn --shapes 100/32/64 --rounds 1 --steps 20",
     "bench_run.py": "--help",  # the same
     "bench_skips.py": "rnn --rounds 1",
