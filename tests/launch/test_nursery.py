@@ -1,0 +1,27 @@
+"""The server that starts processes for a command that has no torch."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqablate.errors import RunFailure, UsageError
+from seqablate.launch.nursery import in_a_worker
+
+
+def test_a_worker_is_born_with_everything_imported_that_its_first_run_needs():
+    """Without it, every worker would import torch and torch's compiler by itself."""
+    found = in_a_worker(eval, "set(__import__('sys').modules)")
+    assert {"torch", "torch._dynamo", "numba", "matplotlib.figure", "seqablate.training.run"} <= found
+
+
+def test_what_a_task_says_is_wrong_comes_back_as_an_error_and_so_does_the_death_of_its_process():
+    with pytest.raises(UsageError, match="no such folder"):
+        in_a_worker(_open, "missing")
+    with pytest.raises(RunFailure, match="exit code -9"):
+        in_a_worker(eval, "__import__('os').kill(__import__('os').getpid(), 9)")
+
+
+def _open(name: str) -> None:
+    from seqablate.launch.folder import open_sweep
+
+    open_sweep(name)
