@@ -55,6 +55,10 @@ def sweep(words: list[str], *, show: bool) -> int:
         print_config(asked.config)
         return 0
     name_what_is_passed_over()
+    if asked.tuned:
+        from seqablate.launch.rounds import carry_out_rounds
+
+        return carry_out_rounds(asked)
     return carry_out(begin_sweep(asked))
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -48,11 +49,17 @@ class Sampler(StrEnum):
 
     sobol = "sobol"
     random = "random"
+    optuna = "optuna"
 
 
 def _jobs(key: str, value: str) -> None:
     if value != AUTO and not (value.isascii() and value.isdecimal() and 1 <= int(value[:9]) <= MOST_JOBS):
         raise UsageError(f"{key}={shorten(value)}: must be {AUTO}, or a whole number from 1 to {MOST_JOBS:,}")
+
+
+def _installed(key: str, value: Sampler) -> None:
+    if value is Sampler.optuna and find_spec("optuna") is None:
+        raise UsageError(f"{key}={value}: needs Optuna; pip install 'seqablate[optuna]'")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,7 +74,9 @@ class SweepKeys:
     samples: int | None = key(
         at_least(1), "values for each key with a distribution, such as optim.lr=loguniform(1e-4,1e-1)"
     )
-    sampler: Sampler = key("sobol: points of a scrambled Sobol sequence, evenly spread; random: independent ones")
+    sampler: Sampler = key(
+        _installed, "sobol: evenly spread points; random: independent ones; optuna: the first 10 as sobol, then learned"
+    )
     sample_seed: int = key(at_least(0, LARGEST_SEED), "of the values that are drawn")
     lease: float = key(
         at_least(SHORTEST_LEASE), "seconds without a renewal after which another machine's claim may be taken over"

@@ -4,7 +4,8 @@
 
 All such keys together make a space, in which points are drawn once. Each arm (a combination of the values of the other
 keys) gets the same points. They depend on the keys, their distributions, the sampler and its seed alone; the points of
-more samples begin with those of fewer. Imports no torch.
+more samples begin with those of fewer. With Optuna this is so of the first ones; :mod:`seqablate.launch.tuner` has the
+rest. Imports no torch.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from seqablate.text import counted
 DIGITS = 6  # significant ones of a value
 MOST_DRAWN = 1 << 16  # points, to find as many different ones as are wanted
 LARGEST_INTEGER = 1 << 53  # up to here every integer is a float64
+STARTUP = 10  # points before Optuna proposes any: those of the Sobol sequence, the same for every arm
 Point = tuple[str, ...]  # an override word for each key of a space
 
 
@@ -79,8 +81,7 @@ def expand(words: Sequence[str], options: SweepOptions) -> list[list[str]]:
             runs than a sweep can have, or fewer different points than samples.
     """
     arms, space = read_search(words, options)
-    sweep = options.sweep
-    points = draw(space, sweep.samples or 1, sweep.sampler, sweep.sample_seed)
+    points = draw(space, options)
     return [place(point, space, arm) for point in points for arm in arms]
 
 
@@ -140,14 +141,22 @@ def _check_number(drawn: Sequence[str], options: SweepOptions, arms: int) -> Non
     refuse_too_many(f"sweep.samples={samples}", arms * (samples or 1))
 
 
-def draw(space: Sequence[Distribution], wanted: int, sampler: Sampler, seed: int) -> list[Point]:
-    """Different points, as many as are wanted; one empty point without keys.
+def draw(space: Sequence[Distribution], options: SweepOptions) -> list[Point]:
+    """As many different points as there are to be; with Optuna the first of them. One empty point without keys.
 
     Raises:
         UsageError: there are not so many (``randint(1,3)`` has three).
     """
     if not space:
         return [()]
+    sampler, samples = options.sweep.sampler, options.sweep.samples or 0
+    if sampler is Sampler.optuna:
+        return different_points(space, samples, Sampler.sobol, options.sweep.sample_seed)[:STARTUP]
+    return different_points(space, samples, sampler, options.sweep.sample_seed)
+
+
+def different_points(space: Sequence[Distribution], wanted: int, sampler: Sampler, seed: int) -> list[Point]:
+    """As many different points as are wanted, the first ones of a sequence (UsageError if there are not so many)."""
     points: list[Point] = []
     for exponent in range((wanted - 1).bit_length(), MOST_DRAWN.bit_length()):
         shares = SAMPLERS[sampler](exponent, len(space), stream(seed, "search"))

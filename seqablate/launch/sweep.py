@@ -15,7 +15,7 @@ from seqablate.launch.ending import report_sweep
 from seqablate.launch.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
 from seqablate.launch.hydra import HydraLaunch, make_launcher
 from seqablate.launch.nursery import in_a_worker, warm_up
-from seqablate.launch.options import SweepOptions, split_options
+from seqablate.launch.options import Sampler, SweepOptions, split_options
 from seqablate.launch.plan import (
     Wanted,
     add_runs,
@@ -45,10 +45,15 @@ class Asked:
         if launcher:
             self.options.launch = HydraLaunch(make_launcher(launcher))
         self.arms = expand(typed, self.options)
-        self.typed = set(typed)
+        self.typed = typed
         self.config: TrainConfig = first_config(self.arms)
         self.request = [*run_words(typed), *self.options.sampling]
         self.skipped: list[str] = []
+
+    @property
+    def tuned(self) -> bool:
+        """Whether results decide which runs there are: the words alone do not."""
+        return self.options.sweep.samples is not None and self.options.sweep.sampler is Sampler.optuna
 
     @property
     def path(self) -> Path | None:
@@ -70,7 +75,7 @@ def begin_sweep(asked: Asked) -> Sweep:
         UsageError: a run that is impossible, stale runs that are not to be kept, a name that is taken by another thing.
     """
     existing = open_sweep(asked.path) if asked.path is not None and is_sweep(asked.path) else None
-    known = existing.plan.find_request(asked.request, composer()) if existing else None
+    known = existing.plan.find_request(asked.request, composer()) if existing and not asked.tuned else None
     if existing and known:
         runs = existing.plan.runs_of(known.runs)
         _check(existing, runs, asked.options)
@@ -93,7 +98,8 @@ def _write(asked: Asked, wanted: Sequence[Wanted]) -> Sweep:
     folder = make_sweep(path)
     with folder.planning() as plan:
         new, names = add_runs(plan, wanted)
-        folder.extend(Request(asked.request, composer(), names), new)
+        if (request := Request(asked.request, composer(), names)) not in plan.requests:
+            folder.extend(request, new)
     return Sweep(folder, folder.plan.runs_of(names), asked.options, asked.config.quiet)
 
 
@@ -141,16 +147,21 @@ def _check(folder: SweepFolder | None, runs: Sequence[PlannedRun], options: Swee
 def carry_out(sweep: Sweep) -> int:
     """Train what is missing; 0 when all are done, 1 when a run is not, 128 + n when signal n ended it."""
     missing = sweep.missing()
+    stopped = train(sweep, missing)
+    if stopped is None:  # it goes on elsewhere
+        return 0
+    failed = report_sweep(sweep.folder, sweep.runs, quiet=sweep.quiet, trained=bool(missing))
+    return stopped or failed
+
+
+def train(sweep: Sweep, missing: list[PlannedRun]) -> int | None:
+    """Train the runs that are missing (see :meth:`seqablate.launch.base.Launcher.start`)."""
     if not sweep.quiet:
         there = len(sweep.runs) - len(missing)
         left = f": {there} are there, {len(missing)} to do" if there else ""
         say(f"sweep of {counted(len(sweep.runs), 'run')} in {sweep.folder.path}{left}")
     launcher: Launcher = sweep.options.launch
-    stopped = launcher.start(sweep, missing) if missing else 0
-    if stopped is None:  # it goes on elsewhere
-        return 0
-    failed = report_sweep(sweep.folder, sweep.runs, quiet=sweep.quiet, trained=bool(missing))
-    return stopped or failed
+    return launcher.start(sweep, missing) if missing else 0
 
 
 def join_sweep(path: Path, words: list[str], *, leave: bool, when_ready: Callable[[], None]) -> int:
