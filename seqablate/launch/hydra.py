@@ -75,9 +75,6 @@ def run_launched(composed: Any) -> int:
     """One run in whatever process one of Hydra's launchers chose: a worker that claims this run only."""
     from hydra.core.hydra_config import HydraConfig
 
-    from seqablate.assemble import load_variants
-
-    load_variants()
     job = HydraConfig.get()
     folder = open_sweep(job.sweep.dir)
     name = next(run.name for run in folder.runs if _quoted(run) == list(job.overrides.task))

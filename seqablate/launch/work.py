@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 
+from seqablate.assemble import load_variants
 from seqablate.config.codec import digest
 from seqablate.config.compose import compose_config
 from seqablate.errors import RunFailure, UsageError
@@ -49,6 +50,7 @@ def work_on(path: Path, orders: Orders, send: Send) -> int:
         UsageError: the folder is no sweep, or its plan is damaged.
         RunFailure: nothing can be written in it.
     """
+    load_variants()
     return Worker(open_sweep(path), orders, send).work()
 
 
