@@ -13,6 +13,7 @@ from importlib import import_module
 from pkgutil import walk_packages
 
 from seqablate.assemble import load_variants
+from seqablate.record.sources import read_sources
 
 ROOMS = ("tasks", "models", "engine", "probe", "training", "record", "figures", "report")
 OTHERS = (
@@ -41,6 +42,7 @@ for room in ROOMS:
         load(file.name)
 for name in OTHERS:
     load(name)
+read_sources()  # as they have been imported: they may be edited before a worker's first run
 gc.collect()
 gc.freeze()  # what is here stays: workers need not look at it again, nor copy its pages
 signal.signal(signal.SIGINT, before)

@@ -1,7 +1,7 @@
 """Which files compute a run: those of seqablate that every run uses, and those of the variants that its config chooses.
 
-A file is known by its name (``seqablate/clip/norm.py``) and a hash of its bytes, read once a
-process: what is imported does not change when its file does.
+A file is known by its name (``seqablate/clip/norm.py``) and a hash of its bytes, which is read once a process: what is
+imported does not change when its file does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
-from seqablate.config.registry import GROUPS, SEVERAL
+from seqablate.config.registry import GROUPS, SEVERAL, registered
 from seqablate.config.schema import TrainConfig
 
 PACKAGE = Path(__file__).parents[1]
@@ -113,6 +113,19 @@ def sources_of(chosen: frozenset[str]) -> dict[str, str]:
     return dict(sorted((file.name, file.hash) for file in files))
 
 
+def read_sources() -> None:
+    """Read every file that may count for a run, now that it is imported.
+
+    For a process that works for hours, or starts others: it goes on with what it has imported, whatever is edited
+    meanwhile, and its runs say so.
+    """
+    own = _own()
+    modules = {cls.__module__ for (group, _), cls in registered().items() if group in GROUPS}
+    for file in [*own.values(), *(file for module in modules - own.keys() for file in _package(module))]:
+        file.hash  # noqa: B018  (read, and kept)
+
+
+@cache
 @cache
 def _own() -> dict[str, Source]:
     """The files of the rooms that compute, by module."""
@@ -120,6 +133,7 @@ def _own() -> dict[str, Source]:
     return {file.module: file for file in (Source(PACKAGE.parent, path) for path in paths)}
 
 
+@cache
 def _package(module: str) -> list[Source]:
     """The files of another package: all of those under the name at the front of ``module``.
 

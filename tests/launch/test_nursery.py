@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.nursery import in_a_worker
+from seqablate.record.sources import read_sources
 
 
 def test_a_worker_is_born_with_everything_imported_that_its_first_run_needs():
@@ -14,11 +17,24 @@ def test_a_worker_is_born_with_everything_imported_that_its_first_run_needs():
     assert {"torch", "torch._dynamo", "numba", "matplotlib.figure", "seqablate.training.run"} <= found
 
 
+def test_a_worker_is_born_with_the_hashes_of_what_it_has_imported():
+    """A file that is edited while workers are born does not compute their runs."""
+    assert in_a_worker(_files_read) == []
+
+
 def test_what_a_task_says_is_wrong_comes_back_as_an_error_and_so_does_the_death_of_its_process():
     with pytest.raises(UsageError, match="no such folder"):
         in_a_worker(_open, "missing")
     with pytest.raises(RunFailure, match="exit code -9"):
         in_a_worker(eval, "__import__('os').kill(__import__('os').getpid(), 9)")
+
+
+def _files_read() -> list[str]:
+    """Source files that are read from now on, when all would be read again."""
+    read = []
+    sys.addaudithook(lambda event, arguments: read.append(str(arguments[0])) if event == "open" else None)
+    read_sources()
+    return [name for name in read if name.endswith(".py")]
 
 
 def _open(name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -64,6 +65,18 @@ if folder.is_dir():
 assert "torch" not in sys.modules
 print(json.dumps(found))
 """
+# The hash that a process has of a file that is edited after it was imported.
+LATE = """
+import json, sys
+from pathlib import Path
+from seqablate.assemble import read_overrides
+from seqablate.record.sources import read_sources, sources
+config = read_overrides(["clip=mine"])
+read_sources()
+Path(sys.argv[1]).write_text("edited")
+print(json.dumps(sources(config)["my_clips/formula.py"]))
+"""
+FORMULA = "import my_numbers\nfactor = 2 * my_numbers.HALF\n"
 PLUGIN = """
 from dataclasses import dataclass
 from my_clips.formula import factor
@@ -90,7 +103,7 @@ def site(tmp_path) -> Path:
     folder = tmp_path / "site"
     (folder / "my_clips").mkdir(parents=True)
     (folder / "my_clips/__init__.py").write_text(PLUGIN)
-    (folder / "my_clips/formula.py").write_text("import my_numbers\nfactor = 2 * my_numbers.HALF\n")
+    (folder / "my_clips/formula.py").write_text(FORMULA)
     (folder / "my_numbers.py").write_text("HALF = 0.5\n")
     (folder / "my_notes.py").write_text("nobody imports this\n")
     info = folder / "my_clips-0.1.dist-info"
@@ -155,9 +168,14 @@ def test_an_edited_formula_of_another_package_leaves_the_digest_and_changes_the_
     assert edited["digest"] == before["digest"]
     assert edited["fingerprint"] != before["fingerprint"]
     assert edited["changes"] == "my_clips/formula.py"
-    (site / "my_clips/formula.py").write_text("import my_numbers\nfactor = 2 * my_numbers.HALF\n")
+    (site / "my_clips/formula.py").write_text(FORMULA)
     (site / "my_numbers.py").write_text("HALF = 0.6\n")
     assert ask()["changes"] == "my_numbers.py"
+
+
+def test_a_process_that_has_read_its_sources_goes_on_with_them_whatever_is_edited(site, tmp_path):
+    found = json.loads(python(LATE, str(site / "my_clips/formula.py"), path=site, cwd=tmp_path))
+    assert found == hashlib.sha256(FORMULA.encode()).hexdigest()[:16]
 
 
 def test_a_run_that_the_same_code_computed_has_no_changes(make_run, config):
@@ -167,7 +185,7 @@ def test_a_run_that_the_same_code_computed_has_no_changes(make_run, config):
 def test_the_values_of_keys_belong_to_the_digest_and_not_to_the_fingerprint(config):
     other = read_overrides(["model=rnn", "clip=norm", "device=cpu", "seed=3", "model.hidden_size=5", "clip.max_norm=9"])
     assert fingerprint(other, None, "cpu") == fingerprint(config, None, "cpu")
-    assert fingerprint(read_overrides(["clip=value"]), None, "cpu") != fingerprint(config, None, "cpu")
+    assert fingerprint(read_overrides(["model=rnn", "clip=value"]), None, "cpu") != fingerprint(config, None, "cpu")
 
 
 @pytest.mark.parametrize(
