@@ -126,7 +126,6 @@ def read_sources() -> None:
 
 
 @cache
-@cache
 def _own() -> dict[str, Source]:
     """The files of the rooms that compute, by module."""
     paths = (path for name in COMPUTING for path in _python_files(PACKAGE / name))
