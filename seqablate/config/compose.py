@@ -150,6 +150,7 @@ def default_choices() -> Choices:
     }
 
 
+@cache
 def sweep_keys() -> tuple[str, ...]:
     """The whole name of every option of a sweep that no launcher holds."""
     return tuple(flat_config(yaml_values(SWEEP_NAME)))

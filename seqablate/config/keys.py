@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import Field, dataclass, field, fields, is_dataclass
+from functools import cache
 from typing import Any, get_type_hints
 
 from seqablate.config.checks import Check
@@ -66,6 +67,7 @@ def declaration(of: Field[Any]) -> Key:
     return found
 
 
+@cache
 def hints(cls: type) -> dict[str, Any]:
     """The type of every field of a dataclass, by its name."""
     found = get_type_hints(cls)

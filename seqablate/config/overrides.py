@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from seqablate.config.registry import GROUPS, SEVERAL, variants
@@ -100,6 +101,7 @@ def split_launcher(words: list[str]) -> tuple[list[str], list[str]]:
     return sorted(chosen), [word for word in words if word not in chosen]  # the choice comes before its keys
 
 
+@lru_cache(maxsize=2_000)  # the runs of a sweep have most of their words in common
 def read_word(word: str) -> Override:
     """One word (UsageError if it cannot be read, or if its form has no use here)."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
