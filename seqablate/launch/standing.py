@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal, cast
 
 from seqablate.errors import UsageError
 from seqablate.launch.folder import PlannedRun, SweepFolder
 from seqablate.record.info import NAME as INFO
-from seqablate.record.info import read_info
+from seqablate.record.info import recorded_info, with_status
 from seqablate.record.schema import RunInfo
 
 Standing = Literal["pending", "running", "done", "diverged", "failed", "interrupted", "killed"]
@@ -43,12 +45,19 @@ def standings(folder: SweepFolder, runs: Sequence[PlannedRun] | None = None) -> 
 def standing_of(folder: SweepFolder, run: PlannedRun) -> RunStanding:
     """How one run stands by its own folder."""
     path = folder.run_path(run)
-    if not os.path.lexists(path / INFO):
-        return RunStanding(run, "pending")
     try:
-        info = read_info(path)
+        file = os.lstat(path / INFO)
+        info = with_status(path, _recorded(path, (file.st_ino, file.st_mtime_ns, file.st_size)))
+    except OSError:
+        return RunStanding(run, "pending")
     except UsageError as error:
         return RunStanding(run, "failed", message=str(error))
     if info.digest != run.digest:
         return RunStanding(run, "failed", info, f"{path} holds another run than the plan says: move it away")
     return RunStanding(run, cast("Standing", info.status), info, info.message)
+
+
+@lru_cache(maxsize=10_000)
+def _recorded(path: Path, version: tuple[int, int, int]) -> RunInfo:
+    """run.json of a folder, read once for each version of the file: a run's standing is asked for again and again."""
+    return recorded_info(path)

@@ -28,6 +28,22 @@ def read_info(run_dir: Path) -> RunInfo:
     """run.json, its status as it is now: ``killed`` where it says ``running`` and nobody is.
 
     Raises:
+        UsageError: as :func:`recorded_info`.
+    """
+    return with_status(run_dir, recorded_info(run_dir))
+
+
+def with_status(run_dir: Path, info: RunInfo) -> RunInfo:
+    """What run.json says, with the status as it is now."""
+    if info.status == "running" and not being_written(run_dir / "record.jsonl"):
+        return replace(info, status="killed")
+    return info
+
+
+def recorded_info(run_dir: Path) -> RunInfo:
+    """run.json as it was written.
+
+    Raises:
         UsageError: missing, damaged, or of another version of seqablate; the message names the key.
     """
     path = run_dir / NAME
@@ -40,8 +56,6 @@ def read_info(run_dir: Path) -> RunInfo:
         raise UsageError(f"{path} is damaged: {error}") from None
     except (ValueError, RecursionError):
         raise UsageError(f"{path} is damaged: it is no JSON") from None
-    if info.status == "running" and not being_written(run_dir / "record.jsonl"):
-        return replace(info, status="killed")
     return info
 
 
