@@ -31,6 +31,7 @@ from seqablate.api import read_config, train
 from seqablate.config.codec import digest, to_plain
 from seqablate.launch.folder import PlannedRun, Request, make_sweep
 from seqablate.launch.names import run_name
+from seqablate.launch.plan import composer
 from seqablate.record.folder import create_folder
 
 WORDS = [
@@ -67,7 +68,7 @@ def make(folder: Path, count: int) -> None:
         copy(first.path, folder / run.name, run, to_plain(config))
         runs.append(run)
     with sweep.planning():
-        sweep.extend(Request(list(request(count)), "", [run.name for run in runs]), runs)
+        sweep.extend(Request(list(request(count)), composer(), [run.name for run in runs]), runs)
     shutil.rmtree(first.path)
 
 
@@ -108,21 +109,29 @@ def cost(command: Sequence[str]) -> Cost:
     """Run ``seqablate`` with these words, which must succeed."""
     began = time.perf_counter()
     child = subprocess.Popen([sys.executable, "-m", "seqablate", *command], stdout=subprocess.DEVNULL)
-    most = 0
-    while (ended := os.wait4(child.pid, os.WNOHANG))[0] == 0:
-        most = max(most, open_files(child.pid))
+    memory = files = 0
+    while child.poll() is None:
+        memory, files = max(memory, peak_memory(child.pid)), max(files, open_files(child.pid))
         time.sleep(0.002)
-    child.returncode = os.waitstatus_to_exitcode(ended[1])
     if child.returncode != 0:
         sys.exit(f"seqablate {' '.join(command)} ended with {child.returncode}")
-    return Cost(time.perf_counter() - began, ended[2].ru_maxrss / 1024, most)
+    return Cost(time.perf_counter() - began, memory / 1024, files)
 
 
 def open_files(pid: int) -> int:
     try:
         return len(os.listdir(f"/proc/{pid}/fd"))
+    except OSError:  # it has ended
+        return 0
+
+
+def peak_memory(pid: int) -> int:
+    """Kilobytes that were resident at once."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
     except OSError:
         return 0
+    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")), 0)
 
 
 def measure(folder: Path, count: int, rounds: int) -> None:
