@@ -70,6 +70,8 @@ def test_no_point_is_proposed_twice_even_where_there_are_few():
     trials = [Trial(point, 1.0) for point in propose(space, [], 4, told(6))]
     points = [*(trial.point for trial in trials), *propose(space, trials, 2, told(6))]
     assert sorted(points) == [(f"model.hidden_size={units}",) for units in range(4, 10)]
+    twelve = propose([read_distribution("seed=randint(1,12)")], [], 12, told(12))  # the first ones, and others
+    assert set(twelve) == {(f"seed={number}",) for number in range(1, 13)}
     with pytest.raises(UsageError, match="only 6 different values"):
         propose(space, [], 1, told(7))
 
@@ -102,10 +104,10 @@ def test_each_arm_is_tuned_by_its_own_results_and_all_seeds_of_an_arm_get_the_sa
     def cost(run: list[str]) -> float:
         return abs(math.log(float(run[1].partition("=")[2]) / best[run[0]]))
 
-    for samples in (STARTUP + 2, 14):
+    for samples in (13, 14):
         costs = {frozenset(run) - {"name=s"}: cost(run) for run in runs}
         assert sorted(tuned(words, options, costs, more=0)) == sorted(runs)
-        runs = tuned(words, options, costs, more=2)
+        runs = tuned(words, options, costs, more=3)
         assert len(runs) == 2 * 2 * samples
     costs = {frozenset(run) - {"name=s"}: cost(run) for run in runs}
     assert len(tuned(words, options, costs, more=2)) == len(runs)  # it has all its samples
