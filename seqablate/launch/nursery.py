@@ -7,6 +7,7 @@ forked from it is ready within milliseconds. It never uses a GPU, so that its ch
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext
@@ -54,6 +55,8 @@ def in_a_worker(task: Callable[..., Any], *arguments: Any) -> Any:
 
 def _answer(connection: Connection, task: Callable[..., Any], arguments: Sequence[Any]) -> None:
     try:
-        connection.send((True, task(*arguments)))
+        answer = (True, task(*arguments))
     except UsageError as error:
-        connection.send((False, str(error)))
+        answer = (False, str(error))
+    with suppress(OSError):  # whoever asked has been killed
+        connection.send(answer)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from multiprocessing import Pipe
 
 import pytest
 
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.nursery import in_a_worker
+from seqablate.launch.nursery import _answer, in_a_worker
 from seqablate.record.sources import read_sources
 
 
@@ -35,6 +36,13 @@ def _files_read() -> list[str]:
     sys.addaudithook(lambda event, arguments: read.append(str(arguments[0])) if event == "open" else None)
     read_sources()
     return [name for name in read if name.endswith(".py")]
+
+
+def test_an_answer_for_a_process_that_was_killed_meanwhile_is_dropped():
+    receive, send = Pipe(duplex=False)
+    receive.close()
+    _answer(send, lambda: "found", ())
+    send.close()
 
 
 def _open(name: str) -> None:
