@@ -10,9 +10,10 @@ import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 TINY = "batch_size=2 model.hidden_size=4"
-# bad_requests.py and kill_at_the_end.py run in tests of what they check.
+ELSEWHERE = {"bad_requests.py", "kill_at_the_end.py", "chaos_sweep.py"}  # run in tests of what they check
 LEAST = {
     "bench_engine.py": "--help",  # its least work takes a test too long
+    "bench_many_runs.py": "--runs 5 --rounds 1",
     "bench_probe.py": "--models rnn --shapes 100/32/64 --rounds 1 --steps 20",
     "bench_run.py": "--help",  # the same
     "bench_skips.py": "rnn --rounds 1",
@@ -27,7 +28,7 @@ LEAST = {
 
 
 def test_every_script_is_run():
-    assert {path.name for path in SCRIPTS.glob("*.py")} == {*LEAST, "bad_requests.py", "kill_at_the_end.py"}
+    assert {path.name for path in SCRIPTS.glob("*.py")} == {*LEAST, *ELSEWHERE}
 
 
 @pytest.mark.slow
