@@ -83,9 +83,12 @@ class Process:
         if self.ended and len(self.codes) < self.starts:
             assert self.process is not None
             self.codes.append(self.process.returncode)
-        errors = sum(code > 0 for code in self.codes)
-        if self.process is None or (len(self.codes) == self.starts and (self.codes[-1] < 0 or errors == 1)):
+        if self.process is None or (len(self.codes) == self.starts and self._to_be_repeated()):
             self.start()
+
+    def _to_be_repeated(self) -> bool:
+        last = self.codes[-1]
+        return last < 0 or (last > 0 and sum(code > 0 for code in self.codes) == 1)
 
     @property
     def ended(self) -> bool:
