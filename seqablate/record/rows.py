@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from seqablate.errors import printable
 from seqablate.record.schema import AtStep, Evaluation, Facts, Hash, Summary
 from seqablate.shape import By, Misfit, Part, Step, compiled, matches, plain
 from seqablate.signals.fit import Source
@@ -23,7 +24,7 @@ from seqablate.signals.signal import MOST_VALUES, Signal
 CHECKPOINT = re.compile(r"step_(\d{8,12})\.pt")
 Checkpoint = Annotated[str, matches(CHECKPOINT.pattern, "the name of a checkpoint, such as step_00000100.pt")]
 
-FileHash = Annotated[str, matches(r"[0-9a-f]{16}", "the first 16 hexadecimal digits of a SHA-256")]
+FILE_HASH = re.compile(r"[0-9a-f]{16}")
 
 
 def letters(value: Any) -> str:
@@ -31,6 +32,16 @@ def letters(value: Any) -> str:
     if type(value) is not str:
         raise Misfit("must be text")
     return value
+
+
+def file_hashes(value: Any) -> dict[str, str]:
+    """The first 16 hexadecimal digits of a SHA-256 by the name of a file; quickly: every header has a hundred."""
+    if type(value) is not dict:
+        raise Misfit("must be a table")
+    for name, found in value.items():
+        if type(found) is not str or not FILE_HASH.fullmatch(found):
+            raise Misfit("must be the first 16 hexadecimal digits of a SHA-256", (printable(str(name)),))
+    return value if "".join(value).isprintable() else {printable(name): found for name, found in value.items()}
 
 
 class Row:
@@ -45,7 +56,7 @@ class Header(Facts, Row):
 
     kind = "header"
     config: dict[str, Any]  # as in config.yaml: what the digest is of
-    sources: dict[str, FileHash]  # of the files that compute the run, by name
+    sources: Annotated[dict[str, str], By(file_hashes)]  # of the files that compute the run
 
 
 @dataclass(frozen=True, kw_only=True)

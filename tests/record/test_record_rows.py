@@ -8,7 +8,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from recorded import eval_row, raw, train_row
+from recorded import eval_row, header, raw, train_row
 
 from seqablate.record.rows import ForeignRow, TextRow, decode, encode, strict
 from seqablate.shape import Misfit
@@ -79,6 +79,23 @@ def test_what_a_model_wrote_stays_words(word):
 def test_a_row_that_is_not_as_declared_names_the_key(new, message):
     with pytest.raises(Misfit, match=message):
         decode(encode(raw(train_row(3) | new)))
+
+
+@pytest.mark.parametrize(
+    ("sources", "message"),
+    [
+        ([], "sources must be a table"),
+        ({"a.py": "0" * 16, "b\n.py": "0" * 15}, r"sources.b\\n.py must be the first 16 hexadecimal digits"),
+        ({"a.py": 1}, "sources.a.py must be the first 16"),
+    ],
+)
+def test_a_header_whose_hashes_are_none_names_the_file(sources, message):
+    with pytest.raises(Misfit, match=message):
+        decode(encode(raw(header(sources=sources))))
+
+
+def test_the_name_of_a_source_file_is_read_without_control_characters():
+    assert decode(encode(raw(header(sources={"a\x1b[0m.py": "0" * 16})))).sources == {r"a\x1b[0m.py": "0" * 16}
 
 
 def test_a_row_that_lacks_a_key_names_it():
