@@ -141,10 +141,10 @@ def find_run_folders(path: str | Path) -> list[RunFolder]:
 
 
 def folders_with_records(path: Path) -> list[Path]:
-    """The folders below ``path`` that hold a record; not those in hidden folders, where a sweep puts stale runs."""
+    """The folders below ``path`` that hold a record, be it damaged; not hidden ones, where a sweep puts stale runs."""
     found = []
     for parent, folders, files in os.walk(path):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        if "record.jsonl" in files:
+        if "record.jsonl" in (*folders, *files):
             found.append(Path(parent))
     return sorted(found)
