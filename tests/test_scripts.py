@@ -17,6 +17,8 @@ LEAST = {
     "bench_probe.py": "--models rnn --shapes 100/32/64 --rounds 1 --steps 20",
     "bench_run.py": "--help",  # the same
     "bench_skips.py": "rnn --rounds 1",
+    "bench_sweep.py": "--runs 2 --steps 2",
+    "check_estimate.py": "--help",  # of a small sweep the time cannot be told so well
     "claim_gradients_at_init.py": f"--seeds 6 task.length=60 {TINY}",
     "claim_lstm_remembers.py": "--models rnn --rates 0.01 --tuning-seeds 1 --seeds 1 --jobs 1 task.length=10 steps=5 "
     f"eval.every=5 eval.size=20 {TINY}",

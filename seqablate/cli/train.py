@@ -21,8 +21,8 @@ from seqablate.launch.process import begin_run
 if TYPE_CHECKING:
     from seqablate.training.session import Ending
 
-HELP, SWEEP, SHOW = ("--help", "-h"), ("--multirun", "-m"), ("--cfg", "-c")
-OPTIONS = (*HELP, *SWEEP, *SHOW)
+HELP, SWEEP, SHOW, DRY = ("--help", "-h"), ("--multirun", "-m"), ("--cfg", "-c"), ("--dry-run",)
+OPTIONS = (*HELP, *SWEEP, *SHOW, *DRY)
 
 
 def main(argv: list[str]) -> int:
@@ -35,7 +35,9 @@ def main(argv: list[str]) -> int:
         print(help_text(choices_of(read_words(words)), option_values(of_sweep)))
         return 0
     if options & set(SWEEP):
-        return sweep(words, show=bool(options & set(SHOW)))
+        return sweep(words, show=bool(options & set(SHOW)), dry=bool(options & set(DRY)))
+    if options & set(DRY):
+        raise UsageError(f"{DRY[0]} tells how long a sweep would take: give it with -m")
     config = compose_config(words)
     if options & set(SHOW):
         print_config(config)
@@ -46,10 +48,15 @@ def main(argv: list[str]) -> int:
     return exit_code(run_config(config, ["seqablate", "train", *argv], when_ready=begin_run))
 
 
-def sweep(words: list[str], *, show: bool) -> int:
-    """Do what the sweep lacks, or print the first run's config."""
+def sweep(words: list[str], *, show: bool, dry: bool) -> int:
+    """Do what the sweep lacks, or print the first run's config, or how long it would take."""
     from seqablate.launch.sweep import Asked, begin_sweep, carry_out
 
+    if dry:
+        from seqablate.launch.estimate import foretell
+
+        name_what_is_passed_over()
+        return foretell(words)
     asked = Asked(words)
     if show:
         print_config(asked.config)

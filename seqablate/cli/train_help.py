@@ -19,6 +19,7 @@ Trains one sequence model and records the gradient norm of every timestep.
 
 Options
   -m, --multirun   a sweep: every combination of the values, such as model=rnn,lstm 'seed=range(10)'
+      --dry-run    with -m: what the sweep would do and how long it would take, from a short run of each arm
   -c, --cfg job    print the composed config and stop
   -h, --help       this page; add choices to see their keys: --help model=rnn task=lm
 

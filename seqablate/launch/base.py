@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -27,8 +28,7 @@ class Sweep:
 
     def missing(self) -> list[PlannedRun]:
         """Those that the command has to train."""
-        wanted = (*UNFINISHED, "failed") if self.options.sweep.retry_failed else UNFINISHED
-        return [found.run for found in self.standings() if found.standing in wanted]
+        return [found.run for found in still_to_do(self.standings(), self.options)]
 
     def orders(self, *, leave: bool = False) -> Orders:
         """What the workers are told (see :class:`seqablate.launch.work.Orders`)."""
@@ -42,6 +42,12 @@ class Sweep:
             runs=frozenset(run.name for run in self.runs),
             before=Claims(self.folder.claims, "", keys.lease).generations(),
         )
+
+
+def still_to_do(found: Sequence[RunStanding], options: SweepOptions) -> list[RunStanding]:
+    """Those of the runs that a command with these options trains."""
+    wanted = (*UNFINISHED, "failed") if options.sweep.retry_failed else UNFINISHED
+    return [one for one in found if one.standing in wanted]
 
 
 class Launcher(Protocol):

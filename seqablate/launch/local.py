@@ -25,7 +25,7 @@ class LocalLaunch:
         from seqablate.launch.pool import Pool
         from seqablate.launch.screen import SweepScreen
 
-        count = min(len(missing), sweep.options.workers or _cores(missing))
+        count = min(len(missing), sweep.options.workers or cores(missing))
         screen = SweepScreen(sweep.quiet)
         screen.begin(sweep.standings(), [run.name for run in missing], count)
         try:
@@ -34,7 +34,7 @@ class LocalLaunch:
             screen.end()
 
 
-def _cores(runs: Sequence[PlannedRun]) -> int:
+def cores(runs: Sequence[PlannedRun]) -> int:
     """How many runs this machine carries at once: a core for each thread of a run; on a GPU, which they share, one."""
     words = {word for run in runs for word in run.words}
     if any(word.startswith("device=cuda") for word in words) or ("device=cpu" not in words and _has_gpu()):

@@ -6,11 +6,12 @@ forked from it is ready within milliseconds. It never uses a GPU, so that its ch
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
-from multiprocessing.context import ForkServerContext
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
 from seqablate.errors import RunFailure, UsageError
@@ -32,28 +33,47 @@ def warm_up() -> None:
 
 
 def in_a_worker(task: Callable[..., Any], *arguments: Any) -> Any:
-    """What ``task(*arguments)`` returns, computed in a process that has torch.
+    """What ``task(*arguments)`` returns, computed in a process that has torch; raises as :func:`in_workers`."""
+    return in_workers(task, [arguments])[0]
+
+
+def in_workers(task: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list[Any]:
+    """What ``task`` returns for each of several calls, computed at the same time in a process each.
 
     Raises:
-        UsageError: it raised one.
-        RunFailure: the process died.
+        UsageError: one of them raised one.
+        RunFailure: a process died.
     """
+    workers = [_start(task, arguments) for arguments in calls]
+    try:
+        return [_answer_of(process, connection) for process, connection in workers]
+    finally:
+        for process, _ in workers:
+            process.kill()
+            process.join()
+
+
+def _start(task: Callable[..., Any], arguments: Sequence[Any]) -> tuple[ForkServerProcess, Connection]:
     receive, send = server().Pipe(duplex=False)
     process = server().Process(target=_answer, args=(send, task, arguments), daemon=True)
     process.start()
     send.close()
+    return process, receive
+
+
+def _answer_of(process: ForkServerProcess, connection: Connection) -> Any:
     try:
-        good, answer = receive.recv()
+        good, answer = connection.recv()
     except EOFError:
         process.join()
         raise RunFailure(f"the process that checks the runs was killed (exit code {process.exitcode})") from None
-    process.join()
     if not good:
         raise UsageError(answer)
     return answer
 
 
 def _answer(connection: Connection, task: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    os.setpgid(0, 0)  # Ctrl-C is for the process that waits, which then ends this one
     try:
         answer = (True, task(*arguments))
     except UsageError as error:

@@ -15,9 +15,11 @@ from pkgutil import walk_packages
 from seqablate.assemble import load_variants
 from seqablate.record.sources import read_sources
 
-ROOMS = ("tasks", "models", "engine", "probe", "training", "record", "figures", "report")
+ROOMS = ("tasks", "models", "engine", "probe", "training", "record", "figures")
 OTHERS = (
     "seqablate.api",
+    "seqablate.report.outcome",
+    "seqablate.report.watch",
     "hydra",
     "matplotlib.backends.backend_agg",
     "matplotlib.figure",

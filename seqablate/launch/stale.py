@@ -20,17 +20,23 @@ from seqablate.record.identity import changes
 from seqablate.text import counted
 
 
-def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stale) -> bool:
+def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stale, *, touch: bool = True) -> set[str]:
     """Do with stale runs what ``sweep.stale`` says.
 
+    Args:
+        folder: the sweep.
+        found: how its runs stand.
+        choice: of ``sweep.stale``.
+        touch: False: move nothing, but return the same.
+
     Returns:
-        Whether runs were put aside, so that they are missing now.
+        The names of runs that were put aside, so that they are missing now.
 
     Raises:
         UsageError: there are some, and the choice is ``refuse``: which run, which file, and what to choose from.
     """
     if choice is Stale.keep:
-        return False
+        return set()
     stale = list(_stale(folder, found))
     if stale and choice is Stale.refuse:
         run, why = stale[0]
@@ -39,9 +45,9 @@ def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stal
             f"{folder.path.name}/{run.name} was computed with something that has changed since: {why}{more}; "
             "sweep.stale=rerun trains them again and puts the old ones aside, sweep.stale=keep uses them as they are"
         )
-    for run, _ in stale:
+    for run, _ in stale if touch else ():
         _put_aside(folder, run)
-    return bool(stale)
+    return {run.name for run, _ in stale}
 
 
 def _stale(folder: SweepFolder, found: Sequence[RunStanding]) -> Iterator[tuple[PlannedRun, str]]:

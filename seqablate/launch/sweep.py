@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from seqablate.launch.plan import (
 from seqablate.launch.screen import SweepScreen
 from seqablate.launch.search import expand
 from seqablate.launch.stale import settle_stale
-from seqablate.launch.standing import FINISHED, standings
+from seqablate.launch.standing import FINISHED, RunStanding, standings
 from seqablate.launch.work import work_on
 from seqablate.record.folder import create_folder
 from seqablate.report.lines import complain, say
@@ -68,24 +68,46 @@ class Asked:
         return wanted
 
 
+@dataclass(frozen=True)
+class Prospect:
+    """What a command is about to do; nothing is written yet.
+
+    Attributes:
+        existing: the sweep, if it is there already.
+        runs: all that are asked for, in order.
+        wanted: the same, where the plan lacks the request; None where it has it.
+    """
+
+    existing: SweepFolder | None
+    runs: list[PlannedRun]
+    wanted: list[Wanted] | None = None
+
+
+def foresee(asked: Asked) -> Prospect:
+    """Compose what the words ask for (UsageError for a run that is impossible)."""
+    existing = open_sweep(asked.path) if asked.path is not None and is_sweep(asked.path) else None
+    known = existing.plan.find_request(asked.request, composer()) if existing else None
+    if existing and known:
+        return Prospect(existing, existing.plan.runs_of(known.runs))
+    warm_up()  # while the runs are composed
+    wanted = asked.compose()
+    plan = existing.plan if existing else Plan()
+    new, names = add_runs(plan, wanted)
+    both = plan.runs | {run.name: run for run in new}
+    return Prospect(existing, [both[name] for name in names], wanted)
+
+
 def begin_sweep(asked: Asked) -> Sweep:
     """Plan what the words ask for, in the folder of the sweep, which may have some of it already.
 
     Raises:
         UsageError: a run that is impossible, stale runs that are not to be kept, a name that is taken by another thing.
     """
-    existing = open_sweep(asked.path) if asked.path is not None and is_sweep(asked.path) else None
-    known = existing.plan.find_request(asked.request, composer()) if existing and not asked.tuned else None
-    if existing and known:
-        runs = existing.plan.runs_of(known.runs)
-        _check(existing, runs, asked.options)
-        return Sweep(existing, runs, asked.options, asked.config.quiet)
-    wanted = asked.compose()
-    plan = existing.plan if existing else Plan()
-    new, names = add_runs(plan, wanted)
-    both = plan.runs | {run.name: run for run in new}
-    impossible = _check(existing, [both[name] for name in names], asked.options)
-    return _write(asked, [one for one in wanted if demand(one.words) not in impossible])
+    ahead = foresee(asked)
+    check = check_runs(ahead.existing, ahead.runs, asked.options)
+    if ahead.existing and ahead.wanted is None:
+        return Sweep(ahead.existing, ahead.runs, asked.options, asked.config.quiet)
+    return _write(asked, [one for one in ahead.wanted or () if demand(one.words) not in check.impossible])
 
 
 def _write(asked: Asked, wanted: Sequence[Wanted]) -> Sweep:
@@ -111,27 +133,60 @@ def _named_folder(parent: Path, name: str) -> Path:
 
 def resume_sweep(path: Path, words: list[str]) -> Sweep:
     """Everything in a sweep's plan, with options only (UsageError for other words, and as :func:`begin_sweep`)."""
+    options = resume_options(words)
+    folder = open_sweep(path)
+    check_runs(folder, folder.runs, options)
+    return Sweep(folder, folder.runs, options)
+
+
+def resume_options(words: list[str]) -> SweepOptions:
+    """The options of a sweep that is there already (UsageError for any other word)."""
     options, others = split_options(words)
     if others:
         raise UsageError(
             f"{others[0]}: a sweep is resumed as it was planned; add runs with seqablate train -m name=..."
         )
-    folder = open_sweep(path)
-    _check(folder, folder.runs, options)
-    return Sweep(folder, folder.runs, options)
+    return options
 
 
-def _check(folder: SweepFolder | None, runs: Sequence[PlannedRun], options: SweepOptions) -> set[tuple[str, ...]]:
+@dataclass(frozen=True)
+class Check:
+    """What was found out about runs before any begins.
+
+    Attributes:
+        left: how those stand that are no results yet, or no longer.
+        impossible: the demands that this machine cannot meet, where such runs are to be skipped.
+    """
+
+    left: list[RunStanding]
+    impossible: set[tuple[str, ...]]
+
+
+def check_runs(
+    folder: SweepFolder | None, runs: Sequence[PlannedRun], options: SweepOptions, *, touch: bool = True
+) -> Check:
     """Settle what is stale, and see to it that what is missing can be trained.
 
-    Returns:
-        The demands that this machine cannot meet, where such runs are to be skipped.
+    Args:
+        folder: the sweep, if it is there already.
+        runs: those that are asked for.
+        options: of the sweep.
+        touch: False: nothing is moved or written.
+
+    Raises:
+        UsageError: stale runs that are to be refused; a run that cannot be trained here and is not to be skipped.
     """
-    found = standings(folder, runs) if folder else []
-    if folder and settle_stale(folder, found, options.sweep.stale):
-        found = standings(folder, runs)
-    finished = {one.run.name for one in found if one.standing in FINISHED}
-    demands = {demand(run.words): run for run in runs if run.name not in finished}
+    found = {one.run.name: one for one in standings(folder, runs)} if folder else {}
+    aside = settle_stale(folder, list(found.values()), options.sweep.stale, touch=touch) if folder else set()
+    now = [RunStanding(r, "pending") if r.name in aside or r.name not in found else found[r.name] for r in runs]
+    left = [one for one in now if one.standing not in FINISHED]
+    impossible = _impossible([one.run for one in left], options)
+    return Check([one for one in left if demand(one.run.words) not in impossible], impossible)
+
+
+def _impossible(runs: Sequence[PlannedRun], options: SweepOptions) -> set[tuple[str, ...]]:
+    """The demands of these runs that this machine cannot meet (UsageError where they are not to be skipped)."""
+    demands = {demand(run.words): run for run in runs}
     if not demands:
         return set()
     warm_up()
