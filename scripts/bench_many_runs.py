@@ -6,7 +6,7 @@
     python scripts/bench_many_runs.py --keep DIR     leave them in DIR, which must not exist yet
 
 One run is trained; the others are copies of it with a seed, a learning rate and a digest of their own. Each command is
-a process of its own: wall time (median of the rounds), peak memory, and the most files that it had open at once.
+a process of its own. Medians of the rounds: wall time, CPU time, peak memory, and the most files open at once.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,9 +49,10 @@ SEEDS = 25  # of each learning rate
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a process: seconds, peak megabytes, and files open at once."""
+    """Of a process: seconds, those of its processors, peak megabytes, and files open at once."""
 
     wall: float
+    cpu: float
     memory: float
     files: int
 
@@ -107,7 +109,7 @@ def copy(source: Path, target: Path, run: PlannedRun, config: dict[str, Any]) ->
 
 def cost(command: Sequence[str]) -> Cost:
     """Run ``seqablate`` with these words, which must succeed."""
-    began = time.perf_counter()
+    began, before = time.perf_counter(), cpu_of_children()
     child = subprocess.Popen([sys.executable, "-m", "seqablate", *command], stdout=subprocess.DEVNULL)
     memory = files = 0
     while child.poll() is None:
@@ -115,7 +117,13 @@ def cost(command: Sequence[str]) -> Cost:
         time.sleep(0.002)
     if child.returncode != 0:
         sys.exit(f"seqablate {' '.join(command)} ended with {child.returncode}")
-    return Cost(time.perf_counter() - began, memory / 1024, files)
+    return Cost(time.perf_counter() - began, cpu_of_children() - before, memory / 1024, files)
+
+
+def cpu_of_children() -> float:
+    """Seconds of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def open_files(pid: int) -> int:
@@ -142,11 +150,11 @@ def measure(folder: Path, count: int, rounds: int) -> None:
         "show --json": ["show", "--json", str(folder)],
         "the same command again": again,
     }
-    print(f"{count} finished runs          wall s   MB  files")
+    print(f"{count} finished runs".ljust(28) + "  wall s   cpu s    MB  files")
     for name, command in commands.items():
         costs = [cost(command) for _ in range(rounds)]
-        wall, memory, files = (median(getattr(c, part) for c in costs) for part in ("wall", "memory", "files"))
-        print(f"{name:28}  {wall:6.2f}  {memory:4.0f}  {files:4.0f}")
+        wall, cpu, memory, files = (median(column) for column in zip(*map(astuple, costs), strict=True))
+        print(f"{name:28}  {wall:6.2f}  {cpu:6.2f}  {memory:4.0f}  {files:5.0f}")
 
 
 def main() -> None:
