@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from pathlib import Path
 from types import FrameType
 
 from seqablate.launch.events import Event
+from seqablate.launch.folder import SweepFolder
 from seqablate.launch.nursery import server
 from seqablate.launch.queue import Orders
 from seqablate.launch.screen import SweepScreen
+from seqablate.launch.standing import standings
 from seqablate.launch.work import NO_MEMORY, work_on
 from seqablate.report.console import silence
 
 TICK = 0.25  # seconds between two pictures when nothing happens
+LOOK = 5.0  # seconds between two looks at what others have done
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 MOST_RESTARTS = 3  # workers that may die one after the other with no run ended between
 
@@ -55,6 +59,8 @@ class Pool:
         self.signum: int | None = None
         self.stopping = False
         self.restarts = 0
+        self.folder = SweepFolder(path)
+        self.looked = time.monotonic()
 
     def run(self) -> int:
         """Have the workers work until nothing is left; 128 + n when signal n ended it, else 0."""
@@ -64,10 +70,17 @@ class Pool:
                     self._start()
                 while self.places:
                     self._listen()
+                    self._look()
                     self.screen.tick()
             finally:
                 self._end()
         return 0 if self.signum is None else 128 + self.signum
+
+    def _look(self) -> None:
+        """Show what other shells and machines have done, now and then."""
+        if time.monotonic() - self.looked > LOOK:
+            self.screen.look(standings(self.folder))
+            self.looked = time.monotonic()
 
     def _start(self) -> None:
         receive, send = server().Pipe(duplex=False)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from seqablate.launch.board import arm_table, current_lines, left_words
 from seqablate.launch.events import Event
-from seqablate.launch.standing import RunStanding
+from seqablate.launch.standing import FINISHED, RunStanding
 from seqablate.launch.tally import Tally
 from seqablate.report.console import run_console
 from seqablate.report.lines import print_line
@@ -69,6 +69,17 @@ class SweepScreen:
             self.tally.put(run, "killed")
         self._complain(f"{run or 'a worker'}: {why}", "yellow")
 
+    def look(self, standings: Sequence[RunStanding]) -> None:
+        """How the runs stand by their folders: others may work at the same sweep."""
+        for each in standings:
+            name, before = each.run.name, self.tally.states.get(each.run.name)
+            if name in self.current or before in (None, *FINISHED):
+                continue
+            if before == "running" or each.standing in ("running", *FINISHED):
+                self.tally.put(name, each.standing, each.info.seconds.total if each.info else 0.0)
+            if each.standing in FINISHED and not self.quiet:
+                print_line(self.console, f"{self.tally.count} {name}: {each.standing}, by another worker")
+
     def tick(self) -> None:
         """Time has passed: draw again, if it is long enough ago."""
         if time.perf_counter() - self.drawn >= REFRESH:
@@ -108,5 +119,5 @@ class SweepScreen:
 
     def _how_far(self) -> str:
         reached = {event.run: event.step / max(event.steps, 1) for event in self.current.values()}
-        left = left_words(self.tally.left(self.workers, reached))
+        left = left_words(self.tally.left(max(self.workers, self.tally.totals["running"]), reached))
         return f"{self.tally.count}  {left}  {counted(self.workers, 'worker')}"

@@ -132,6 +132,23 @@ def test_a_run_that_is_lost_may_begin_again(capsys):
     assert capsys.readouterr().err.splitlines() == [f"model=m0,seed=0: {killed}", f"a worker: {killed}"]
 
 
+def test_what_others_have_done_is_shown_and_own_runs_are_left_to_their_events(capsys):
+    screen = begin(*sweep(), standing("failed", model="m2", seed="0"), wanted=[f"model=m{m},seed={s}" for m in (0, 1)
+                   for s in (0, 1)] + ["model=m2,seed=0"])  # fmt: skip
+    screen.event(Event("begin", "model=m0,seed=0", "w1", 0, 9))
+    found = [standing("done", 5, model="m0", seed="0"), standing("done", 5, model="m0", seed="1"),
+             standing("running", model="m1", seed="0"), standing("pending", model="m1", seed="1"),
+             standing("failed", model="m2", seed="0"), standing("done", 5, model="later", seed="0")]  # fmt: skip
+    for _ in range(2):
+        screen.look(found)
+    assert capsys.readouterr().out == "[1/5] model=m0,seed=1: done, by another worker\n"
+    assert screen.tally.totals == {"running": 2, "done": 1, "to do": 2}
+    screen.look([standing("killed", model="m1", seed="0")])
+    assert screen.tally.totals == {"running": 1, "done": 1, "to do": 3}
+    screen.event(Event("end", "model=m0,seed=0", "w1", 9, 9, SOLVED, (), "done", 5.0))
+    assert screen.tally.count == "[2/5]"
+
+
 def test_events_that_come_fast_are_drawn_four_times_a_second(terminal, monkeypatch):
     drawn = []
     now = [0.0]
