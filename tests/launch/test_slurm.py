@@ -132,7 +132,7 @@ def job(tmp_path):
     assert code == 0
     assert "submitted 1 job" in Path("said").read_text()
     run = tmp_path / "outputs" / "s" / "seed=0"
-    wait_until(lambda: (run / "record.jsonl").exists() and b'"train"' in (run / "record.jsonl").read_bytes())
+    wait_until(lambda: (run / "record.jsonl").exists() and b'"kind":"train"' in (run / "record.jsonl").read_bytes())
     processes = [claims(run)[-1].owner.pid]
     yield run, processes[0]
     processes.append(claims(run)[-1].owner.pid)
@@ -154,7 +154,7 @@ def test_a_job_that_slurm_ends_saves_its_run_which_another_worker_goes_on_with(j
     assert saved > 0
     assert (run / "checkpoints" / f"step_{saved:08d}.pt").is_file()
     other = subprocess.Popen([sys.executable, "-m", "seqablate", "work", str(run.parent), "--leave"])
-    wait_until(lambda: b'"resume"' in (run / "record.jsonl").read_bytes())
+    wait_until(lambda: b'"kind":"resume"' in (run / "record.jsonl").read_bytes())
     other.terminate()
     other.wait()
     assert load_run(run).info.step > saved
@@ -168,6 +168,6 @@ def test_a_job_whose_time_is_over_saves_its_run_and_goes_on_with_it_when_it_is_q
     assert claims(run)[0].release.status == "interrupted"
     saved = load_run(run).info.step
     assert (run / "checkpoints" / f"step_{saved:08d}.pt").is_file()
-    wait_until(lambda: b'"resume"' in (run / "record.jsonl").read_bytes())
+    wait_until(lambda: b'"kind":"resume"' in (run / "record.jsonl").read_bytes())
     assert claims(run)[-1].owner.pid != process
-    assert statuses(run.parent) == ["running"]
+    wait_until(lambda: statuses(run.parent) == ["running"])
