@@ -93,17 +93,25 @@ def test_a_run_that_is_stopped_away_from_home_comes_back_saved_and_is_sent_out_a
     words = ["train", "-m", *ENDLESS, "seed=range(1)", "name=s", "launch=ray", "launch.shared=false", "jobs=1"]
     command = loopback(sys.executable, "-m", "seqablate", *words)
     run = tmp_path / "outputs" / "s" / "seed=0"
-    steps = [stop_in_a_run(command, run, signum) for signum in (signal.SIGINT, signal.SIGTERM)]
+    steps = [stop_in_a_run(command, run, n, signum) for n, signum in enumerate((signal.SIGINT, signal.SIGTERM))]
     assert 0 < steps[0] < steps[1]
     assert (run / "record.jsonl").read_text().count('"kind":"resume"') == 1
 
 
-def stop_in_a_run(command: list[str], run: Path, signum: int) -> int:
+def goes_on(record: Path, resumed: int) -> bool:
+    """Whether a process trains a run that was resumed so many times."""
+    parts = record.read_bytes().split(b'"kind":"resume"')
+    return len(parts) == resumed + 1 and b'"kind":"train"' in parts[-1]
+
+
+def stop_in_a_run(command: list[str], run: Path, resumed: int, signum: int) -> int:
     """Start the sweep, have it train for a while and stop it; the step at which the run was saved."""
-    before = len(claims(run.parent))
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_until(lambda: len(claims(run.parent)) > before)
-    time.sleep(15)  # Ray starts a process, which imports torch
+    away = Path("away")
+    away.mkdir(exist_ok=True)
+    environment = os.environ | {"TMPDIR": str(away.resolve()), "RAY_TMPDIR": "/tmp"}  # sockets need a short path
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    process = subprocess.Popen(command, **pipes, text=True, env=environment)
+    wait_until(lambda: any(goes_on(record, resumed) for record in away.glob(f"seqablate-*/{run.name}/record.jsonl")))
     process.send_signal(signum)
     output, complaint = process.communicate(timeout=100)
     assert process.returncode == 128 + signum, complaint
