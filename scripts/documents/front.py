@@ -111,13 +111,19 @@ def _experiments(runs: Runs) -> Iterator[str]:
 
 
 def _results(printed: str) -> Iterator[str]:
-    """The outcome of a run, its gradient and how often it was clipped; of a sweep the outcome of each run."""
-    arm = ""
-    for line in map(str.strip, printed.splitlines()):
-        if line.startswith("["):
-            arm = line.partition("] ")[2] + ": "
-        elif re.match(r"solved|not solved|diverged|done after|gradient at|clipped", line):
-            yield arm + re.sub(r" \(.*?\)|;.*", "", line)
+    """The outcome of a run, its gradient and how often it was clipped; of a sweep the outcome of each run, by name."""
+    lines = [line.strip() for line in printed.splitlines()]
+    if swept := sorted(found[1] for line in lines if (found := re.match(r"\[\d+/\d+\] (.*)", line))):
+        yield from map(_short, swept)
+    else:
+        told = r"solved|not solved|diverged|done after|gradient at|clipped"
+        yield from (_short(line) for line in lines if re.match(told, line))
+
+
+def _short(line: str) -> str:
+    """Without what stands in brackets, and what follows the first statement."""
+    return re.sub(r" \(.*?\)|;.*", "", line)
+
 
 
 FILES = {
