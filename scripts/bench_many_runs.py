@@ -30,10 +30,10 @@ import yaml
 
 from seqablate.api import read_config, train
 from seqablate.config.codec import digest, to_plain
-from seqablate.launch.folder import PlannedRun, Request, make_sweep
-from seqablate.launch.names import run_name
-from seqablate.launch.plan import composer
 from seqablate.record.folder import create_folder
+from seqablate.sweep.folder import PlannedRun, Request, make_sweep
+from seqablate.sweep.names import run_name
+from seqablate.sweep.plan import composer
 
 WORDS = [
     "model=gru",

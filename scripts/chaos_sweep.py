@@ -36,11 +36,11 @@ from pathlib import Path
 from typing import Any
 
 from seqablate.errors import UsageError
-from seqablate.launch.claims import ClaimRecord, Claims
-from seqablate.launch.folder import CLAIMS, PlannedRun, open_sweep
 from seqablate.record.info import read_info
 from seqablate.record.reader import read_record
 from seqablate.record.rows import EndRow, ResumeRow, TrainRow, decode, encode
+from seqablate.sweep.claims import ClaimRecord, Claims
+from seqablate.sweep.folder import CLAIMS, PlannedRun, open_sweep
 
 MODELS = "rnn,lstm,gru"
 COMMON = [

@@ -28,7 +28,7 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS += sorted(path for room in ("configs", "scripts", "seqablate") for path in (ROOT / room).rglob("*.md"))
 SOURCES = [path.relative_to(ROOT) for room in ("scripts", "seqablate", "tests") for path in (ROOT / room).rglob("*.py")]
 PLACEHOLDER = r"\b[A-Z]{3,}|^\.\.\.$"  # model=NAME, RUN, ...
-NOT_HERE = ("leaky", "majority", "jacobian", "hydra/launcher")  # variants and launchers of other packages
+NOT_HERE = ("leaky", "majority", "jacobian", "hydra/launcher", "launch=")  # other packages, and other machines
 
 
 def named(path: Path) -> str:

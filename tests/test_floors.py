@@ -27,7 +27,7 @@ FLOORS = [
     ("diagnostics",),
     ("training", "compare"),
     ("assemble", "report"),
-    ("api", "extend"),
+    ("api", "extend", "sweep"),
     ("launch",),
     ("cli",),
     ("__main__",),
@@ -44,6 +44,7 @@ TORCHLESS = (
     "record",
     "diagnostics",
     "compare",
+    "sweep",
     "launch",
     "cli",
     "api",
@@ -54,7 +55,7 @@ FOR_WORKERS = "seqablate.launch.preload"  # there to import torch, in a process 
 
 # What may be larger than the limits, each with its reason.
 LONG_FILES: dict[str, str] = {}
-LARGE_FOLDERS: dict[str, str] = {"launch": "sweeps are being built"}
+LARGE_FOLDERS: dict[str, str] = {}
 
 
 def sources() -> list[tuple[str, Path]]:

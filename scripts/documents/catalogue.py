@@ -21,7 +21,7 @@ from seqablate.config.lookup import BOOLEAN
 from seqablate.config.overrides import read_words
 from seqablate.config.registry import GROUPS, SEVERAL, variant_class, variants
 from seqablate.config.schema import TrainConfig
-from seqablate.launch.options import SweepOptions, launcher_name, option_entries, option_values
+from seqablate.sweep.options import SweepOptions, launcher_name, option_entries, option_values
 
 COMMAND = "python scripts/make_documents.py configs/README.md"
 INTRODUCTION = f"""# Choices and keys

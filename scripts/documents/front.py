@@ -125,7 +125,6 @@ def _short(line: str) -> str:
     return re.sub(r" \(.*?\)|;.*", "", line)
 
 
-
 FILES = {
     "scripts/pictures/lag-curves.svg": lag_curves,
     "scripts/pictures/terminal.svg": terminal,

@@ -94,7 +94,7 @@ def _choices(words: list[str]) -> Choices:
 
 def _options(words: list[str]) -> dict[str, Any]:
     """The options of a sweep, with the keys of the launcher that the words choose."""
-    from seqablate.launch.options import launcher_name, option_keys, option_values
+    from seqablate.sweep.options import launcher_name, option_keys, option_values
 
     values = option_values([])
     for word in words:

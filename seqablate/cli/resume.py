@@ -8,8 +8,8 @@ from seqablate.assemble import load_variants
 from seqablate.cli.parser import Parser
 from seqablate.cli.train import exit_code
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.folder import is_sweep
 from seqablate.launch.process import begin_run
+from seqablate.sweep.folder import is_sweep
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
             from seqablate.launch.estimate import foretell_resumed
 
             return foretell_resumed(path, arguments.options)
-        from seqablate.launch.sweep import carry_out, resume_sweep
+        from seqablate.launch.command import carry_out, resume_sweep
 
         return carry_out(resume_sweep(path, arguments.options))
     if arguments.options:

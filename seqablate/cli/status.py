@@ -16,12 +16,12 @@ from seqablate.cli.parser import Parser
 from seqablate.errors import printable
 from seqablate.launch.board import arm_table, current_lines, left_words
 from seqablate.launch.events import Event
-from seqablate.launch.folder import SweepFolder, open_sweep
-from seqablate.launch.overview import RunNow, failures, look, to_json
 from seqablate.launch.process import begin_run
-from seqablate.launch.standing import UNFINISHED
-from seqablate.launch.tally import Tally
 from seqablate.report.console import make_console
+from seqablate.sweep.folder import SweepFolder, open_sweep
+from seqablate.sweep.overview import RunNow, failures, look, to_json
+from seqablate.sweep.standing import UNFINISHED
+from seqablate.sweep.tally import Tally
 from seqablate.text import apart, counted
 
 PERIOD = 2.0  # seconds between two looks

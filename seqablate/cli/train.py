@@ -15,8 +15,8 @@ from seqablate.config.overrides import read_words
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.options import divide, option_values
 from seqablate.launch.process import begin_run
+from seqablate.sweep.options import divide, option_values
 
 if TYPE_CHECKING:
     from seqablate.training.session import Ending
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
 
 def sweep(words: list[str], *, show: bool, dry: bool) -> int:
     """Do what the sweep lacks, or print the first run's config, or how long it would take."""
-    from seqablate.launch.sweep import Asked, begin_sweep, carry_out
+    from seqablate.launch.command import Asked, begin_sweep, carry_out
 
     if dry:
         from seqablate.launch.estimate import foretell

@@ -11,7 +11,7 @@ from seqablate.config.compose import choice_words, compose_values
 from seqablate.config.lookup import BOOLEAN, variant_keys
 from seqablate.config.overrides import read_words
 from seqablate.config.registry import Choices, each_choice, variants
-from seqablate.launch.options import launcher_name, option_entries
+from seqablate.sweep.options import launcher_name, option_entries
 
 TEXT = """seqablate train [-m] [key=value ...]
 

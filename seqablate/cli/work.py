@@ -25,6 +25,6 @@ def main(argv: list[str]) -> int:
     )
     arguments = parser.parse_args(argv)
     load_variants()
-    from seqablate.launch.sweep import join_sweep
+    from seqablate.launch.command import join_sweep
 
     return join_sweep(Path(arguments.sweep), arguments.options, leave=arguments.leave, when_ready=begin_run)

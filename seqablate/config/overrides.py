@@ -18,7 +18,7 @@ from seqablate.errors import UsageError, shorten
 if TYPE_CHECKING:
     from hydra.core.override_parser.types import Override
 
-SWEEP_KEYS = ("jobs", "launch", "sweep")  # of a sweep as a whole: seqablate/launch/options.py declares them
+SWEEP_KEYS = ("jobs", "launch", "sweep")  # of a sweep as a whole: seqablate/sweep/options.py declares them
 DISTRIBUTIONS = ("loguniform", "uniform", "randint")  # from which a sweep can draw values
 LAUNCHER = ("hydra/launcher=", "hydra.launcher.")
 MOST_RUNS = 1000  # of one sweep: each is checked before the first begins
@@ -69,7 +69,7 @@ def refuse_too_many(word: str, runs: float) -> None:
 
 
 def is_drawn(word: str) -> bool:
-    """Whether a word gives a key a distribution (``seqablate/launch/search.py``), which Hydra's grammar does not know.
+    """Whether a word gives a key a distribution (``seqablate/sweep/search.py``), which Hydra's grammar does not know.
 
     Example:
         >>> is_drawn("optim.lr=loguniform(1e-4,1e-1)"), is_drawn("optim.lr='loguniform(1e-4,1e-1)'")

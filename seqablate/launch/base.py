@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from seqablate.launch.claims import Claims
-from seqablate.launch.folder import PlannedRun, SweepFolder
-from seqablate.launch.options import SweepOptions
-from seqablate.launch.queue import Orders
-from seqablate.launch.standing import UNFINISHED, RunStanding, standings
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.folder import PlannedRun, SweepFolder
+from seqablate.sweep.options import SweepOptions
+from seqablate.sweep.queue import Orders
+from seqablate.sweep.standing import UNFINISHED, RunStanding, standings
 
 
 @dataclass

@@ -12,8 +12,8 @@ from rich.text import Text
 from seqablate.compare.settings import headings
 from seqablate.errors import printable, shorten
 from seqablate.launch.events import Event
-from seqablate.launch.tally import STATES, Arm, Tally
 from seqablate.report.lines import one_line
+from seqablate.sweep.tally import STATES, Arm, Tally
 from seqablate.text import counted, duration, sparkline
 
 STYLES = {"done": "green", "diverged": "red", "running": "cyan", "failed": "red"}

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 
 from seqablate.errors import UsageError
-from seqablate.launch.folder import PlannedRun, SweepFolder
-from seqablate.launch.standing import UNFINISHED, RunStanding, standings
 from seqablate.report.console import run_console
 from seqablate.report.lines import complain, say
+from seqablate.sweep.folder import PlannedRun, SweepFolder
+from seqablate.sweep.standing import UNFINISHED, RunStanding, standings
 
 LONGEST_TABLE = 100  # runs; nobody reads more at the end of a sweep
 

@@ -15,15 +15,15 @@ from seqablate.compare.settings import headings
 from seqablate.config.compose import compose_config
 from seqablate.errors import printable, shorten
 from seqablate.launch.base import still_to_do
-from seqablate.launch.folder import open_sweep
+from seqablate.launch.command import Asked, check_runs, foresee, resume_options
 from seqablate.launch.local import cores
 from seqablate.launch.nursery import in_workers
-from seqablate.launch.options import SweepOptions
-from seqablate.launch.standing import RunStanding
-from seqablate.launch.sweep import Asked, check_runs, foresee, resume_options
 from seqablate.launch.trial import Costs, try_arms
 from seqablate.report.console import run_console
 from seqablate.report.lines import say
+from seqablate.sweep.folder import open_sweep
+from seqablate.sweep.options import SweepOptions
+from seqablate.sweep.standing import RunStanding
 from seqablate.text import counted, duration
 
 Words = tuple[str, ...]

@@ -13,10 +13,10 @@ from seqablate.config.overrides import quote_letters
 from seqablate.errors import UsageError, shorten
 from seqablate.launch.base import Sweep
 from seqablate.launch.events import Event
-from seqablate.launch.folder import PlannedRun, open_sweep
-from seqablate.launch.queue import Orders
 from seqablate.launch.work import work_on
 from seqablate.report.lines import say
+from seqablate.sweep.folder import PlannedRun, open_sweep
+from seqablate.sweep.queue import Orders
 
 # Hydra writes no files of its own.
 QUIET = ["hydra.sweep.subdir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]

@@ -12,7 +12,7 @@ from seqablate.config.registry import variant
 
 if TYPE_CHECKING:
     from seqablate.launch.base import Sweep
-    from seqablate.launch.folder import PlannedRun
+    from seqablate.sweep.folder import PlannedRun
 
 
 @variant("launch", "local")

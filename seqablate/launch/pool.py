@@ -16,13 +16,13 @@ from pathlib import Path
 from types import FrameType
 
 from seqablate.launch.events import Event
-from seqablate.launch.folder import SweepFolder
 from seqablate.launch.nursery import server
-from seqablate.launch.queue import Orders
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.standing import standings
 from seqablate.launch.work import NO_MEMORY, work_on
 from seqablate.report.console import silence
+from seqablate.sweep.folder import SweepFolder
+from seqablate.sweep.queue import Orders
+from seqablate.sweep.standing import standings
 
 TICK = 0.25  # seconds between two pictures when nothing happens
 LOOK = 5.0  # seconds between two looks at what others have done

@@ -6,19 +6,19 @@ A round has the same number of points whatever the machine and the workers, so t
 from __future__ import annotations
 
 from seqablate.launch.base import Sweep
+from seqablate.launch.command import Asked, begin_sweep, train
 from seqablate.launch.ending import report_sweep
-from seqablate.launch.standing import standings
-from seqablate.launch.sweep import Asked, begin_sweep, train
-from seqablate.launch.tuner import costs_of, tuned
+from seqablate.sweep.standing import standings
+from seqablate.sweep.tuner import costs_of, tuned
 
 ROUND = 4  # new points of an arm
 
 
 def carry_out_rounds(asked: Asked) -> int:
-    """Train what is missing, round after round; exit codes are those of :func:`seqablate.launch.sweep.carry_out`.
+    """Train what is missing, round after round; exit codes are those of :func:`seqablate.launch.command.carry_out`.
 
     Raises:
-        UsageError: as :func:`seqablate.launch.sweep.begin_sweep`.
+        UsageError: as :func:`seqablate.launch.command.begin_sweep`.
     """
     sweep: Sweep | None = begin_sweep(asked)
     trained = False

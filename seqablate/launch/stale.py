@@ -10,13 +10,13 @@ from seqablate.config.compose import compose_config
 from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.claims import Claims
-from seqablate.launch.folder import STALE, PlannedRun, SweepFolder
 from seqablate.launch.nursery import in_a_worker
-from seqablate.launch.options import Stale
-from seqablate.launch.plan import data_hashes, demand
-from seqablate.launch.standing import RunStanding
 from seqablate.record.identity import changes
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.folder import STALE, PlannedRun, SweepFolder
+from seqablate.sweep.options import Stale
+from seqablate.sweep.plan import data_hashes, demand
+from seqablate.sweep.standing import RunStanding
 from seqablate.text import counted
 
 

@@ -18,11 +18,11 @@ from seqablate.assemble import load_variants
 from seqablate.config.codec import digest
 from seqablate.config.compose import compose_config
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.claims import Claim
 from seqablate.launch.events import Event, WorkerReporter
-from seqablate.launch.folder import PlannedRun, SweepFolder, open_sweep
-from seqablate.launch.queue import Orders, Queue
-from seqablate.launch.remains import clear_remains, was_begun
+from seqablate.sweep.claims import Claim
+from seqablate.sweep.folder import PlannedRun, SweepFolder, open_sweep
+from seqablate.sweep.queue import Orders, Queue
+from seqablate.sweep.remains import clear_remains, was_begun
 from seqablate.text import duration
 
 WAIT = 1.0  # seconds between two looks at what others are doing

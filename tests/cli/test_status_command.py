@@ -18,8 +18,8 @@ from recorded import header, info, train_row
 
 from seqablate.cli.status import main
 from seqablate.errors import UsageError
-from seqablate.launch.claims import Claims
-from seqablate.launch.folder import PlannedRun, Request, make_sweep
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.folder import PlannedRun, Request, make_sweep
 
 SPENT = {"total": 20.0, "train": 19.0, "eval": 1.0}
 COMMAND = [sys.executable, "-m", "seqablate"]

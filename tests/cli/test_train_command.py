@@ -15,7 +15,7 @@ from seqablate.cli.train_help import help_text
 from seqablate.config.compose import sweep_keys
 from seqablate.config.lookup import keys_of
 from seqablate.config.registry import ALL_GROUPS, GROUPS, registered, variants
-from seqablate.launch.options import option_keys, option_values
+from seqablate.sweep.options import option_keys, option_values
 
 SMALL = [
     "task.length=10",

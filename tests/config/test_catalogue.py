@@ -18,7 +18,7 @@ from seqablate.config.keys import declaration
 from seqablate.config.lookup import SECTIONS, run_keys
 from seqablate.config.registry import ALL_GROUPS, GROUPS, registered, variants
 from seqablate.config.schema import TrainConfig
-from seqablate.launch.options import SweepKeys, SweepOptions
+from seqablate.sweep.options import SweepKeys, SweepOptions
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from recorded import run_info
 
-from seqablate.launch.folder import PlannedRun
-from seqablate.launch.standing import RunStanding
+from seqablate.sweep.folder import PlannedRun
+from seqablate.sweep.standing import RunStanding
 
 
 def planned(**swept: str) -> PlannedRun:

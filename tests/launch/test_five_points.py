@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from seqablate.launch.claims import Claims
-from seqablate.launch.folder import open_sweep
-from seqablate.launch.standing import standings
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.folder import open_sweep
+from seqablate.sweep.standing import standings
 
 ROOMS = Path(__file__).parents[2] / "seqablate"
 TASK = next(

@@ -46,6 +46,6 @@ def test_an_answer_for_a_process_that_was_killed_meanwhile_is_dropped():
 
 
 def _open(name: str) -> None:
-    from seqablate.launch.folder import open_sweep
+    from seqablate.sweep.folder import open_sweep
 
     open_sweep(name)

@@ -14,9 +14,9 @@ import pytest
 
 from seqablate.api import load_run
 from seqablate.errors import UsageError
-from seqablate.launch.claims import Claims
 from seqablate.launch.cluster import ray
-from seqablate.launch.options import split_options
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.options import split_options
 
 pytest.importorskip("ray")
 

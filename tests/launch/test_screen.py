@@ -13,8 +13,8 @@ from seqablate.launch import screen as module
 from seqablate.launch.board import arm_table, current_lines
 from seqablate.launch.events import Event
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.tally import Tally
 from seqablate.report.console import LastingConsole, LastingStream
+from seqablate.sweep.tally import Tally
 
 SOLVED = "solved at step 1000: mse 0.0029 (chance 0.167, goal 0.01)"
 CURVE = tuple(10.0 ** (-i / 5) for i in range(40))

@@ -15,10 +15,10 @@ import pytest
 
 from seqablate.api import load_run
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.claims import Claims
 from seqablate.launch.cluster import slurm
-from seqablate.launch.options import split_options
-from seqablate.launch.queue import Orders
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.options import split_options
+from seqablate.sweep.queue import Orders
 
 pytest.importorskip("submitit")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from seqablate.launch.claims import Claims
+from seqablate.sweep.claims import Claims
 
 SMALL = [
     "task.length=10",

@@ -12,14 +12,14 @@ from typing import Any, Protocol
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.base import Sweep
-from seqablate.launch.claims import Claim
 from seqablate.launch.cluster.parcel import bring_home, pack, settle
 from seqablate.launch.cluster.remote import train_there, work_there
 from seqablate.launch.events import Event
-from seqablate.launch.folder import PlannedRun
-from seqablate.launch.queue import Queue
-from seqablate.launch.remains import clear_remains, was_begun
 from seqablate.record.writer import RecordWriter
+from seqablate.sweep.claims import Claim
+from seqablate.sweep.folder import PlannedRun
+from seqablate.sweep.queue import Queue
+from seqablate.sweep.remains import clear_remains, was_begun
 
 Tell = Callable[[Event], None]
 

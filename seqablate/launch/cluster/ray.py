@@ -23,8 +23,8 @@ from seqablate.config.registry import variant
 from seqablate.errors import RunFailure, UsageError, shorten
 from seqablate.launch.base import Sweep
 from seqablate.launch.cluster.driver import Driver
-from seqablate.launch.folder import PlannedRun
 from seqablate.launch.screen import SweepScreen
+from seqablate.sweep.folder import PlannedRun
 
 SILENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",

@@ -16,13 +16,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from seqablate.launch.claims import Claims
 from seqablate.launch.cluster.parcel import pack, unpack
 from seqablate.launch.events import Event
-from seqablate.launch.folder import PlannedRun, Request, make_sweep
-from seqablate.launch.queue import Orders
-from seqablate.launch.remains import was_begun
 from seqablate.launch.work import Send, work_on
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.folder import PlannedRun, Request, make_sweep
+from seqablate.sweep.queue import Orders
+from seqablate.sweep.remains import was_begun
 
 PERIOD = 1.0  # seconds between two questions whether the driver wants an end
 

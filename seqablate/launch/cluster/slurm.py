@@ -25,13 +25,13 @@ from seqablate.config.registry import variant
 from seqablate.errors import RunFailure, UsageError, shorten
 from seqablate.launch.base import Sweep
 from seqablate.launch.events import Event
-from seqablate.launch.folder import PlannedRun
 from seqablate.launch.hydra import print_event
-from seqablate.launch.queue import Orders
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.standing import FINISHED, RunStanding, standings
 from seqablate.launch.work import work_on
 from seqablate.report.lines import complain, say
+from seqablate.sweep.folder import PlannedRun
+from seqablate.sweep.queue import Orders
+from seqablate.sweep.standing import FINISHED, RunStanding, standings
 from seqablate.text import counted
 from seqablate.training.interrupt import Interruption
 

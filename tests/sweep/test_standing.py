@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from recorded import info
 
-from seqablate.launch.folder import PlannedRun, SweepFolder
-from seqablate.launch.standing import standing_of
 from seqablate.record.files import replacing
+from seqablate.sweep.folder import PlannedRun, SweepFolder
+from seqablate.sweep.standing import standing_of
 
 RUN = PlannedRun("seed=0", ["seed=0"], "0" * 64, {"seed": "0"})
 

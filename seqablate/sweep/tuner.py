@@ -16,11 +16,11 @@ from itertools import chain, islice
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from seqablate.launch.options import Sampler, SweepOptions
-from seqablate.launch.plan import run_words
-from seqablate.launch.search import STARTUP, Distribution, Point, different_points, place, read_search
-from seqablate.launch.standing import RunStanding
 from seqablate.streams import stream_seed
+from seqablate.sweep.options import Sampler, SweepOptions
+from seqablate.sweep.plan import run_words
+from seqablate.sweep.search import STARTUP, Distribution, Point, different_points, place, read_search
+from seqablate.sweep.standing import RunStanding
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -48,7 +48,7 @@ def tuned(words: Sequence[str], options: SweepOptions, costs: Costs, more: int) 
         more: new points for each arm. No arm gets more than ``sweep.samples`` points in all.
 
     Raises:
-        UsageError: as :func:`seqablate.launch.search.expand`.
+        UsageError: as :func:`seqablate.sweep.search.expand`.
     """
     runs, space = read_search(words, options)
     found: list[list[str]] = []

@@ -11,8 +11,8 @@ from scipy import stats
 
 from seqablate.config.compose import compose_config
 from seqablate.errors import UsageError
-from seqablate.launch.options import split_options
-from seqablate.launch.search import expand
+from seqablate.sweep.options import split_options
+from seqablate.sweep.search import expand
 
 LR, DROPOUT, UNITS = "optim.lr=loguniform(1e-4,1e-1)", "model.dropout=uniform(0,0.5)", "model.hidden_size=randint(4,9)"
 

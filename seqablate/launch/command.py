@@ -12,11 +12,16 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError
 from seqablate.launch.base import Launcher, Sweep
 from seqablate.launch.ending import report_sweep
-from seqablate.launch.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
 from seqablate.launch.hydra import HydraLaunch, make_launcher
 from seqablate.launch.nursery import in_a_worker, warm_up
-from seqablate.launch.options import Sampler, SweepOptions, split_options
-from seqablate.launch.plan import (
+from seqablate.launch.screen import SweepScreen
+from seqablate.launch.stale import settle_stale
+from seqablate.launch.work import work_on
+from seqablate.record.folder import create_folder
+from seqablate.report.lines import complain, say
+from seqablate.sweep.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
+from seqablate.sweep.options import Sampler, SweepOptions, split_options
+from seqablate.sweep.plan import (
     Wanted,
     add_runs,
     check_means,
@@ -26,13 +31,8 @@ from seqablate.launch.plan import (
     first_config,
     run_words,
 )
-from seqablate.launch.screen import SweepScreen
-from seqablate.launch.search import expand
-from seqablate.launch.stale import settle_stale
-from seqablate.launch.standing import FINISHED, RunStanding, standings
-from seqablate.launch.work import work_on
-from seqablate.record.folder import create_folder
-from seqablate.report.lines import complain, say
+from seqablate.sweep.search import expand
+from seqablate.sweep.standing import FINISHED, RunStanding, standings
 from seqablate.text import counted
 
 

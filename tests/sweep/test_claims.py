@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch import claim_file, claims
-from seqablate.launch.claims import Claim, Claims
+from seqablate.sweep import claim_file, claims
+from seqablate.sweep.claims import Claim, Claims
 
 # A worker that does what it is told on its input and says what came of it: "take NAME", "at TIME NAME", "release
 # STATUS", "fork", "full BYTES", "end". Its arguments: the folder, the lease, and the machine it pretends to be on.
@@ -25,7 +25,7 @@ WORKER = """
 import os, resource, signal, sys, time
 from pathlib import Path
 from seqablate.errors import RunFailure
-from seqablate.launch import claims
+from seqablate.sweep import claims
 if len(sys.argv) > 3:
     claims.boot_id = lambda: sys.argv[3]
 mine, claim = claims.Claims(Path(sys.argv[1]), f"worker {os.getpid()}", lease=float(sys.argv[2])), None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
-from seqablate.launch.folder import PlannedRun
-from seqablate.launch.standing import FINISHED, RunStanding
+from seqablate.sweep.folder import PlannedRun
+from seqablate.sweep.standing import FINISHED, RunStanding
 
 STATES = ("done", "diverged", "running", "failed", "to do")
 Arm = tuple[tuple[str, str], ...]  # the swept keys but the seed, with their values

@@ -36,8 +36,8 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from seqablate.errors import UsageError
-from seqablate.launch.claim_file import ClaimRecord, Holder, Owner, Release, Seen, boot_id, make, read, stem_of, write
 from seqablate.record.files import open_regular
+from seqablate.sweep.claim_file import ClaimRecord, Holder, Owner, Release, Seen, boot_id, make, read, stem_of, write
 
 LEASE = 120.0  # seconds
 LONGEST_LEASE = 86400.0  # seconds; a longer one in a claim file is not believed

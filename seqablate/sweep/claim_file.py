@@ -1,4 +1,4 @@
-"""One claim file: what is in it, and how it is made and read. Imports no torch; see :mod:`seqablate.launch.claims`."""
+"""One claim file: what is in it, and how it is made and read. Imports no torch; see :mod:`seqablate.sweep.claims`."""
 
 from __future__ import annotations
 

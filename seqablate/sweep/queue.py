@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from seqablate.launch.claims import Claim, Claims
-from seqablate.launch.folder import PlannedRun, SweepFolder
-from seqablate.launch.standing import UNFINISHED, RunStanding, standing_of
+from seqablate.sweep.claims import Claim, Claims
+from seqablate.sweep.folder import PlannedRun, SweepFolder
+from seqablate.sweep.standing import UNFINISHED, RunStanding, standing_of
 
 MOST_DEATHS = 2  # workers that may die of one run before it is left alone
 DEATHS = (None, "killed", "out of memory")  # how claims end that say nothing against the run

@@ -13,7 +13,7 @@ from seqablate.config.overrides import SWEEP_KEYS
 from seqablate.config.registry import keep, registered, variant, variants
 from seqablate.errors import UsageError
 from seqablate.launch.local import LocalLaunch
-from seqablate.launch.options import Sampler, Stale, SweepKeys, SweepOptions, option_keys, split_options
+from seqablate.sweep.options import Sampler, Stale, SweepKeys, SweepOptions, option_keys, split_options
 
 
 @pytest.fixture

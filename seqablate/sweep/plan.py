@@ -14,8 +14,8 @@ from seqablate.config.compose import compose_config, config_folder
 from seqablate.config.registry import registered
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.folder import Plan, PlannedRun
-from seqablate.launch.names import run_name
+from seqablate.sweep.folder import Plan, PlannedRun
+from seqablate.sweep.names import run_name
 
 PLACE = ("name=", "output_dir=")  # where a sweep is made, and nothing of its runs
 # What a machine can lack for a run (data, a device, memory, kernels) does not depend on these.

@@ -4,7 +4,7 @@
 
 All such keys together make a space, in which points are drawn once. Each arm (a combination of the values of the other
 keys) gets the same points. They depend on the keys, their distributions, the sampler and its seed alone; the points of
-more samples begin with those of fewer. With Optuna this is so of the first ones; :mod:`seqablate.launch.tuner` has the
+more samples begin with those of fewer. With Optuna this is so of the first ones; :mod:`seqablate.sweep.tuner` has the
 rest. Imports no torch.
 """
 
@@ -18,8 +18,8 @@ import numpy as np
 
 from seqablate.config.overrides import expand_sweep, is_drawn, refuse_too_many
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.options import Sampler, SweepOptions
 from seqablate.streams import stream
+from seqablate.sweep.options import Sampler, SweepOptions
 from seqablate.text import counted
 
 DIGITS = 6  # significant ones of a value

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Literal, cast
 
 from seqablate.errors import UsageError
-from seqablate.launch.folder import PlannedRun, SweepFolder
 from seqablate.record.info import NAME as INFO
 from seqablate.record.info import recorded_info, with_status
 from seqablate.record.schema import RunInfo
+from seqablate.sweep.folder import PlannedRun, SweepFolder
 
 Standing = Literal["pending", "running", "done", "diverged", "failed", "interrupted", "killed"]
 FINISHED = ("done", "diverged")  # results; such runs are never touched

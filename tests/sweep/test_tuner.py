@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 from seqablate.errors import UsageError
-from seqablate.launch import options as launch_options
-from seqablate.launch.options import split_options
-from seqablate.launch.search import STARTUP, draw, expand, read_distribution
-from seqablate.launch.tuner import Trial, costs_of, propose, tuned
+from seqablate.sweep import options as launch_options
+from seqablate.sweep.options import split_options
+from seqablate.sweep.search import STARTUP, draw, expand, read_distribution
+from seqablate.sweep.tuner import Trial, costs_of, propose, tuned
 
 LR, UNITS = "optim.lr=loguniform(1e-4,1e-1)", "model.hidden_size=randint(4,9)"
 SPACE = [read_distribution(UNITS), read_distribution(LR)]
@@ -123,7 +123,7 @@ def test_each_arm_is_tuned_by_its_own_results_and_all_seeds_of_an_arm_get_the_sa
 
 
 def test_the_cost_of_a_point_is_the_mean_over_its_seeds_once_there_are_all():
-    from seqablate.launch.tuner import _trials
+    from seqablate.sweep.tuner import _trials
 
     arm, space = [["optim.lr=1", "seed=0"], ["optim.lr=1", "seed=1"]], [read_distribution("optim.lr=uniform(0,9)")]
     arm = [[space[0].marker, run[1]] for run in arm]

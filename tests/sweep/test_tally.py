@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planned import standing
 
-from seqablate.launch.tally import Tally
+from seqablate.sweep.tally import Tally
 
 LSTM, GRU = (("model", "lstm"),), (("model", "gru"),)
 

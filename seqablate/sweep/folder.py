@@ -1,7 +1,7 @@
 """The sweep folder: its plan, which is written before the first run, and the folder of every run.
 
 ``sweep.jsonl`` is append-only. Requests add to it: more seeds, more arms. It does not say how far the sweep is: that is
-read from the run folders (:mod:`seqablate.launch.standing`).
+read from the run folders (:mod:`seqablate.sweep.standing`).
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""What a sweep is: its plan, its folder, and who works at it."""
