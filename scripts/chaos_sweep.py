@@ -128,6 +128,14 @@ def running_since(pid: int) -> str | None:
     return None if fields[0] in "ZX" else fields[19]
 
 
+def ancestors(pid: int) -> Iterator[int]:
+    """The processes above a process, the nearest first."""
+    with suppress(OSError):
+        while pid > 1:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+            yield pid
+
+
 class Chaos:
     """A sweep that is disturbed, and what was done to it."""
 
@@ -170,9 +178,11 @@ class Chaos:
             time.sleep(0.05)
 
     def kill(self, number: int) -> None:
-        """A random parent, or the worker of a run that goes on."""
+        """A random parent, one with a worker at a run if there is one, or the worker of a run that goes on."""
         workers = [c.owner.pid for c in self.claims() if c.owner and not c.release and running_since(c.owner.pid)]
-        parents = [p.process.pid for p in self.parents if p.process and not p.ended]
+        above = {ancestor for worker in workers for ancestor in ancestors(worker)}
+        living = [p.process.pid for p in self.parents if p.process and not p.ended]
+        parents = [pid for pid in living if pid in above] or living
         kind, victims = ("parent", parents) if parents and (number % 3 == 0 or not workers) else ("worker", workers)
         if not victims:
             raise SystemExit("there is nobody to kill")
