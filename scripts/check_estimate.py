@@ -24,7 +24,7 @@ SWEEPS = {
         2000,
         ["task=adding", "task.length=50", "model=rnn,gru,lstm", "model.hidden_size=32", "seed=range(6)"],
     ),
-    "depths of an MLP, digits": (1500, ["task=digits", "model=mlp", "model.num_layers=2,8,32", "seed=range(4)"]),
+    "depths of an MLP, digits": (1500, ["task=digits", "model=mlp", "model.depth=2,8,32", "seed=range(4)"]),
     "a transformer and an LSTM, text": (
         400,
         ["task=lm", "task.corpus=text.txt", "model=transformer,lstm", "model.hidden_size=32", "seed=range(4)"],
