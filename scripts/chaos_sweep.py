@@ -51,7 +51,7 @@ ADDING = ["task=adding", "task.length=10"]
 DISK = 128  # MB
 SMALL = 20_000  # bytes that a file may have where no disk can be made
 INSIDE = "--inside"
-COMPARED = ("train", "eval", "signal", "text", "commit", "test", "confirmation")
+COMPARED = ("train", "eval", "signal", "text", "test", "confirmation")  # an interrupted run has a commit more
 RESULTS = ("clipped_share", "best", "final", "test", "solved_at", "decay", "step", "parameters")
 PATIENCE = 1800.0  # seconds for whatever is waited for
 
