@@ -83,7 +83,7 @@ def test_a_cluster_that_loses_a_node_does_a_whole_sweep(tmp_path, shared):
     assert all(run.load_model() is not None for run in runs)
     endings = [claim.release.status if claim.release else "killed" for claim in claims(folder)]
     assert endings.count("done") == 12
-    assert set(endings) == {"done", "killed"}
+    assert set(endings) <= {"done", "killed"}  # the node may be lost between two runs
     assert not list(folder.glob(".arriving"))
 
 

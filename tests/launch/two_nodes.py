@@ -29,15 +29,19 @@ def done(folder: Path) -> int:
     return sum('"status": "done"' in path.read_text() for path in folder.glob("[!.]*/run.json"))
 
 
+def held(folder: Path) -> int:
+    """How many runs somebody works at."""
+    return sum(b"released" not in path.read_bytes() for path in (folder / ".claims").glob("[!.]*"))
+
+
 def main(title: str, folder: str, words: list[str]) -> int:
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     node = cluster.add_node(num_cpus=1)
     command = [sys.executable, "-m", "seqablate", "train", "-m", *words, f"launch.address={cluster.address}"]
     sweep = subprocess.Popen(command)
     try:
-        while sweep.poll() is None and not (done(Path(folder)) >= 3 and busy(node, title)):
+        while sweep.poll() is None and not (done(Path(folder)) >= 3 and held(Path(folder)) == 2 and busy(node, title)):
             time.sleep(0.05)
-        time.sleep(0.3)  # by now it is in the middle of a run
         cluster.remove_node(node, allow_graceful=False)
         return sweep.wait()
     finally:
