@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 from seqablate.config.overrides import split_launcher
@@ -13,7 +14,7 @@ from seqablate.errors import UsageError
 from seqablate.launch.base import Launcher, Sweep
 from seqablate.launch.ending import report_sweep
 from seqablate.launch.hydra import HydraLaunch, make_launcher
-from seqablate.launch.nursery import in_a_worker, warm_up
+from seqablate.launch.nursery import PRELOADED, in_a_worker, warm_up
 from seqablate.launch.screen import SweepScreen
 from seqablate.launch.stale import settle_stale
 from seqablate.launch.work import work_on
@@ -236,6 +237,7 @@ def join_sweep(path: Path, words: list[str], *, leave: bool, when_ready: Callabl
     screen = SweepScreen()
     screen.begin(sweep.standings(), [run.name for run in sweep.missing()], workers=1)
     try:
+        import_module(PRELOADED)  # everything that computes, and what it is: an edit from now on changes nothing here
         when_ready()
         stopped = work_on(path, orders, screen.event)
     finally:

@@ -12,6 +12,7 @@ from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.nursery import in_a_worker
 from seqablate.record.identity import changes
+from seqablate.report.lines import complain
 from seqablate.sweep.claims import Claims
 from seqablate.sweep.folder import STALE, PlannedRun, SweepFolder
 from seqablate.sweep.options import Stale
@@ -35,16 +36,20 @@ def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stal
     Raises:
         UsageError: there are some, and the choice is ``refuse``: which run, which file, and what to choose from.
     """
-    if choice is Stale.keep:
-        return set()
     stale = list(_stale(folder, found))
-    if stale and choice is Stale.refuse:
-        run, why = stale[0]
-        more = f" (and so were {counted(len(stale) - 1, 'other run')})" if len(stale) > 1 else ""
+    if not stale:
+        return set()
+    run, why = stale[0]
+    more = f" (and so were {counted(len(stale) - 1, 'other run')})" if len(stale) > 1 else ""
+    which = f"{folder.path.name}/{run.name} was computed with something that has changed since: {why}{more}"
+    if choice is Stale.refuse:
         raise UsageError(
-            f"{folder.path.name}/{run.name} was computed with something that has changed since: {why}{more}; "
-            "sweep.stale=rerun trains them again and puts the old ones aside, sweep.stale=keep uses them as they are"
+            f"{which}; sweep.stale=rerun trains them again and puts the old ones aside, sweep.stale=keep uses them as "
+            "they are"
         )
+    if choice is Stale.keep:
+        complain(f"kept as it is: {which}")
+        return set()
     for run, _ in stale if touch else ():
         _put_aside(folder, run)
     return {run.name for run, _ in stale}

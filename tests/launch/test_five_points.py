@@ -73,6 +73,7 @@ def test_hydra_3328_identity_a_run_is_its_config_and_the_code_that_computes_it(s
     assert started(site) == before
     used = call(site, *SWEEP, "sweep.stale=keep")
     assert used.returncode == 0, used.stderr
+    assert "kept as it is: s/seed=0" in used.stderr
     assert started(site) == before
     again = call(site, *SWEEP, "sweep.stale=rerun")
     assert again.returncode == 0, again.stderr
