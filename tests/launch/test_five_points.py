@@ -83,6 +83,7 @@ def test_hydra_3328_identity_a_run_is_its_config_and_the_code_that_computes_it(s
     assert call(site, *SWEEP).returncode == 0
 
 
+@pytest.mark.slow
 def test_hydra_3328_lifecycle_the_state_of_a_run_is_read_from_its_folder(site):
     assert call(site, *SWEEP).returncode == 0
     folder = open_sweep(site.parent / "outputs" / "s")

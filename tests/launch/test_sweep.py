@@ -82,6 +82,7 @@ def test_a_sweep_that_is_interrupted_stops_names_what_is_not_done_and_exits_with
     assert "0 of 3 runs done" in output
 
 
+@pytest.mark.slow
 def test_a_sweep_works_in_a_folder_of_any_name(tmp_path):
     folder = tmp_path / "it's (1), x"
     folder.mkdir()
@@ -98,6 +99,7 @@ def test_a_sweep_with_an_invalid_arm_starts_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_shuffled_sweep_trains_each_value_once_and_counts_its_runs(tmp_path):
     done = call("train", "-m", *SMALL, "steps=1", "seed=shuffle(range(3))", "name=s", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -106,6 +108,7 @@ def test_a_shuffled_sweep_trains_each_value_once_and_counts_its_runs(tmp_path):
     assert sorted(info["seed"] for info in infos(tmp_path / "outputs" / "s").values()) == [0, 1, 2]
 
 
+@pytest.mark.slow
 def test_a_swept_run_is_made_in_the_folder_that_was_named_whatever_its_letters(tmp_path):
     done = call("train", "-m", *SMALL, "steps=1", "seed=0,1", "output_dir=été", "name=s", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -123,6 +126,7 @@ def test_an_arm_that_can_be_composed_but_not_built_starts_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_impossible_arms_are_left_out_and_named_when_asked_for(tmp_path):
     words = [*SMALL, "clip.max_norm=1,-1", "backend=auto,torch", "clip=norm", "sweep.skip_invalid=true", "name=s"]
     done = call("train", "-m", *words, cwd=tmp_path)
@@ -132,6 +136,7 @@ def test_impossible_arms_are_left_out_and_named_when_asked_for(tmp_path):
     assert sorted(infos(tmp_path / "outputs" / "s")) == ["backend=auto,max_norm=1", "backend=torch,max_norm=1"]
 
 
+@pytest.mark.slow
 def test_the_same_words_find_nothing_to_do_and_touch_nothing(tmp_path):
     words = ["train", "-m", *SMALL, "seed=0,1", "name=s"]
     assert call(*words, cwd=tmp_path).returncode == 0
@@ -143,6 +148,7 @@ def test_the_same_words_find_nothing_to_do_and_touch_nothing(tmp_path):
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
 
 
+@pytest.mark.slow
 def test_more_seeds_and_arms_extend_a_sweep_and_what_is_there_is_not_trained_again(tmp_path):
     folder = tmp_path / "outputs" / "s"
     assert call("train", "-m", *SMALL, "seed=0,1", "name=s", cwd=tmp_path).returncode == 0
@@ -263,6 +269,7 @@ def test_another_shell_joins_a_sweep_and_a_reader_sees_it_go_on(tmp_path):
     assert "4 of 4 runs done" in output
 
 
+@pytest.mark.slow
 def test_a_start_that_was_killed_half_way_leaves_nothing_that_stops_the_run(tmp_path):
     folder = tmp_path / "outputs" / "s"
     assert call("train", "-m", *SMALL, "seed=0", "name=s", cwd=tmp_path).returncode == 0
@@ -275,6 +282,7 @@ def test_a_start_that_was_killed_half_way_leaves_nothing_that_stops_the_run(tmp_
     assert infos(folder)["seed=1"]["status"] == "done"
 
 
+@pytest.mark.slow
 def test_a_name_that_something_else_has_is_refused(tmp_path):
     (tmp_path / "outputs" / "s").mkdir(parents=True)
     (tmp_path / "outputs" / "s" / "notes.txt").write_text("mine")
