@@ -55,6 +55,14 @@ class Event:
         object.__setattr__(self, "curve", self.curve[:MOST_CURVE])
 
 
+def print_event(event: Event) -> None:
+    """The end of a run, or a note, as a line of its own."""
+    from seqablate.report.lines import say
+
+    if event.kind in ("end", "note"):
+        say(f"{event.run}: {event.text}")
+
+
 class WorkerReporter:
     """The reporter of one run in a worker: it sends events (see :class:`seqablate.training.session.Reporter`).
 

@@ -12,9 +12,8 @@ from seqablate.config.compose import CONFIG_NAME, config_folder
 from seqablate.config.overrides import quote_letters
 from seqablate.errors import UsageError, shorten
 from seqablate.launch.base import Sweep
-from seqablate.launch.events import Event
+from seqablate.launch.events import print_event
 from seqablate.launch.work import work_on
-from seqablate.report.lines import say
 from seqablate.sweep.folder import PlannedRun, open_sweep
 from seqablate.sweep.queue import Orders
 
@@ -83,9 +82,3 @@ def run_launched(composed: Any) -> int:
 
 def _quoted(run: PlannedRun) -> list[str]:
     return [quote_letters(word) for word in run.words]
-
-
-def print_event(event: Event) -> None:
-    """The end of a run, or a note, as a line of its own."""
-    if event.kind in ("end", "note"):
-        say(f"{event.run}: {event.text}")

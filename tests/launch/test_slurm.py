@@ -96,6 +96,33 @@ def test_what_slurm_refuses_is_one_line(tmp_path, cluster, monkeypatch):
         sweep.options.launch.start(sweep, [None] * 2)
 
 
+def test_a_linked_folder_for_the_output_of_jobs_is_refused(tmp_path, cluster):
+    sweep = sweep_of(tmp_path / "s", ["launch=slurm"])
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "s" / slurm.LOGS).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UsageError, match="not a folder of its own"):
+        sweep.options.launch.start(sweep, [None] * 2)
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.parametrize(("code", "queued_again"), [(75, True), (0, False), (1, False)])
+def test_a_job_whose_memory_ran_out_is_queued_again(tmp_path, monkeypatch, code, queued_again):
+    number, told = slurm._farewell(), []
+    monkeypatch.setattr(slurm, "work_on", lambda *arguments: code)
+    before = signal.signal(number, lambda number, frame: told.append(number))  # submitit's
+    try:
+        assert slurm.Turn(str(tmp_path), Orders())() == code
+    finally:
+        signal.signal(number, before)
+    assert told == [number] * queued_again
+
+
+def test_a_job_whose_memory_ran_out_says_so_where_nothing_queues_it_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(slurm, "work_on", lambda *arguments: 75)
+    assert slurm.Turn(str(tmp_path), Orders())() == 75
+    assert "memory ran out" in capsys.readouterr().err
+
+
 def test_a_machine_without_submitit_or_slurm_is_told_what_is_missing(monkeypatch):
     with pytest.raises(UsageError, match="no sbatch and srun"):
         split_options(["launch=slurm"])

@@ -24,10 +24,10 @@ from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.errors import RunFailure, UsageError, shorten
 from seqablate.launch.base import Sweep
-from seqablate.launch.events import Event
-from seqablate.launch.hydra import print_event
+from seqablate.launch.cluster.own import own_folder
+from seqablate.launch.events import Event, print_event
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.work import work_on
+from seqablate.launch.work import NO_MEMORY, work_on
 from seqablate.report.lines import complain, say
 from seqablate.sweep.folder import PlannedRun
 from seqablate.sweep.queue import Orders
@@ -94,14 +94,15 @@ class SlurmLaunch:
         return stopped
 
     def _submit(self, sweep: Sweep, count: int) -> list[Any]:
-        """submitit's jobs (RunFailure if the cluster does not take them)."""
+        """submitit's jobs (RunFailure if the cluster does not take them, UsageError if their folder is a link)."""
         import submitit
 
         path = sweep.folder.path.resolve()
+        logs = own_folder(path / LOGS)
         turn = Turn(str(path), sweep.orders(leave=True))
         limits = {"slurm_max_num_timeout": self.requeue, "local_max_num_timeout": self.requeue}
         try:
-            executor = submitit.AutoExecutor(path / LOGS, cluster=self.cluster.value, **limits)
+            executor = submitit.AutoExecutor(logs, cluster=self.cluster.value, **limits)
             if self.cluster is not Cluster.debug:
                 executor.update_parameters(**self._parameters(f"seqablate-{path.name}"))
             jobs: list[Any] = executor.submit_array([turn] * count)
@@ -130,7 +131,8 @@ class Turn:
 
     Slurm asks a job to end with SIGTERM, and some time before its time is over with the signal that submitit has chosen
     (USR2). For both submitit has handlers which would ignore the first and leave the run at once for the second. Here
-    both have the run saved; then submitit's own handler puts the job into the queue again.
+    both have the run saved; then submitit's own handler puts the job into the queue again. It also does so when memory
+    ran out, because only a new process has all of it again; how often a run may end in this way, the claims tell.
     """
 
     def __init__(self, path: str, orders: Orders) -> None:
@@ -148,8 +150,11 @@ class Turn:
             code = 2 if isinstance(error, UsageError) else 1
         finally:
             signal.signal(number, requeue)
-        if self.asked is not None and code > 128 and callable(requeue):
-            requeue(number, None)  # ends this process
+        if code == NO_MEMORY or (self.asked is not None and code > 128):
+            if callable(requeue):
+                requeue(number, None)  # ends this process
+            elif code == NO_MEMORY:
+                complain("memory ran out, and nothing puts this job into the queue again")
         return code
 
     def _end(self, number: int, frame: FrameType | None) -> None:
