@@ -18,9 +18,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
-def a_run(folder: Path, step: int = 3) -> Path:
+def a_run(folder: Path, step: int = 3, status: str = "done") -> Path:
     (folder / "checkpoints").mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(info(step=step)))
+    (folder / "run.json").write_text(json.dumps(info(step=step, status=status)))
     (folder / "record.jsonl").write_bytes(b"{}\n" * step)
     (folder / "checkpoints" / "step_00000003.pt").write_bytes(bytes(range(256)))
     return folder
@@ -103,7 +103,7 @@ def test_an_archive_that_is_not_what_its_list_says_is_refused_before_anything_is
 
 
 def test_a_run_that_went_on_elsewhere_takes_the_place_of_what_it_began_from(tmp_path):
-    home = a_run(tmp_path / "sweep" / "seed=0", step=1)
+    home = a_run(tmp_path / "sweep" / "seed=0", step=1, status="interrupted")
     there = a_run(tmp_path / "there", step=5)
     bring_home(pack(there), home, DIGEST)
     assert contents(home) == contents(there)
@@ -112,7 +112,7 @@ def test_a_run_that_went_on_elsewhere_takes_the_place_of_what_it_began_from(tmp_
 
 @pytest.mark.parametrize("flaw", ["a byte", "another run"])
 def test_what_does_not_arrive_whole_leaves_the_run_at_home_as_it_was(tmp_path, flaw):
-    home = a_run(tmp_path / "sweep" / "seed=0", step=1)
+    home = a_run(tmp_path / "sweep" / "seed=0", step=1, status="interrupted")
     before = contents(home)
     data = bytearray(pack(a_run(tmp_path / "there", step=5)))
     if flaw == "a byte":
@@ -123,10 +123,35 @@ def test_what_does_not_arrive_whole_leaves_the_run_at_home_as_it_was(tmp_path, f
     assert not list((tmp_path / "sweep").rglob("*.new"))
 
 
+@pytest.mark.parametrize("status", ["done", "diverged"])
+def test_a_run_that_was_finished_meanwhile_is_not_replaced(tmp_path, status):
+    home = a_run(tmp_path / "sweep" / "seed=0", step=4, status=status)
+    before = contents(home)
+    with pytest.raises(UsageError, match="was finished meanwhile"):
+        bring_home(pack(a_run(tmp_path / "there", step=5)), home, DIGEST)
+    assert contents(tmp_path / "sweep") == {f"seed=0/{path}": data for path, data in before.items()}
+
+
+@pytest.mark.parametrize("linked", [".arriving", ".arriving/seed=0.new", ".arriving/seed=0.before"])
+def test_a_link_where_runs_arrive_is_refused_and_not_followed(tmp_path, linked):
+    home = a_run(tmp_path / "sweep" / "seed=0", step=1, status="interrupted")
+    for name in ("seed=0.new", "seed=0.before"):
+        a_run(tmp_path / "elsewhere" / name)
+    link = home.parent / linked
+    link.parent.mkdir(exist_ok=True)
+    link.symlink_to(tmp_path / "elsewhere")
+    archive = pack(a_run(tmp_path / "there", step=5))
+    before = contents(tmp_path)
+    for refused in (lambda: bring_home(archive, home, DIGEST), lambda: settle(home)):
+        with pytest.raises(UsageError, match="not a folder of its own"):
+            refused()
+    assert contents(tmp_path) == before
+
+
 @pytest.mark.parametrize("number", [0, 1])
 def test_a_process_that_is_killed_at_one_of_the_two_renames_loses_no_run(tmp_path, monkeypatch, number):
     """The first rename takes the old run out of the way, the second one puts the new run at its place."""
-    home = a_run(tmp_path / "sweep" / "seed=0", step=1)
+    home = a_run(tmp_path / "sweep" / "seed=0", step=1, status="interrupted")
     old, there = contents(home), a_run(tmp_path / "there", step=5)
     done, rename = [], Path.rename
 

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from seqablate.errors import RunFailure, UsageError
+from seqablate.launch.cluster.own import own_folder
 from seqablate.record.files import is_file, is_folder, read_bytes, replacing, sync_folder
 from seqablate.record.info import read_info
 from seqablate.record.schema import Hash
 from seqablate.shape import By, Misfit, Step, fitting, one_of
+from seqablate.sweep.standing import FINISHED
 
 VERSION = 1
 DEEPEST = 4  # names in a path
@@ -133,7 +135,8 @@ def bring_home(archive: bytes, home: Path, digest: str) -> None:
         digest: of the run that is expected.
 
     Raises:
-        UsageError: the archive is damaged, or holds another run; what is at home stays as it is.
+        UsageError: the archive is damaged or holds another run, the run at home is finished, or a place that is needed
+            is a link. What is at home stays as it is.
         RunFailure: the disk does not take it.
     """
     arriving, before = _waiting_rooms(home)
@@ -142,6 +145,8 @@ def bring_home(archive: bytes, home: Path, digest: str) -> None:
         unpack(archive, arriving)
         if (found := read_info(arriving).digest) != digest:
             raise UsageError(f"what came back for {home} is another run (digest {found[:12]})")
+        if _is_finished(home):
+            raise UsageError(f"{home} was finished meanwhile: what came back for it is left out")
     except (UsageError, RunFailure):
         shutil.rmtree(arriving, ignore_errors=True)
         raise
@@ -155,8 +160,20 @@ def bring_home(archive: bytes, home: Path, digest: str) -> None:
         arriving.parent.rmdir()
 
 
+def _is_finished(home: Path) -> bool:
+    """Whether a run has a result, which nothing may replace."""
+    try:
+        return read_info(home).status in FINISHED
+    except UsageError:  # there is none, or it cannot be read
+        return False
+
+
 def settle(home: Path) -> None:
-    """Finish what a process that was killed in :func:`bring_home` left: the run is as it was before, or has arrived."""
+    """Finish what a process that was killed in :func:`bring_home` left: the run is as it was before, or has arrived.
+
+    Raises:
+        UsageError: a place that is needed for it is a link or a file.
+    """
     _, before = _waiting_rooms(home)
     if os.path.lexists(before) and not os.path.lexists(home):
         before.rename(home)
@@ -164,6 +181,6 @@ def settle(home: Path) -> None:
 
 
 def _waiting_rooms(home: Path) -> tuple[Path, Path]:
-    """Where a run is while it arrives, and where the one that it replaces is meanwhile."""
-    place = home.parent / ARRIVING
-    return place / f"{home.name}.new", place / f"{home.name}.before"
+    """Where a run is while it arrives, and where the one that it replaces is meanwhile (UsageError for a link)."""
+    place = own_folder(home.parent / ARRIVING)
+    return own_folder(place / f"{home.name}.new"), own_folder(place / f"{home.name}.before")

@@ -12,10 +12,12 @@ from typing import Any, Protocol
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.base import Sweep
-from seqablate.launch.cluster.parcel import bring_home, pack, settle
+from seqablate.launch.cluster.own import own_folder
+from seqablate.launch.cluster.parcel import ARRIVING, bring_home, pack, settle
 from seqablate.launch.cluster.remote import train_there, work_there
 from seqablate.launch.events import Event
 from seqablate.record.writer import RecordWriter
+from seqablate.sweep.claim_file import stem_of
 from seqablate.sweep.claims import Claim
 from seqablate.sweep.folder import PlannedRun
 from seqablate.sweep.queue import Queue
@@ -85,6 +87,7 @@ class Errands:
         orders = sweep.orders(leave=True)
         self.queue = Queue(sweep.folder, orders, _name())
         self.folder = sweep.folder
+        own_folder(self.folder.path / ARRIVING)  # before any run is trained
         self.orders = asdict(replace(orders, runs=None, before={}))  # there the run is all that the plan has
         self.desk = desk
         self.train = ray.remote(train_there).options(**options)
@@ -117,12 +120,23 @@ class Errands:
         assert task.run is not None
         status, archive = answer
         try:
-            if archive is not None:
+            if self._is_lost(task):
+                tell(Event("note", task.run.name, text="another worker has taken it over: what came back is left out"))
+            elif archive is not None:
                 bring_home(archive, self.folder.run_path(task.run), task.run.digest)
         except (UsageError, RunFailure) as error:
             status = "failed"
             tell(_failed(task.run, error))
         self._let_go(task, status)
+
+    def _is_lost(self, task: Task) -> bool:
+        """Whether somebody else has the run by now: this process may have been suspended for longer than its lease.
+
+        The claim notices this only some time after the process goes on, so the claims are looked at as well.
+        """
+        assert task.claim is not None
+        newest = self.queue.claims.generations().get(stem_of(task.claim.run), 0)
+        return task.claim.lost or newest > task.claim.generation
 
     def lose(self, task: Task, status: str) -> None:
         self._let_go(task, status)
