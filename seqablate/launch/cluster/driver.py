@@ -57,9 +57,12 @@ class Driver:
         return 0 if interruption.signum is None else 128 + interruption.signum
 
     def stop(self) -> None:
-        """Begin nothing more, and have the runs that go on saved."""
+        """Begin nothing more, call back what waits for resources, and have the runs that go on saved."""
         self.over = True
-        self.desk.close.remote()
+        arrived = self.ray.get(self.desk.close.remote())
+        for reference, task in self.tasks.items():
+            if task.name not in arrived:
+                self.ray.cancel(reference)
 
     def _fill(self) -> bool:
         """Begin tasks while there are places and work; whether one was begun."""
@@ -85,6 +88,8 @@ class Driver:
         self.losses += 1
         try:
             answer = self.ray.get(reference)
+        except self.ray.exceptions.TaskCancelledError:  # by stop()
+            self.placing.lose(task, "interrupted")
         except self.ray.exceptions.RayTaskError as error:
             self._lose(task, "failed", f"a task of Ray failed: {shorten(_reason(error), 300)}")
         except self.ray.exceptions.RayError as error:

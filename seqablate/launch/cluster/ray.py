@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -25,6 +25,7 @@ from seqablate.launch.base import Sweep
 from seqablate.launch.cluster.driver import Driver
 from seqablate.launch.screen import SweepScreen
 from seqablate.sweep.folder import PlannedRun
+from seqablate.text import counted
 
 SILENCE = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -52,7 +53,8 @@ class RayLaunch:
     def start(self, sweep: Sweep, missing: Sequence[PlannedRun]) -> int:
         """See :class:`seqablate.launch.base.Launcher`."""
         with _cluster(self.address) as ray:
-            count = min(len(missing), sweep.options.workers or _places(ray, self))
+            places = _places(ray, self)
+            count = min(len(missing), sweep.options.workers or places)
             screen = SweepScreen(sweep.quiet)
             screen.begin(sweep.standings(), [run.name for run in missing], count)
             needs = {"num_cpus": self.cpus, "num_gpus": self.gpus}
@@ -91,7 +93,21 @@ def _cluster(address: str | None) -> Iterator[Any]:
 
 
 def _places(ray: Any, launch: RayLaunch) -> int:
-    """How many workers the cluster has room for."""
-    resources = ray.cluster_resources()
-    rooms = [resources.get("CPU", 0) // launch.cpus, *([resources.get("GPU", 0) // launch.gpus] if launch.gpus else [])]
-    return max(1, int(min(rooms)))
+    """How many workers the nodes have room for (UsageError if not for one: Ray would wait for it without end)."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    places = sum(_places_of(node, launch) for node in nodes)
+    if not places:
+        there = sorted(
+            {" and ".join(counted(int(node.get(kind, 0)), kind) for kind in ("CPU", "GPU")) for node in nodes}
+        )
+        raise UsageError(
+            f"launch.cpus={launch.cpus} launch.gpus={launch.gpus}: no node of the Ray cluster has so many; "
+            f"there are nodes with {shorten('; '.join(there))}"
+        )
+    return places
+
+
+def _places_of(node: Mapping[str, float], launch: RayLaunch) -> int:
+    """How many workers fit on one node; a worker is never on two."""
+    needs = {"CPU": launch.cpus, "GPU": launch.gpus}
+    return min(int(node.get(kind, 0) // need) for kind, need in needs.items() if need)

@@ -33,6 +33,11 @@ class Desk:
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
         self.closed = False
+        self.arrived: list[str] = []
+
+    def arrive(self, task: str) -> None:
+        """A task begins: until then it only waits for resources."""
+        self.arrived.append(task)
 
     def hand_in(self, event: dict[str, Any]) -> None:
         self.events.append(event)
@@ -42,8 +47,10 @@ class Desk:
         events, self.events = self.events, []
         return events
 
-    def close(self) -> None:
+    def close(self) -> list[str]:
+        """Have every task end; those that have begun."""
         self.closed = True
+        return self.arrived
 
     def is_closed(self) -> bool:
         return self.closed
@@ -87,6 +94,7 @@ def _listening(desk: Any, task: str) -> Iterator[Send]:
     """What takes events to the driver; when the driver wants an end, the run that goes on is saved."""
     import ray
 
+    ray.get(desk.arrive.remote(task))
     handed_in: list[Any] = []
 
     def send(event: Event) -> None:
