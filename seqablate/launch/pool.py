@@ -15,6 +15,7 @@ from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import FrameType
 
+from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.events import Event
 from seqablate.launch.nursery import server
 from seqablate.launch.screen import SweepScreen
@@ -163,7 +164,12 @@ def serve(path: Path, orders: Orders, events: Connection, lifeline: Connection) 
     import torch
 
     torch.set_num_threads(1)
-    sys.exit(work_on(path, orders, events.send))
+    try:
+        code = work_on(path, orders, events.send)
+    except (UsageError, RunFailure) as error:  # the sweep's folder cannot be read or written any more
+        events.send(Event("note", "a worker", text=str(error)))
+        code = 1
+    sys.exit(code)
 
 
 def _end_with(lifeline: Connection) -> None:
