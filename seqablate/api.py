@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -115,13 +114,13 @@ def run_config(
         watch: who is told of the run; None: the terminal.
         when_ready: called when everything is imported and built, just before the run begins.
     """
-    from seqablate.assemble import assemble
+    from seqablate.assemble import assemble, memory_errors
     from seqablate.training.run import start_run
 
     watch = watch or _terminal(config.quiet if quiet is None else quiet)
-    with _memory_errors(UsageError):  # nothing is written yet
+    with memory_errors(UsageError):  # nothing is written yet
         parts = assemble(config)
-    with _memory_errors(RunFailure):
+    with memory_errors(RunFailure):
         _prepare(parts, watch.announce)
         if when_ready:
             when_ready()
@@ -135,7 +134,7 @@ def resume_folder(
 
     See :func:`seqablate.training.run.resume_run`, and :func:`run_config` for ``watch`` and ``when_ready``.
     """
-    from seqablate.assemble import assemble, load_variants
+    from seqablate.assemble import assemble, load_variants, memory_errors
     from seqablate.training.run import resume_run
 
     load_variants()
@@ -146,7 +145,7 @@ def resume_folder(
     if info.backend in BackendName.__members__:  # otherwise the model has several, or none
         config.backend = BackendName[info.backend]
     watch = watch or _terminal(config.quiet)
-    with _memory_errors(RunFailure):
+    with memory_errors(RunFailure):
         parts = assemble(config)
         _prepare(parts, watch.announce)
         if when_ready:
@@ -189,15 +188,3 @@ def _prepare(parts: Parts, announce: Callable[[str], None]) -> None:
         raise KeyboardInterrupt
     if interruption.signum:
         signal.raise_signal(interruption.signum)  # it does now what it would have done then
-
-
-@contextmanager
-def _memory_errors(kind: type[UsageError] | type[RunFailure]) -> Iterator[None]:
-    """torch's ways of saying that there is not enough memory, as one line: an error of this kind."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        first = (str(error).splitlines() or ["numpy"])[0]
-        if isinstance(error, RuntimeError) and "out of memory" not in first and "allocate memory" not in first:
-            raise
-        raise kind(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -14,7 +15,7 @@ from seqablate.config.compose import compose_config, config_folder
 from seqablate.config.plugins import load_plugins
 from seqablate.config.registry import ALL_GROUPS, GROUPS, variant_name
 from seqablate.config.schema import TrainConfig
-from seqablate.errors import UsageError
+from seqablate.errors import RunFailure, UsageError
 from seqablate.models.match import solve_hidden_size
 from seqablate.tasks.base import RunData, Task
 from seqablate.text import counted
@@ -150,3 +151,15 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= count:
         raise UsageError(f"device={name}: {_gpus(count)} that torch can use; use device=cpu")
     return device
+
+
+@contextmanager
+def memory_errors(kind: type[UsageError] | type[RunFailure]) -> Iterator[None]:
+    """torch's ways of saying that there is not enough memory, as one line: an error of this kind."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        first = (str(error).splitlines() or ["numpy"])[0]
+        if isinstance(error, RuntimeError) and "out of memory" not in first and "allocate memory" not in first:
+            raise
+        raise kind(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error

@@ -31,7 +31,7 @@ class Sweep:
         return [found.run for found in still_to_do(self.standings(), self.options)]
 
     def orders(self, *, leave: bool = False) -> Orders:
-        """What the workers are told (see :class:`seqablate.launch.work.Orders`)."""
+        """What the workers are told (see :class:`seqablate.sweep.queue.Orders`)."""
         keys = self.options.sweep
         return Orders(
             retry_failed=keys.retry_failed,

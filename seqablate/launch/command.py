@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 
 from seqablate.config.overrides import split_launcher
 from seqablate.config.schema import TrainConfig
-from seqablate.errors import UsageError
+from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.base import Launcher, Sweep
 from seqablate.launch.ending import report_sweep
+from seqablate.launch.everything import load_everything
 from seqablate.launch.hydra import HydraLaunch, make_launcher
-from seqablate.launch.nursery import PRELOADED, in_a_worker, warm_up
+from seqablate.launch.nursery import in_a_worker, warm_up
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.stale import settle_stale
-from seqablate.launch.work import work_on
-from seqablate.record.folder import create_folder
+from seqablate.launch.stale import find_stale, put_aside
+from seqablate.launch.work import NO_MEMORY, work_on
+from seqablate.record.folder import FULL, create_folder
 from seqablate.report.lines import complain, say
 from seqablate.sweep.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
 from seqablate.sweep.options import Sampler, SweepOptions, split_options
@@ -76,7 +76,7 @@ class Prospect:
     Attributes:
         existing: the sweep, if it is there already.
         runs: all that are asked for, in order.
-        wanted: the same, where the plan lacks the request; None where it has it.
+        wanted: what they compose to; None if the plan has this very request, so that nothing was composed.
     """
 
     existing: SweepFolder | None
@@ -87,7 +87,7 @@ class Prospect:
 def foresee(asked: Asked) -> Prospect:
     """Compose what the words ask for (UsageError for a run that is impossible)."""
     existing = open_sweep(asked.path) if asked.path is not None and is_sweep(asked.path) else None
-    known = existing.plan.find_request(asked.request, composer()) if existing else None
+    known = existing.plan.find_request(asked.request, composer()) if existing and not asked.tuned else None
     if existing and known:
         return Prospect(existing, existing.plan.runs_of(known.runs))
     warm_up()  # while the runs are composed
@@ -107,7 +107,8 @@ def begin_sweep(asked: Asked) -> Sweep:
     ahead = foresee(asked)
     check = check_runs(ahead.existing, ahead.runs, asked.options)
     if ahead.existing and ahead.wanted is None:
-        return Sweep(ahead.existing, ahead.runs, asked.options, asked.config.quiet)
+        runs = [run for run in ahead.runs if demand(run.words) not in check.impossible]
+        return Sweep(ahead.existing, runs, asked.options, asked.config.quiet)
     return _write(asked, [one for one in ahead.wanted or () if demand(one.words) not in check.impossible])
 
 
@@ -119,25 +120,37 @@ def _write(asked: Asked, wanted: Sequence[Wanted]) -> Sweep:
     else:
         path = _named_folder(parent, asked.path.name)
     folder = make_sweep(path)
+    complete = len(wanted) == len(asked.arms)  # otherwise the same words must find out again what was left out
     with folder.planning() as plan:
         new, names = add_runs(plan, wanted)
-        if (request := Request(asked.request, composer(), names)) not in plan.requests:
+        request = Request(asked.request, composer() if complete else "", names)
+        if new or request not in plan.requests:
             folder.extend(request, new)
     return Sweep(folder, folder.plan.runs_of(names), asked.options, asked.config.quiet)
 
 
 def _named_folder(parent: Path, name: str) -> Path:
-    """The folder of that name, which may be there."""
+    """The folder of that name, which somebody else may make at the same time.
+
+    Raises:
+        UsageError: it cannot be made, or something else has its name.
+        RunFailure: the disk does not take it.
+    """
     path = parent / name
-    return path if path.is_dir() else create_folder(parent, name)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        kind = RunFailure if error.errno in FULL else UsageError
+        raise kind(f"cannot make the folder {path}: {error.strerror}; choose another name or output_dir") from error
+    return path
 
 
 def resume_sweep(path: Path, words: list[str]) -> Sweep:
     """Everything in a sweep's plan, with options only (UsageError for other words, and as :func:`begin_sweep`)."""
     options = resume_options(words)
     folder = open_sweep(path)
-    check_runs(folder, folder.runs, options)
-    return Sweep(folder, folder.runs, options)
+    impossible = check_runs(folder, folder.runs, options).impossible
+    return Sweep(folder, [run for run in folder.runs if demand(run.words) not in impossible], options)
 
 
 def resume_options(words: list[str]) -> SweepOptions:
@@ -178,10 +191,12 @@ def check_runs(
         UsageError: stale runs that are to be refused; a run that cannot be trained here and is not to be skipped.
     """
     found = {one.run.name: one for one in standings(folder, runs)} if folder else {}
-    aside = settle_stale(folder, list(found.values()), options.sweep.stale, touch=touch) if folder else set()
-    now = [RunStanding(r, "pending") if r.name in aside or r.name not in found else found[r.name] for r in runs]
+    stale = find_stale(folder, list(found.values()), options.sweep.stale) if folder else {}
+    now = [RunStanding(r, "pending") if r.name in stale or r.name not in found else found[r.name] for r in runs]
     left = [one for one in now if one.standing not in FINISHED]
     impossible = _impossible([one.run for one in left], options)
+    if folder and touch:  # last: a refusal moves nothing
+        put_aside(folder, stale.values())
     return Check([one for one in left if demand(one.run.words) not in impossible], impossible)
 
 
@@ -237,10 +252,12 @@ def join_sweep(path: Path, words: list[str], *, leave: bool, when_ready: Callabl
     screen = SweepScreen()
     screen.begin(sweep.standings(), [run.name for run in sweep.missing()], workers=1)
     try:
-        import_module(PRELOADED)  # everything that computes, and what it is: an edit from now on changes nothing here
+        load_everything()  # an edit of its source from now on changes nothing here
         when_ready()
         stopped = work_on(path, orders, screen.event)
     finally:
         screen.end()
+    if stopped == NO_MEMORY:
+        complain("out of memory: this worker ends, so that another one can go on with an empty memory")
     failed = report_sweep(sweep.folder, sweep.folder.runs, quiet=False, trained=True)
-    return stopped or failed
+    return failed if stopped in (0, NO_MEMORY) else stopped

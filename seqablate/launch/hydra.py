@@ -5,6 +5,8 @@ Hydra starts the runs and nothing else: each is a worker (:mod:`seqablate.launch
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,9 +16,11 @@ from seqablate.errors import UsageError, shorten
 from seqablate.launch.base import Sweep
 from seqablate.launch.events import print_event
 from seqablate.launch.work import work_on
-from seqablate.sweep.folder import PlannedRun, open_sweep
+from seqablate.sweep.claims import Claims
+from seqablate.sweep.folder import PlannedRun, SweepFolder, open_sweep
 from seqablate.sweep.queue import Orders
 
+ORDERS = "SEQABLATE_ORDERS"  # the environment variable of a job
 # Hydra writes no files of its own.
 QUIET = ["hydra.sweep.subdir=.", "hydra.output_subdir=null", "hydra/job_logging=none", "hydra/hydra_logging=none"]
 
@@ -62,6 +66,7 @@ class HydraLaunch:
         place = path.replace("\\", "\\\\").replace("'", "\\'")
         config = self.launcher.config
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{place}'")  # each run is composed from these words
+        config.hydra.overrides.hydra.append(f"hydra.job.env_set.{ORDERS}={_packed(sweep.orders())}")
         config.hydra.sweep.dir = path
         try:
             self.launcher.launch([_quoted(run) for run in missing], initial_job_idx=0)
@@ -76,8 +81,21 @@ def run_launched(composed: Any) -> int:
 
     job = HydraConfig.get()
     folder = open_sweep(job.sweep.dir)
-    name = next(run.name for run in folder.runs if _quoted(run) == list(job.overrides.task))
-    return work_on(folder.path, Orders(runs=frozenset([name]), leave=True), print_event)
+    name = next(run.name for run in reversed(folder.runs) if _quoted(run) == list(job.overrides.task))
+    return work_on(folder.path, _unpacked(os.environ[ORDERS], folder, name), print_event)
+
+
+def _packed(orders: Orders) -> str:
+    """What a job needs to know of the orders, as a word that Hydra's grammar reads as text."""
+    told = {"retry_failed": orders.retry_failed, "timeout": orders.timeout, "lease": orders.lease}
+    return f"x{json.dumps(told).encode().hex()}"
+
+
+def _unpacked(word: str, folder: SweepFolder, name: str) -> Orders:
+    """The orders for one run; only what happens to it from now on counts."""
+    told = json.loads(bytes.fromhex(word[1:]))
+    before = Claims(folder.claims, "", told["lease"]).generations()
+    return Orders(**told, leave=True, runs=frozenset([name]), before=before)
 
 
 def _quoted(run: PlannedRun) -> list[str]:

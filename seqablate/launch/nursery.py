@@ -7,6 +7,7 @@ forked from it is ready within milliseconds. It never uses a GPU, so that its ch
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, get_context
@@ -46,19 +47,23 @@ def in_workers(task: Callable[..., Any], calls: Sequence[Sequence[Any]]) -> list
     """
     workers = [_start(task, arguments) for arguments in calls]
     try:
-        return [_answer_of(process, connection) for process, connection in workers]
+        return [_answer_of(process, connection) for process, connection, _ in workers]
     finally:
-        for process, _ in workers:
+        for process, _, lifeline in workers:
             process.kill()
             process.join()
+            lifeline.close()
 
 
-def _start(task: Callable[..., Any], arguments: Sequence[Any]) -> tuple[ForkServerProcess, Connection]:
+def _start(task: Callable[..., Any], arguments: Sequence[Any]) -> tuple[ForkServerProcess, Connection, Connection]:
+    """A process, where its answer arrives, and what keeps it alive while it is open."""
     receive, send = server().Pipe(duplex=False)
-    process = server().Process(target=_answer, args=(send, task, arguments), daemon=True)
+    held, lifeline = server().Pipe(duplex=False)
+    process = server().Process(target=_answer, args=(send, held, task, arguments), daemon=True)
     process.start()
     send.close()
-    return process, receive
+    held.close()
+    return process, receive, lifeline
 
 
 def _answer_of(process: ForkServerProcess, connection: Connection) -> Any:
@@ -72,8 +77,20 @@ def _answer_of(process: ForkServerProcess, connection: Connection) -> Any:
     return answer
 
 
-def _answer(connection: Connection, task: Callable[..., Any], arguments: Sequence[Any]) -> None:
-    os.setpgid(0, 0)  # Ctrl-C is for the process that waits, which then ends this one
+def call_at_end(lifeline: Connection, end: Callable[[], object]) -> None:
+    """Call ``end`` when the process at the other end of ``lifeline`` is no more, however it ended."""
+
+    def wait() -> None:
+        with suppress(EOFError, OSError):
+            lifeline.recv()
+        end()
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _answer(connection: Connection, lifeline: Connection, task: Callable[..., Any], arguments: Sequence[Any]) -> None:
+    os.setpgid(0, 0)  # Ctrl-C is for the process that waits; this one ends with it
+    call_at_end(lifeline, lambda: os._exit(1))
     try:
         answer = (True, task(*arguments))
     except UsageError as error:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -17,9 +16,9 @@ from types import FrameType
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.events import Event
-from seqablate.launch.nursery import server
+from seqablate.launch.nursery import call_at_end, server
 from seqablate.launch.screen import SweepScreen
-from seqablate.launch.work import NO_MEMORY, work_on
+from seqablate.launch.work import work_on
 from seqablate.report.console import silence
 from seqablate.sweep.folder import SweepFolder
 from seqablate.sweep.queue import Orders
@@ -28,7 +27,7 @@ from seqablate.sweep.standing import standings
 TICK = 0.25  # seconds between two pictures when nothing happens
 LOOK = 5.0  # seconds between two looks at what others have done
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-MOST_RESTARTS = 3  # workers that may die one after the other with no run ended between
+MOST_RESTARTS = 3  # workers that may die one after the other without a run
 
 
 @dataclass
@@ -68,7 +67,8 @@ class Pool:
         with self._signals():
             try:
                 for _ in range(self.count):
-                    self._start()
+                    if not self.stopping:
+                        self._start()
                 while self.places:
                     self._listen()
                     self._look()
@@ -91,6 +91,8 @@ class Pool:
         send.close()
         held.close()
         self.places.append(Place(process, receive, lifeline))
+        if self.stopping:  # a signal came meanwhile
+            self.stop()
 
     def _listen(self) -> None:
         """Take what the workers have sent, and look after those that have ended."""
@@ -116,9 +118,11 @@ class Pool:
         place.lifeline.close()
         self.places.remove(place)
         code = place.process.exitcode or 0
-        died = code < 0 or code == NO_MEMORY
+        died = code != 0  # also where it was asked to end, by somebody else than this process
         if code < 0:
             self.screen.lost(place.run, f"its process was killed by signal {-code}")
+        if place.run:  # how often a run may cost its worker is counted by its claims
+            self.restarts = 0
         if died and not self.stopping and self.restarts < MOST_RESTARTS:
             self.restarts += 1
             self._start()
@@ -160,7 +164,7 @@ def serve(path: Path, orders: Orders, events: Connection, lifeline: Connection) 
     """A worker process."""
     os.setpgid(0, 0)  # Ctrl-C goes to the process that watches, which has the workers stop
     silence(sys.stdout)  # the picture of the process that watches stands there
-    threading.Thread(target=_end_with, args=(lifeline,), daemon=True).start()
+    call_at_end(lifeline, lambda: os.kill(os.getpid(), signal.SIGTERM))  # which has the run saved
     import torch
 
     torch.set_num_threads(1)
@@ -170,10 +174,3 @@ def serve(path: Path, orders: Orders, events: Connection, lifeline: Connection) 
         events.send(Event("note", "a worker", text=str(error)))
         code = 1
     sys.exit(code)
-
-
-def _end_with(lifeline: Connection) -> None:
-    """Have the run saved when the process at the other end is no more."""
-    with suppress(EOFError, OSError):
-        lifeline.recv()
-    os.kill(os.getpid(), signal.SIGTERM)

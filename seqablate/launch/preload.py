@@ -1,50 +1,11 @@
-"""What the server of worker processes imports once, so that no worker and no run has to.
-
-Much of it would otherwise be imported within the first run of every worker, which takes seconds: torch, and what torch,
-numba and matplotlib import when they are first used. Imported by nothing else.
-"""
+"""What the server of worker processes imports (:mod:`seqablate.launch.nursery`); imported by nothing else."""
 
 from __future__ import annotations
 
-import gc
 import signal
-from contextlib import suppress
-from importlib import import_module
-from pkgutil import walk_packages
 
-from seqablate.assemble import load_variants
-from seqablate.record.sources import read_sources
-
-ROOMS = ("tasks", "models", "engine", "probe", "training", "record", "figures")
-OTHERS = (
-    "seqablate.api",
-    "seqablate.report.outcome",
-    "seqablate.report.watch",
-    "hydra",
-    "matplotlib.backends.backend_agg",
-    "matplotlib.figure",
-    "numba",
-    "PIL.PngImagePlugin",
-    "pyarrow.parquet",
-    "scipy.linalg.cython_blas",  # imported by numba's matrix products
-    "tensorboard.compat.proto.event_pb2",
-    "torch._dynamo",  # imported by the first optimizer, though nothing is compiled with it
-)
-
-
-def load(name: str) -> None:
-    with suppress(ImportError):  # numba may be missing; what is needed and missing is told by the run
-        import_module(name)
-
+from seqablate.launch.everything import load_everything
 
 before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that has started the server
-load_variants()
-for room in ROOMS:
-    for file in walk_packages(import_module(f"seqablate.{room}").__path__, f"seqablate.{room}."):
-        load(file.name)
-for name in OTHERS:
-    load(name)
-read_sources()  # as they have been imported: they may be edited before a worker's first run
-gc.collect()
-gc.freeze()  # what is here stays: workers need not look at it again, nor copy its pages
+load_everything()
 signal.signal(signal.SIGINT, before)

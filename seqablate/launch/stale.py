@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from seqablate.config.compose import compose_config
@@ -11,34 +11,34 @@ from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.nursery import in_a_worker
+from seqablate.record.files import is_folder
 from seqablate.record.identity import changes
 from seqablate.report.lines import complain
 from seqablate.sweep.claims import Claims
 from seqablate.sweep.folder import STALE, PlannedRun, SweepFolder
 from seqablate.sweep.options import Stale
 from seqablate.sweep.plan import data_hashes, demand
-from seqablate.sweep.standing import RunStanding
+from seqablate.sweep.standing import RunStanding, standing_of
 from seqablate.text import counted
 
 
-def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stale, *, touch: bool = True) -> set[str]:
-    """Do with stale runs what ``sweep.stale`` says.
+def find_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stale) -> dict[str, PlannedRun]:
+    """Stale runs that are to be trained again.
 
     Args:
         folder: the sweep.
         found: how its runs stand.
         choice: of ``sweep.stale``.
-        touch: False: move nothing, but return the same.
 
     Returns:
-        The names of runs that were put aside, so that they are missing now.
+        Name -> run; nothing is moved yet (:func:`put_aside`).
 
     Raises:
         UsageError: there are some, and the choice is ``refuse``: which run, which file, and what to choose from.
     """
     stale = list(_stale(folder, found))
     if not stale:
-        return set()
+        return {}
     run, why = stale[0]
     more = f" (and so were {counted(len(stale) - 1, 'other run')})" if len(stale) > 1 else ""
     which = f"{folder.path.name}/{run.name} was computed with something that has changed since: {why}{more}"
@@ -49,10 +49,25 @@ def settle_stale(folder: SweepFolder, found: Sequence[RunStanding], choice: Stal
         )
     if choice is Stale.keep:
         complain(f"kept as it is: {which}")
-        return set()
-    for run, _ in stale if touch else ():
-        _put_aside(folder, run)
-    return {run.name for run, _ in stale}
+        return {}
+    return {run.name: run for run, _ in stale}
+
+
+def put_aside(folder: SweepFolder, runs: Iterable[PlannedRun]) -> None:
+    """Move run folders to where nothing is lost and nobody takes them for the present ones.
+
+    Raises:
+        UsageError: somebody is training such a run.
+        RunFailure: it cannot be moved.
+    """
+    for run in runs:
+        claim = Claims(folder.claims, "stale").take(run.name)
+        if claim is None:
+            raise UsageError(f"{folder.run_path(run)} is being trained by another process: wait until it ends")
+        with claim:
+            if any(_stale(folder, [standing_of(folder, run)])):  # still, now that nobody else can change it
+                _move_aside(folder, run)
+            claim.release("put aside")
 
 
 def _stale(folder: SweepFolder, found: Sequence[RunStanding]) -> Iterator[tuple[PlannedRun, str]]:
@@ -84,24 +99,15 @@ def _choices(words: Sequence[str]) -> tuple[str, ...]:
     return tuple(word for word in words if word.partition("=")[0].lstrip("+") in (*GROUPS, "device"))
 
 
-def _put_aside(folder: SweepFolder, run: PlannedRun) -> None:
-    """Move a run folder to where nothing is lost and nobody takes it for the present one.
-
-    Raises:
-        UsageError: somebody is training the run.
-        RunFailure: it cannot be moved.
-    """
+def _move_aside(folder: SweepFolder, run: PlannedRun) -> None:
     aside = folder.path / STALE
-    claim = Claims(folder.claims, "stale").take(run.name)
-    if claim is None:
-        raise UsageError(f"{folder.run_path(run)} is being trained by another process: wait until it ends")
     try:
         aside.mkdir(exist_ok=True)
+        if not is_folder(aside):
+            raise RunFailure(f"{aside} is not a folder of its own: move it away")
         os.rename(folder.run_path(run), _free(aside, run.name))
     except OSError as error:
         raise RunFailure(f"cannot move {folder.run_path(run)} to {aside}: {error.strerror}") from error
-    finally:
-        claim.release("put aside")
 
 
 def _free(parent: Path, name: str) -> Path:

@@ -91,13 +91,16 @@ class Worker:
         """Train one run. What goes wrong is told, never raised."""
         self.left, self.ended, self.pending = "", False, None
         claim.on_lost = lambda: self._leave("another worker has taken it over")
+        self._tell(Event("progress", run.name, self.name, text="being prepared"))
         try:
             status = self._train(run)
         except (UsageError, RunFailure) as error:
             self.full = str(error).startswith("out of memory")
             status = "out of memory" if self.full else "failed"
             self._tell_end(run, f"failed: {error}")
-        except (Stopped, KeyboardInterrupt):
+        except (Stopped, KeyboardInterrupt) as reason:
+            if isinstance(reason, KeyboardInterrupt):  # while kernels were compiled
+                self.stopping = signal.SIGINT
             status = "interrupted"
             self._tell_end(run, "interrupted before it began", status)
         except Exception:  # whatever it is, the other runs must go on; nothing is hidden: it is told whole
@@ -114,6 +117,8 @@ class Worker:
         from seqablate.api import Watcher, resume_folder, run_config
 
         path = self.folder.run_path(run)
+        if path.is_symlink():
+            raise UsageError(f"{path} is a link: a run of a sweep has a folder of its own")
         watch = Watcher(WorkerReporter(self._tell, run.name, self.name), lambda line: self._note(run, line))
         with self._timer() as start_timer:
             if was_begun(path):

@@ -217,6 +217,8 @@ class Claims:
             matches = map(CLAIM.fullmatch, os.listdir(self.folder))
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise UsageError(f"cannot read {self.folder}: {error.strerror}") from error
         return [(match[1], int(match[2])) for match in matches if match]
 
     def _generation(self, stem: str) -> int:

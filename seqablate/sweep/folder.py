@@ -100,7 +100,7 @@ class SweepFolder:
     @property
     def plan(self) -> Plan:
         """The plan as it stands (UsageError when it is missing or damaged)."""
-        if self._plan.size == 0 or self.plan_file.stat().st_size != self._plan.size:
+        if self._plan.size == 0 or _size(self.plan_file) != self._plan.size:
             self._plan = read_plan(self.plan_file)
         return self._plan
 
@@ -134,6 +134,13 @@ class SweepFolder:
             os.close(file)
 
 
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}") from error
+
+
 def open_sweep(path: str | Path) -> SweepFolder:
     """A folder that holds a plan (UsageError otherwise)."""
     folder = SweepFolder(path)
@@ -154,7 +161,7 @@ def make_sweep(path: Path) -> SweepFolder:
     folder = SweepFolder(path)
     if is_sweep(path):
         return open_sweep(path)
-    if any(path.iterdir()):
+    if any(path.iterdir()) and not is_sweep(path):  # asked again: somebody may have made the same sweep just now
         raise UsageError(f"{path} is there and is no sweep (it has no {PLAN}): choose another name")
     try:
         file = os.open(folder.plan_file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)  # two may make it at once
@@ -165,7 +172,7 @@ def make_sweep(path: Path) -> SweepFolder:
 
 
 def read_plan(path: Path) -> Plan:
-    """The plan in a file. A line that a killed process has left unfinished, at the end, does not count.
+    """The plan in a file. What a killed process has left of a line does not count.
 
     Raises:
         UsageError: it is no regular file, damaged, or of another version.
@@ -179,16 +186,9 @@ def read_plan(path: Path) -> Plan:
                 _read_row(json.loads(line), plan)
         except Misfit as error:
             raise UsageError(f"{path} is damaged in line {number}: {error}") from None
-        except (ValueError, RecursionError):
-            if _torn(line):
-                continue
-            raise UsageError(f"{path} is damaged in line {number}: it is no JSON") from None
+        except (ValueError, RecursionError):  # what a killed writer left of a row: the next one has begun a new line
+            continue
     return plan
-
-
-def _torn(line: bytes) -> bool:
-    """Whether a line is what a killed writer left of a row: it has no end, and the next writer has begun a new line."""
-    return not line.endswith(b"}")
 
 
 def _read_row(row: Any, plan: Plan) -> None:

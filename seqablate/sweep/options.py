@@ -67,7 +67,7 @@ class SweepKeys:
     """How a sweep is carried out."""
 
     retry_failed: bool = key("true: try runs that have failed once more")
-    fail_fast: bool = key("true: begin no further run once one has failed")
+    fail_fast: bool = key("true: end the sweep once a run has failed; those that go on are saved")
     timeout: float | None = key(positive, "seconds that one run may take; null: as many as it needs")
     skip_invalid: bool = key("true: leave out runs that cannot be composed, and name them; false: refuse the sweep")
     stale: Stale = key("of runs that other code or versions computed: refuse the sweep, run them again, keep them")

@@ -17,9 +17,10 @@ from seqablate.errors import UsageError, shorten
 from seqablate.sweep.folder import Plan, PlannedRun
 from seqablate.sweep.names import run_name
 
+MEANS = ("device=", "backend=", "threads=")  # what a run is computed with, which its digest leaves out
 PLACE = ("name=", "output_dir=")  # where a sweep is made, and nothing of its runs
 # What a machine can lack for a run (data, a device, memory, kernels) does not depend on these.
-FREE = ("seed=", "steps=", "optim", "schedule", "clip.", "stop_when_solved=", "checkpoint.", "quiet=")
+FREE = ("seed=", "steps=", "optim.", "schedule.", "clip.", "stop_when_solved=", "checkpoint.", "quiet=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +91,35 @@ def swept_values(words: Sequence[str], typed: Collection[str]) -> dict[str, str]
 
 
 def add_runs(plan: Plan, wanted: Sequence[Wanted]) -> tuple[list[PlannedRun], list[str]]:
-    """The runs that a plan lacks, and the names of all that are wanted, each once."""
+    """The runs that a plan lacks, and the names of all that are wanted, each once.
+
+    Raises:
+        UsageError: a run is in the plan with another device, backend or number of threads.
+    """
     named = {run.key: run.name for run in plan.runs.values()}
     taken = set(plan.runs)
     new: list[PlannedRun] = []
     names: dict[str, None] = {}
     for one in wanted:
         run = PlannedRun(run_name(one.swept, taken), one.words, one.digest, one.swept)
-        if run.key not in named:
+        if run.key in named:
+            _refuse_other_means(plan.runs.get(named[run.key], run), run)
+        else:
             named[run.key] = run.name
             taken.add(run.name)
             new.append(run)
         names[named[run.key]] = None
     return new, list(names)
+
+
+def _refuse_other_means(planned: PlannedRun, wanted: PlannedRun) -> None:
+    before, now = ([word for word in run.words if word.startswith(MEANS)] for run in (planned, wanted))
+    if before != now:
+        said, says = (" ".join(words) or "none of these words" for words in (before, now))
+        raise UsageError(
+            f"{planned.name} is planned with {said}, and now there is {says}: {', '.join(MEANS).replace('=', '')} of a "
+            "planned run stay as they are; leave them as they were, or choose another name"
+        )
 
 
 def demand(words: Sequence[str]) -> tuple[str, ...]:
@@ -123,10 +140,11 @@ def check_means(runs: Sequence[list[str]]) -> list[str | None]:
 
 
 def _wrong_with(words: list[str]) -> str | None:
-    from seqablate.assemble import assemble
+    from seqablate.assemble import assemble, memory_errors
 
     try:
-        assemble(compose_config(words))
+        with memory_errors(UsageError):
+            assemble(compose_config(words))
     except UsageError as error:
         return str(error)
     return None
