@@ -43,11 +43,11 @@ class Asked:
     def __init__(self, words: list[str]) -> None:
         launcher, words = split_launcher(words)
         self.options, typed = split_options(words)
-        if launcher:
-            self.options.launch = HydraLaunch(make_launcher(launcher))
         self.arms = expand(typed, self.options)
         self.typed = typed
         self.config: TrainConfig = first_config(self.arms)
+        if launcher:  # Hydra composes a config for it, from what has been composed once
+            self.options.launch = HydraLaunch(make_launcher(launcher))
         self.request = [*run_words(typed), *self.options.sampling]
         self.skipped: list[str] = []
 
