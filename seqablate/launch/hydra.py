@@ -66,7 +66,7 @@ class HydraLaunch:
         place = path.replace("\\", "\\\\").replace("'", "\\'")
         config = self.launcher.config
         config.hydra.overrides.hydra.append(f"hydra.sweep.dir='{place}'")  # each run is composed from these words
-        config.hydra.overrides.hydra.append(f"hydra.job.env_set.{ORDERS}={_packed(sweep.orders())}")
+        config.hydra.overrides.hydra.append(f"+hydra.job.env_set.{ORDERS}={_packed(sweep.orders())}")
         config.hydra.sweep.dir = path
         try:
             self.launcher.launch([_quoted(run) for run in missing], initial_job_idx=0)

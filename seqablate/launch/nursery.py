@@ -91,6 +91,10 @@ def call_at_end(lifeline: Connection, end: Callable[[], object]) -> None:
 def _answer(connection: Connection, lifeline: Connection, task: Callable[..., Any], arguments: Sequence[Any]) -> None:
     os.setpgid(0, 0)  # Ctrl-C is for the process that waits; this one ends with it
     call_at_end(lifeline, lambda: os._exit(1))
+    _send_answer(connection, task, arguments)
+
+
+def _send_answer(connection: Connection, task: Callable[..., Any], arguments: Sequence[Any]) -> None:
     try:
         answer = (True, task(*arguments))
     except UsageError as error:

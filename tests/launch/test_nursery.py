@@ -8,7 +8,7 @@ from multiprocessing import Pipe
 import pytest
 
 from seqablate.errors import RunFailure, UsageError
-from seqablate.launch.nursery import _answer, in_a_worker
+from seqablate.launch.nursery import _send_answer, in_a_worker
 from seqablate.record.sources import read_sources
 
 
@@ -41,7 +41,7 @@ def _files_read() -> list[str]:
 def test_an_answer_for_a_process_that_was_killed_meanwhile_is_dropped():
     receive, send = Pipe(duplex=False)
     receive.close()
-    _answer(send, lambda: "found", ())
+    _send_answer(send, lambda: "found", ())
     send.close()
 
 
