@@ -389,7 +389,8 @@ def main() -> int:
     arguments = parser.parse_args()
     enter_namespace()
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory() as name:
+    # The disk is mounted in it until the last process of the namespace ends.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = arguments.logs or Path(name)
         folder.mkdir(exist_ok=True)
         write_text(folder / "text")
