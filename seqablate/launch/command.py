@@ -38,7 +38,7 @@ from seqablate.text import counted
 
 
 class Asked:
-    """A sweep as somebody asked for it with words; nothing is written before :meth:`plan`."""
+    """A sweep as somebody asked for it with words; nothing is written before :func:`begin_sweep`."""
 
     def __init__(self, words: list[str]) -> None:
         launcher, words = split_launcher(words)
@@ -252,7 +252,8 @@ def join_sweep(path: Path, words: list[str], *, leave: bool, when_ready: Callabl
     screen = SweepScreen()
     screen.begin(sweep.standings(), [run.name for run in sweep.missing()], workers=1)
     try:
-        load_everything()  # an edit of its source from now on changes nothing here
+        if sweep.missing():
+            load_everything()  # an edit of its source from now on changes nothing here
         when_ready()
         stopped = work_on(path, orders, screen.event)
     finally:

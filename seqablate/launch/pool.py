@@ -104,7 +104,8 @@ class Pool:
             except (EOFError, OSError):
                 self._bury(place)
                 continue
-            place.run = "" if event.kind == "end" else event.run
+            if event.kind != "note":  # a note may be of no run
+                place.run = "" if event.kind == "end" else event.run
             self.screen.event(event)
             if event.kind == "end":
                 self.restarts = 0

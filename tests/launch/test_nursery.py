@@ -9,7 +9,11 @@ import pytest
 
 from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.nursery import _send_answer, in_a_worker
+from seqablate.launch.pool import MOST_RESTARTS, Pool
+from seqablate.launch.screen import SweepScreen
 from seqablate.record.sources import read_sources
+from seqablate.sweep.folder import PlannedRun, Request, make_sweep
+from seqablate.sweep.queue import Orders
 
 
 def test_a_worker_is_born_with_everything_imported_that_its_first_run_needs():
@@ -49,3 +53,17 @@ def _open(name: str) -> None:
     from seqablate.sweep.folder import open_sweep
 
     open_sweep(name)
+
+
+def test_workers_that_cannot_write_the_folder_are_replaced_a_few_times_and_not_for_ever(tmp_path):
+    """Each tells why it ends; that is of no run, so it does not count as work that was begun."""
+    folder = make_sweep(tmp_path)
+    run = PlannedRun("seed=0", ["seed=0"], "0" * 64, {"seed": "0"})
+    with folder.planning():
+        folder.extend(Request(["seed=0"], "", ["seed=0"]), [run])
+    folder.claims.write_text("no folder")
+    screen = SweepScreen(quiet=True)
+    told = []
+    screen.event = told.append
+    assert Pool(tmp_path, Orders(), 1, screen).run() == 0
+    assert 1 < len([event for event in told if event.kind == "note"]) <= 1 + MOST_RESTARTS
