@@ -10,7 +10,7 @@ from seqablate.sweep.claims import Claims
 from seqablate.sweep.folder import PlannedRun, SweepFolder
 from seqablate.sweep.options import SweepOptions
 from seqablate.sweep.queue import Orders
-from seqablate.sweep.standing import UNFINISHED, RunStanding, standings
+from seqablate.sweep.standing import RunStanding, is_to_do, standings
 
 
 @dataclass
@@ -46,8 +46,7 @@ class Sweep:
 
 def still_to_do(found: Sequence[RunStanding], options: SweepOptions) -> list[RunStanding]:
     """Those of the runs that a command with these options trains."""
-    wanted = (*UNFINISHED, "failed") if options.sweep.retry_failed else UNFINISHED
-    return [one for one in found if one.standing in wanted]
+    return [one for one in found if is_to_do(one.standing, options.sweep.retry_failed)]
 
 
 class Launcher(Protocol):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seqablate.config.overrides import split_launcher
 from seqablate.config.schema import TrainConfig
-from seqablate.errors import RunFailure, UsageError
+from seqablate.errors import UsageError
 from seqablate.launch.base import Launcher, Sweep
 from seqablate.launch.ending import report_sweep
 from seqablate.launch.everything import load_everything
@@ -18,7 +18,7 @@ from seqablate.launch.nursery import in_a_worker, warm_up
 from seqablate.launch.screen import SweepScreen
 from seqablate.launch.stale import find_stale, put_aside
 from seqablate.launch.work import NO_MEMORY, work_on
-from seqablate.record.folder import FULL, create_folder
+from seqablate.record.folder import create_folder, ensure_folder
 from seqablate.report.lines import complain, say
 from seqablate.sweep.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
 from seqablate.sweep.options import Sampler, SweepOptions, split_options
@@ -114,11 +114,11 @@ def begin_sweep(asked: Asked) -> Sweep:
 
 def _write(asked: Asked, wanted: Sequence[Wanted]) -> Sweep:
     """Add to the plan what it lacks; somebody else may have added it meanwhile."""
-    parent = Path(asked.config.output_dir)
     if asked.path is None:
-        path = create_folder(parent, datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
+        path = create_folder(Path(asked.config.output_dir), datetime.now().strftime("%Y%m%d-%H%M%S-sweep"))
     else:
-        path = _named_folder(parent, asked.path.name)
+        path = asked.path
+        ensure_folder(path)
     folder = make_sweep(path)
     complete = len(wanted) == len(asked.arms)  # otherwise the same words must find out again what was left out
     with folder.planning() as plan:
@@ -127,22 +127,6 @@ def _write(asked: Asked, wanted: Sequence[Wanted]) -> Sweep:
         if new or request not in plan.requests:
             folder.extend(request, new)
     return Sweep(folder, folder.plan.runs_of(names), asked.options, asked.config.quiet)
-
-
-def _named_folder(parent: Path, name: str) -> Path:
-    """The folder of that name, which somebody else may make at the same time.
-
-    Raises:
-        UsageError: it cannot be made, or something else has its name.
-        RunFailure: the disk does not take it.
-    """
-    path = parent / name
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        kind = RunFailure if error.errno in FULL else UsageError
-        raise kind(f"cannot make the folder {path}: {error.strerror}; choose another name or output_dir") from error
-    return path
 
 
 def resume_sweep(path: Path, words: list[str]) -> Sweep:

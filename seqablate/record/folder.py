@@ -94,9 +94,26 @@ def create_folder(parent: Path, name: str) -> Path:
                 number += 1
                 path = parent / f"{name}-{number}"
     except OSError as error:
-        if error.errno in FULL:
-            raise RunFailure(f"cannot make a folder in {parent}: {error.strerror}") from error
-        raise UsageError(f"cannot make a folder in {parent}: {error.strerror}; choose another output_dir") from error
+        raise _cannot_make(path, error) from error
+
+
+def ensure_folder(path: Path) -> None:
+    """The folder ``path``, which may be there, or be made by somebody else at the same time.
+
+    Raises:
+        UsageError: it cannot be made, or something else has its name.
+        RunFailure: the disk does not take it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_make(path, error) from error
+
+
+def _cannot_make(path: Path, error: OSError) -> UsageError | RunFailure:
+    if error.errno in FULL:
+        return RunFailure(f"cannot make a folder in {path.parent}: {error.strerror}")
+    return UsageError(f"cannot make a folder in {path.parent}: {error.strerror}; choose another output_dir")
 
 
 def create_run_folder(parent: Path, name: str) -> RunFolder:

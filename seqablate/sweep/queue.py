@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from seqablate.sweep.claims import Claim, Claims
 from seqablate.sweep.folder import PlannedRun, SweepFolder
-from seqablate.sweep.standing import UNFINISHED, RunStanding, standing_of
+from seqablate.sweep.standing import RunStanding, is_to_do, standing_of
 
 MOST_DEATHS = 2  # workers that may die of one run before it is left alone
 DEATHS = (None, "killed", "out of memory")  # how claims end that say nothing against the run
@@ -80,8 +80,7 @@ class Queue:
         """Whether a run is to be done now; what will never be is remembered."""
         if found.standing == "running":
             return False
-        unfinished = found.standing in UNFINISHED or (found.standing == "failed" and self.orders.retry_failed)
-        if not unfinished or self._given_up(found.run.name):
+        if not is_to_do(found.standing, self.orders.retry_failed) or self._given_up(found.run.name):
             self._settled.add(found.run.name)
             return False
         return True

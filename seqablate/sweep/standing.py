@@ -20,6 +20,11 @@ FINISHED = ("done", "diverged")  # results; such runs are never touched
 UNFINISHED = ("pending", "interrupted", "killed")  # to be done, from the newest checkpoint
 
 
+def is_to_do(standing: Standing, retry_failed: bool) -> bool:
+    """Whether a run that stands so is to be trained, or continued."""
+    return standing in UNFINISHED or (standing == "failed" and retry_failed)
+
+
 @dataclass(frozen=True, slots=True)
 class RunStanding:
     """One run of the plan as it is now.
