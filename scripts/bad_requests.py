@@ -24,14 +24,13 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 TABLE = Path(__file__).with_suffix(".tsv")
-LONGEST, MOST_CHARACTERS, WORKERS = 20.0, 400, 2
+LONGEST, MOST_CHARACTERS, WORKERS = 120.0, 400, 2  # seconds until it counts as one without an end; a line; at once
 TINY = "steps=2 eval.size=4 batch_size=2 model.hidden_size=4"
 
 
@@ -67,22 +66,19 @@ def faults(request: Request, fixtures: Path) -> tuple[list[str], str]:
     with tempfile.TemporaryDirectory() as folder:
         environment = dict(os.environ, OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", COLUMNS="200")
         command = [sys.executable, "-m", "seqablate", *request.words(fixtures)]
-        began = time.monotonic()
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=6 * LONGEST, cwd=folder, env=environment, check=False
+                command, capture_output=True, text=True, timeout=LONGEST, cwd=folder, env=environment, check=False
             )
         except subprocess.TimeoutExpired:
             return ["did not end"], ""
-        took, left = time.monotonic() - began, sorted(p.name for p in Path(folder).iterdir())
-    return list(_faults(request, done.returncode, done.stderr, took, left)), done.stderr
+        left = sorted(p.name for p in Path(folder).iterdir())
+    return list(_faults(request, done.returncode, done.stderr, left)), done.stderr
 
 
-def _faults(request: Request, code: int, errors: str, took: float, left: list[str]) -> Iterator[str]:
+def _faults(request: Request, code: int, errors: str, left: list[str]) -> Iterator[str]:
     if "Traceback" in errors:
         yield "a traceback"
-    if took > LONGEST:
-        yield f"took {took:.0f} s"
     if code not in request.codes:
         yield f"exit code {code}"
     if code != 2:

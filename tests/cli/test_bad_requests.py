@@ -47,7 +47,7 @@ def test_a_bad_request_is_refused_in_one_short_line_that_names_what_is_wrong(
     monkeypatch.setattr(api, "run_config", started)
     code = main(request_.words(fixtures))
     said = capsys.readouterr()
-    assert list(bad_requests._faults(request_, code, said.err, 0.0, [])) == [], said.err
+    assert list(bad_requests._faults(request_, code, said.err, [])) == [], said.err
     assert said.out == ""
     assert list(tmp_path.iterdir()) == []
 

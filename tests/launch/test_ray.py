@@ -38,10 +38,13 @@ def claims(folder: Path) -> list:
     return Claims(folder / ".claims", "test").log()
 
 
-def wait_until(condition, seconds: float = 240) -> None:
+def wait_until(condition, process: subprocess.Popen, seconds: float = 400) -> None:
+    """Wait while a process works towards a condition; a failure shows what the process has said."""
     deadline = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < deadline, "it does not happen"
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail("it does not happen:\n" + "\n".join(process.communicate()))
         time.sleep(0.05)
 
 
@@ -88,7 +91,7 @@ def test_a_cluster_that_loses_a_node_does_a_whole_sweep(tmp_path, shared):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(500)
+@pytest.mark.timeout(1000)
 def test_a_run_that_is_stopped_away_from_home_comes_back_saved_and_is_sent_out_again(tmp_path):
     words = ["train", "-m", *ENDLESS, "seed=range(1)", "name=s", "launch=ray", "launch.shared=false", "jobs=1"]
     command = loopback(sys.executable, "-m", "seqablate", *words)
@@ -111,7 +114,8 @@ def stop_in_a_run(command: list[str], run: Path, resumed: int, signum: int) -> i
     environment = os.environ | {"TMPDIR": str(away.resolve()), "RAY_TMPDIR": "/tmp"}  # sockets need a short path
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     process = subprocess.Popen(command, **pipes, text=True, env=environment)
-    wait_until(lambda: any(goes_on(record, resumed) for record in away.glob(f"seqablate-*/{run.name}/record.jsonl")))
+    records = f"seqablate-*/{run.name}/record.jsonl"
+    wait_until(lambda: any(goes_on(record, resumed) for record in away.glob(records)), process)
     process.send_signal(signum)
     output, complaint = process.communicate(timeout=100)
     assert process.returncode == 128 + signum, complaint

@@ -262,7 +262,7 @@ def test_another_shell_joins_a_sweep_and_a_reader_sees_it_go_on(tmp_path):
     process = start("train", "-m", *LONG, "seed=range(4)", "jobs=1", "name=s",
                     cwd=tmp_path)  # fmt: skip
     folder = tmp_path / "outputs" / "s"
-    wait_for(folder / "seed=0" / "run.json")
+    wait_for(folder / "sweep.jsonl")  # written before the first run, so both have work
     joined = call("work", str(folder), cwd=tmp_path)
     output, complaint = process.communicate(timeout=240)
     assert (joined.returncode, process.returncode) == (0, 0), joined.stderr + complaint

@@ -52,9 +52,10 @@ class RayLaunch:
 
     def start(self, sweep: Sweep, missing: Sequence[PlannedRun]) -> int:
         """See :class:`seqablate.launch.base.Launcher`."""
-        with _cluster(self.address) as ray:
+        workers = sweep.options.workers
+        with _cluster(self.address, None if workers is None else self.cpus * workers) as ray:
             places = _places(ray, self)
-            count = min(len(missing), sweep.options.workers or places)
+            count = min(len(missing), workers or places)
             screen = SweepScreen(sweep.quiet)
             screen.begin(sweep.standings(), [run.name for run in missing], count)
             needs = {"num_cpus": self.cpus, "num_gpus": self.gpus}
@@ -76,12 +77,15 @@ def _refuse_silent(address: str) -> None:
 
 
 @contextmanager
-def _cluster(address: str | None) -> Iterator[Any]:
-    """ray, connected; without its own output, its dashboard and its usage statistics."""
+def _cluster(address: str | None, cpus: int | None) -> Iterator[Any]:
+    """ray, connected; without its own output, its dashboard and its usage statistics.
+
+    A cluster begun here has so many CPUs (``None``: the machine's): Ray starts a process for each before there is work.
+    """
     os.environ.update(SILENCE)
     import ray
 
-    here = {"include_dashboard": False} if address is None else {}
+    here = {"include_dashboard": False, "num_cpus": cpus} if address is None else {}
     try:
         ray.init(address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
     except (OSError, RuntimeError, ValueError) as error:
