@@ -12,7 +12,7 @@ from seqablate.shape import fitting
 DIGEST = "0" * 64
 METRIC = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""}
 FACTS = {
-    "version": 5, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
+    "version": 6, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
     "versions": {}, "device": "cpu", "backend": "compiled", "threads": 1, "dtype": "float32", "started": "today",
     "parameters": 10, "metric": METRIC, "baselines": {}, "test_baselines": {}, "data_sha256": None,
     "fingerprint": DIGEST,

@@ -14,7 +14,7 @@ from seqablate.shape import By, Misfit, Name, Step, at_least, matches, one_of
 from seqablate.signals.fit import Fit
 from seqablate.text import counted
 
-VERSION = 5  # of run.json and the record
+VERSION = 6  # of run.json and the record
 
 
 def folder_name(value: Any) -> str:

@@ -58,6 +58,8 @@ class Decay:
         lags: how many lags the line was fitted to.
         low, low_at: the smallest norm from ``start`` to the end of ``reach``, over the one at ``start``, and its lag.
         high, high_at: the largest, likewise.
+        hundredth: lags from ``start`` to the first one from which on at most 1 % is left; None where more is left at the
+            last lag that is known.
         missing: how many lags in between are NaN.
         floor: norms below it were taken for 0.
     """
@@ -76,6 +78,7 @@ class Decay:
     low_at: int
     high: float
     high_at: int
+    hundredth: int | None
     missing: int
     floor: float
 
@@ -134,6 +137,7 @@ def fit_decay(lag_curve: np.ndarray, floor: float = FLOORS["float32"]) -> Decay 
         low_at=low_at,
         high=_over(curve[high_at], curve[start]),
         high_at=high_at,
+        hundredth=_hundredth(curve[start:]),
         missing=int(np.isnan(between).sum()),
         floor=floor,
     )
@@ -150,6 +154,14 @@ def _end_of_range(curve: np.ndarray, known: np.ndarray, floor: float) -> tuple[V
     if not len(above) or above[-1] < known[-1]:
         return "vanishes", int(known[len(above) and np.searchsorted(known, above[-1]) + 1])
     return None, None
+
+
+def _hundredth(curve: np.ndarray) -> int | None:
+    """The first index from which on a curve stays at 1 % of its first value or below it, as far as it is known."""
+    known = np.flatnonzero(~np.isnan(curve))
+    more = known[curve[known] > 0.01 * curve[0]]
+    behind = known[known > more[-1]]
+    return int(behind[0]) if len(behind) else None
 
 
 def _nothing_in_range(verdict: Verdict, at: int | None, first: int, floor: float) -> Decay:
@@ -169,6 +181,7 @@ def _nothing_in_range(verdict: Verdict, at: int | None, first: int, floor: float
         low_at=first,
         high=0.0,
         high_at=first,
+        hundredth=None,
         missing=0,
         floor=floor,
     )

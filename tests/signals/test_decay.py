@@ -76,6 +76,22 @@ def test_a_curve_that_begins_late_is_measured_from_where_it_begins():
     assert "0.12x from lag 2 to lag 5" in words([NAN, NAN, 1.0, 0.5, 0.25, 0.125])
 
 
+@pytest.mark.parametrize(
+    ("curve", "lag"),
+    [
+        (0.5 ** np.arange(20.0), 7),  # 0.5^6 = 0.0156, 0.5^7 = 0.0078
+        (0.5 ** np.arange(7.0), None),
+        ([1, 0.001, 0.5, 0.01, 0.0], 3),  # what comes back has not been lost
+        ([np.nan, np.nan, 4.0, 0.5, 0.04, 0.03], 2),  # counted from the first lag that is known
+        ([1.0, 0.001, np.nan, np.nan], 1),
+        ([1.0, 0.001, np.inf], None),
+    ],
+)
+def test_the_lag_at_which_one_percent_is_left_is_the_last_time_that_the_curve_gets_there(curve, lag):
+    fit = fit_decay(np.array(curve))
+    assert fit.hundredth == lag
+
+
 def test_the_floor_is_that_of_the_number_format():
     """0.1 ** 59 is a number in float64, and nothing in float32."""
     curve = 0.1**K
