@@ -21,7 +21,7 @@ PACKAGE = Path(__file__).parents[1] / "seqablate"
 FLOORS = [
     ("errors", "streams"),
     ("text", "shape"),
-    ("config", "signals", "figures"),
+    ("config", "signals", "figures", "statistics"),
     ("record", "engine"),
     ("tasks", "models", "clip", "optim", "schedule", "probe"),
     ("diagnostics",),
@@ -41,6 +41,7 @@ TORCHLESS = (
     "config",
     "signals",
     "figures",
+    "statistics",
     "record",
     "diagnostics",
     "compare",

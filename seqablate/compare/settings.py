@@ -19,11 +19,13 @@ class Arm:
 
     Attributes:
         label: its settings, as far as they differ from those of other arms.
+        config: these settings by their dotted keys.
         look: for each of these settings, which of its values the arm has (0, 1, ...).
         runs: one a seed, or a single one.
     """
 
     label: str
+    config: dict[str, Any]
     look: tuple[int, ...]
     runs: list[Run]
 
@@ -70,12 +72,13 @@ def arms(runs: Sequence[Run], *, by_seed: bool) -> list[Arm]:
     for values, run in zip(chosen, runs, strict=True):
         groups[repr(values)].append(run)
     if by_seed and len(groups) < len(runs):
-        return [Arm(run.name, (position,), [run]) for position, run in enumerate(runs)]
+        return [Arm(run.name, chosen[position], (position,), [run]) for position, run in enumerate(runs)]
     orders = {key: list(dict.fromkeys(repr(values.get(key)) for values in chosen)) for key in keys}
     of_group = {repr(values): values for values in chosen}
     return [
         Arm(
             label=", ".join(settings(values)) or str(flats[0]["model"]),
+            config=values,
             look=tuple(orders[key].index(repr(values.get(key))) for key in keys) or (0,),
             runs=groups[group],
         )

@@ -1,0 +1,191 @@
+"""What a comparison of runs says, as data: every table, picture, page and ``--json`` shows these numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from seqablate.record.rows import strict
+from seqablate.statistics.interval import Interval
+
+VERSION = 1  # of --json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Scale:
+    """The quantity that the arms are compared by.
+
+    Attributes:
+        name: as the task calls it (``mse``).
+        split: ``test`` where every run that is done was tested, else ``evaluation`` (the last one).
+        chance: what a predictor without memory reaches; None where the runs' tasks differ in it.
+        goal: the value at which a task counts as solved; None if there is none, or where they differ.
+    """
+
+    name: str
+    split: Literal["test", "evaluation"]
+    unit: str
+    lower_is_better: bool
+    chance: float | None
+    goal: float | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunLine:
+    """One run of an arm.
+
+    Attributes:
+        unit: its seed, and what else tells it from the other runs of its arm: runs of two arms with the same unit are
+            a pair.
+        value: on the comparison's scale; the worst possible number if the run diverged, None if it has not ended.
+        steps_to_solve: updates until it had solved its task, else those that it made without solving it.
+        solved: whether it solved its task and still did at its end; None where the task has no goal.
+        other_code: what computed it and has another content in a newer run.
+        command: the words that asked for it.
+    """
+
+    name: str
+    path: str
+    unit: str
+    seed: int
+    status: str
+    step: int
+    value: float | None
+    solved: bool | None
+    solved_at: int | None
+    steps_to_solve: float | None
+    message: str | None
+    other_code: str | None
+    command: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ArmResult:
+    """One arm: its runs, pooled over seeds.
+
+    Attributes:
+        label: its settings, as far as they differ from those of other arms.
+        config: the factors with their values.
+        look: for each factor which of its values the arm has: a colour for the first, a dash for the second.
+        n: runs that came to an end of their own, done or diverged: all numbers below are of these.
+        seeds: theirs.
+        statuses: how many of all runs stand how.
+        solved: the share that solved the task, Wilson's interval; None where the task has no goal.
+        value: the median on the comparison's scale, exact interval; a diverged run counts as the worst possible number.
+        steps_to_solve: the Kaplan-Meier median, exact interval; inf: not within the budget.
+        reach: lags until 1 % of the gradient is left, the median; inf: more is left at the end of the curve.
+        clipped: the median share of clipped steps; None where nothing could be clipped.
+        ms_per_step: the median time of a training step in milliseconds.
+        parameters: of its models; usually one number.
+    """
+
+    label: str
+    config: dict[str, Any]
+    look: tuple[int, ...]
+    n: int
+    seeds: list[int]
+    statuses: dict[str, int]
+    solved: Interval | None
+    value: Interval
+    steps_to_solve: Interval | None
+    reach: Interval | None
+    clipped: float | None
+    ms_per_step: float | None
+    parameters: list[int]
+    runs: list[RunLine]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Test:
+    """A difference, its interval, and its p-value, alone and after Holm's correction over the whole comparison."""
+
+    difference: Interval
+    p: float | None
+    holm: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Contrast:
+    """An arm against its baseline: arm less baseline, paired by seed where they have seeds in common.
+
+    Attributes:
+        changed: the factors in which they differ.
+        pairs: units that both have; 0: the arms are compared as independent samples.
+        solved: the difference of the shares that solved the task (Newcombe; exact McNemar, or Fisher without pairs).
+        value: the median of the differences on the comparison's scale (exact interval; exact sign-flip of their ranks).
+    """
+
+    arm: str
+    baseline: str
+    changed: list[str]
+    pairs: int
+    solved: Test | None
+    value: Test | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Effect:
+    """What one level of a factor does on average over the other factor; or an interaction, a difference of differences.
+
+    Attributes:
+        name: ``clip=norm against clip=none``.
+        kind: ``main`` or ``interaction``.
+        pairs: units that all arms involved have.
+        value: median over units on the comparison's scale.
+    """
+
+    name: str
+    kind: Literal["main", "interaction"]
+    pairs: int
+    value: Test
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LeftOut:
+    """A folder that counts nowhere, and why."""
+
+    path: str
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Comparison:
+    """Arms side by side.
+
+    Attributes:
+        factors: the keys that tell the arms apart.
+        claim: one sentence: what the numbers say of the largest question that they can answer.
+        notes: what is unfair or undecidable about them, a line each.
+        level: of every interval.
+    """
+
+    factors: list[str]
+    scale: Scale
+    arms: list[ArmResult]
+    contrasts: list[Contrast]
+    effects: list[Effect]
+    claim: str
+    notes: list[str]
+    left_out: list[LeftOut] = field(default_factory=list)
+    level: float = 0.95
+
+    def to_json(self) -> dict[str, Any]:
+        """The keys of ``--json``; numbers that JSON lacks are the words "inf", "-inf" and "nan"."""
+        plain: dict[str, Any] = strict({"version": VERSION, **asdict(self)})
+        return plain
+
+
+def arm_of(comparison: Comparison, label: str) -> ArmResult:
+    """The arm of that label."""
+    return next(arm for arm in comparison.arms if arm.label == label)
+
+
+def diverged(arm: ArmResult) -> int:
+    """How many of its runs diverged."""
+    return arm.statuses.get("diverged", 0)
+
+
+def paths(arms: Sequence[ArmResult]) -> list[str]:
+    """The folders of all runs."""
+    return [run.path for arm in arms for run in arm.runs]
