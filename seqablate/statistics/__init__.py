@@ -1,1 +1,1 @@
-"""Intervals, tests and power: numbers in, numbers out."""
+"""Intervals, tests and power: numbers in, numbers out. scipy is imported only by the functions that need it."""
