@@ -15,17 +15,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqablate.api import Run, load_run, train
+    from seqablate.api import Run, compare, load_run, load_runs, train
     from seqablate.errors import RunFailure, UsageError
     from seqablate.probe import TimestepProbe, probe_every
 
     __version__: str
 
-__all__ = ["Run", "RunFailure", "TimestepProbe", "UsageError", "load_run", "probe_every", "train"]
+__all__ = [
+    "Run",
+    "RunFailure",
+    "TimestepProbe",
+    "UsageError",
+    "compare",
+    "load_run",
+    "load_runs",
+    "probe_every",
+    "train",
+]
 
 _HOMES = {
     "Run": "seqablate.api",
+    "compare": "seqablate.api",
     "load_run": "seqablate.api",
+    "load_runs": "seqablate.api",
     "train": "seqablate.api",
     "RunFailure": "seqablate.errors",
     "UsageError": "seqablate.errors",

@@ -1,9 +1,9 @@
-"""The Python face of the product: train, resume and load runs."""
+"""The Python face of the product: train, resume, load and compare runs."""
 
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,8 +16,10 @@ from seqablate.record.folder import open_run_folder
 from seqablate.record.run import Run as RecordedRun
 
 if TYPE_CHECKING:
+    import pandas as pd
     import torch
 
+    from seqablate.compare.arms.answer import Answer
     from seqablate.training.parts import Parts
     from seqablate.training.session import Ending, Reporter
 
@@ -86,6 +88,53 @@ def load_run(path: str | Path) -> Run:
     """A recorded run; needs no torch (UsageError when ``path`` is not a run folder)."""
     open_run_folder(path)
     return Run(path)
+
+
+def load_runs(*paths: str | Path) -> pd.DataFrame:
+    """Every run in some folders as one table: a row a run, with its settings, status and results.
+
+    Columns are the keys of the config (``model``, ``optim.lr``), and what came of a run: see
+    :func:`seqablate.compare.frame.runs_frame`. Needs no torch.
+
+    Raises:
+        UsageError: a folder does not exist, or there is no readable run in any of them.
+    """
+    from seqablate.compare.find import find_runs
+    from seqablate.compare.frame import runs_frame
+
+    return runs_frame(find_runs(paths)[0])
+
+
+def compare(
+    *paths: str | Path,
+    by: Sequence[str] | None = None,
+    where: Sequence[str] = (),
+    baseline: Sequence[str] = (),
+    metric: str | None = None,
+) -> Answer:
+    """Compare arms of runs, pooled over their seeds, as ``seqablate compare`` does. Needs no torch.
+
+    Args:
+        paths: folders of runs or of sweeps.
+        by, where, baseline, metric: see :func:`seqablate.compare.arms.compare.compare_runs`.
+
+    Raises:
+        UsageError: a folder does not exist, no run is left, or a setting that no run has.
+    """
+    from seqablate.compare.arms.answer import Answer
+    from seqablate.compare.arms.compare import compare_runs
+    from seqablate.compare.comparison import LeftOut
+    from seqablate.compare.find import find_runs, without_runs
+    from seqablate.sweep.growth import not_begun, requests_of
+
+    runs, left_out = find_runs(paths)
+    left_out += without_runs(paths)
+    left_out += [LeftOut(path=str(folder), why="planned, and not begun") for folder in not_begun(paths)]
+    requests = requests_of(run.path for run in runs)
+    found = compare_runs(
+        runs, by=by, where=where, baseline=baseline, metric=metric, requests=requests, left_out=left_out
+    )
+    return Answer(found, runs)
 
 
 def read_config(run: RecordedRun) -> TrainConfig:

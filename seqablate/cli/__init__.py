@@ -17,7 +17,8 @@ COMMANDS = {
     "resume": "continue a run that was interrupted, killed or failed, or do what is missing of a sweep",
     "work": "join a sweep, from another shell or another machine",
     "status": "how far a sweep is, also while it goes on",
-    "show": "compare runs: a table, lag curves and profiles",
+    "compare": "compare arms over their seeds: intervals, tests, and what is unfair about them",
+    "show": "look at runs: a table, lag curves and profiles",
     **{
         command: f"list what can be chosen with {group}=, with keys and references"
         for command, group in LISTINGS.items()

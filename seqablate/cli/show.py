@@ -52,8 +52,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the table as JSON and draw nothing")
     arguments = parser.parse_args(argv)
     whens = _whens(arguments.step)
-    runs, complaints = find_runs(arguments.paths)
-    _complain(complaints)
+    runs, unreadable = find_runs(arguments.paths)
+    _complain([one.why for one in unreadable])
     if arguments.json:
         _say(json.dumps(strict([row.to_json() for row in rows(runs)]), indent=1, allow_nan=False))
         return 0

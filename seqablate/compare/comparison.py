@@ -18,17 +18,23 @@ class Scale:
 
     Attributes:
         name: as the task calls it (``mse``).
-        split: ``test`` where every run that is done was tested, else ``evaluation`` (the last one).
+        split: the data that it was measured on: ``test`` where every run that is done was tested, else ``evaluation``
+            (the last one); None where it is not measured on data.
         chance: what a predictor without memory reaches; None where the runs' tasks differ in it.
         goal: the value at which a task counts as solved; None if there is none, or where they differ.
     """
 
     name: str
-    split: Literal["test", "evaluation"]
+    split: Literal["test", "evaluation"] | None
     unit: str
     lower_is_better: bool
     chance: float | None
     goal: float | None
+
+    @property
+    def label(self) -> str:
+        """``test mse``."""
+        return f"{self.split} {self.name}" if self.split else self.name
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from seqablate.compare.comparison import LeftOut
 from seqablate.errors import UsageError
 from seqablate.record.folder import folders_with_records
 from seqablate.record.run import Run
 
+STALE = ".stale"  # in the folder of a sweep
 
-def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
+
+def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[LeftOut]]:
     """Open every run in ``paths``: run folders, or folders that hold them at any depth (a sweep, ``outputs``).
 
     Returns:
-        The runs, each once, in the order of their folders; and a line for every folder that could not be read.
+        The runs, each once, in the order of their folders; and every folder that could not be read.
 
     Raises:
         UsageError: a path does not exist, or there is no readable run in any of them. Files are passed over.
     """
     runs: dict[Path, Run] = {}
-    complaints = []
+    complaints: list[LeftOut] = []
     for path in map(Path, paths):
         if path.is_file():  # `show outputs/*` meets the pictures of an earlier one
             continue
@@ -31,12 +34,33 @@ def find_runs(paths: Iterable[str | Path]) -> tuple[list[Run], list[str]]:
             try:
                 runs.setdefault(folder.resolve(), _whole(Run(folder)))
             except UsageError as error:
-                complaints.append(str(error))
+                complaints.append(LeftOut(path=str(folder), why=str(error)))
     if not runs:
         raise UsageError(
-            "; ".join(complaints) or f"no run in {', '.join(map(str, paths))}: a run folder has a record.jsonl"
+            "; ".join(one.why for one in complaints)
+            or f"no run in {', '.join(map(str, paths))}: a run folder has a record.jsonl"
         )
     return list(runs.values()), complaints
+
+
+def without_runs(paths: Iterable[str | Path]) -> list[LeftOut]:
+    """What else lies in folders of runs: folders without a run, and runs that a sweep has put aside."""
+    found = []
+    for path in map(Path, paths):
+        if not path.is_dir() or (path / "record.jsonl").exists():
+            continue
+        for folder in sorted(each for each in path.iterdir() if each.is_dir()):
+            if folder.name == STALE:
+                found += [
+                    LeftOut(path=str(run), why="put aside: other code has computed it") for run in _runs_in(folder)
+                ]
+            elif not folder.name.startswith(".") and not _runs_in(folder):
+                found.append(LeftOut(path=str(folder), why="no run: a run folder has a record.jsonl"))
+    return found
+
+
+def _runs_in(folder: Path) -> list[Path]:
+    return [folder] if (folder / "record.jsonl").exists() else folders_with_records(folder)
 
 
 def with_records(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:

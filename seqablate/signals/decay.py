@@ -58,8 +58,8 @@ class Decay:
         lags: how many lags the line was fitted to.
         low, low_at: the smallest norm from ``start`` to the end of ``reach``, over the one at ``start``, and its lag.
         high, high_at: the largest, likewise.
-        hundredth: lags from ``start`` to the first one from which on at most 1 % is left; None where more is left at the
-            last lag that is known.
+        hundredth: lags from ``start`` to the first one from which on at most 1 % is left; None where more is left at
+            the last lag that is known.
         missing: how many lags in between are NaN.
         floor: norms below it were taken for 0.
     """

@@ -1,0 +1,46 @@
+"""A comparison with the runs that it is of: what Python callers get, and what the command line prints and writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from seqablate.compare.arms.formats import arm_row, as_text, to_html
+from seqablate.compare.comparison import Comparison
+from seqablate.record.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Answer:
+    """Arms of runs side by side. In a notebook it is shown as tables.
+
+    Attributes:
+        comparison: every number, as plain data (:class:`seqablate.compare.comparison.Comparison`).
+        runs: the runs of all arms.
+    """
+
+    def __init__(self, comparison: Comparison, runs: Sequence[Run]) -> None:
+        self.comparison = comparison
+        self.runs = list(runs)
+
+    def __str__(self) -> str:
+        return as_text(self.comparison)
+
+    def __repr__(self) -> str:
+        return f"<Answer: {self.comparison.claim}>"
+
+    def _repr_html_(self) -> str:
+        return to_html(self.comparison)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The table of arms with every number in full, one row an arm."""
+        import pandas as pd
+
+        return pd.DataFrame([arm_row(self.comparison, arm) for arm in self.comparison.arms])
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``seqablate compare --json`` prints."""
+        return self.comparison.to_json()

@@ -1,0 +1,167 @@
+"""The columns of a comparison's tables: one declaration each, whatever the table is written as."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from seqablate.compare.arms.claim import p_value
+from seqablate.compare.comparison import ArmResult, Comparison, Contrast, Effect, Test, diverged
+from seqablate.compare.settings import headings
+from seqablate.config.flat import shown
+from seqablate.statistics.interval import Interval
+from seqablate.text import apart, number, percent
+
+T = TypeVar("T")
+INFINITY = "∞"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """What stands in one place of a table.
+
+    Attributes:
+        text: the number.
+        below: its interval, or what else belongs to it.
+    """
+
+    text: str
+    below: str = ""
+
+    @property
+    def line(self) -> str:
+        return f"{self.text} {self.below}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[T]):
+    """One column.
+
+    Attributes:
+        heading: in words.
+        cell: of a row.
+        left: aligned to the left.
+        losable: may be left out on a narrow terminal; the larger the sooner, 0 never.
+    """
+
+    heading: str
+    cell: Callable[[T], Cell]
+    left: bool = False
+    losable: int = 0
+
+
+def arm_columns(comparison: Comparison) -> list[Column[ArmResult]]:
+    """The columns of the table of arms that have something in them."""
+    scale, arms = comparison.scale, comparison.arms
+    columns = [_factor(key, heading) for key, heading in headings(comparison.factors).items()]
+    columns.append(Column("n", _count))
+    if any(arm.solved for arm in arms):
+        columns.append(Column("solved", lambda arm: _share(arm.solved)))
+    columns.append(Column(f"{scale.label} (median)", lambda arm: interval(arm.value, scale.goal)))
+    if any(arm.steps_to_solve for arm in arms):
+        columns.append(Column("steps to solve (median)", lambda arm: interval(arm.steps_to_solve), losable=1))
+    if any(arm.reach for arm in arms):
+        columns.append(Column("1 % of gradient left at lag", lambda arm: interval(arm.reach), losable=2))
+    if any(arm.clipped is not None for arm in arms):
+        columns.append(Column("clipped", lambda arm: Cell(percent(arm.clipped)), losable=3))
+    columns.append(Column("ms a step", lambda arm: Cell(number(arm.ms_per_step)), losable=4))
+    columns.append(Column("parameters", lambda arm: Cell(_range(arm.parameters)), losable=5))
+    return columns
+
+
+def _factor(key: str, heading: str) -> Column[ArmResult]:
+    def cell(arm: ArmResult) -> Cell:
+        return Cell(shown(arm.config[key]) if key in arm.config else "–")
+
+    return Column(heading, cell, left=True)
+
+
+def contrast_columns(comparison: Comparison) -> list[Column[Contrast]]:
+    """The columns of the table of differences."""
+    columns: list[Column[Contrast]] = [
+        Column("arm", lambda one: Cell(one.arm), left=True),
+        Column("less its baseline", lambda one: Cell(one.baseline), left=True),
+        Column("pairs", lambda one: Cell(str(one.pairs) if one.pairs else "–")),
+    ]
+    if any(one.solved for one in comparison.contrasts):
+        columns.append(Column("share solved", lambda one: _difference(one.solved)))
+        columns.append(Column("p", lambda one: _p(one.solved)))
+    if any(one.value for one in comparison.contrasts):
+        columns.append(Column(f"{comparison.scale.label} (median)", lambda one: _difference(one.value)))
+        columns.append(Column("p ", lambda one: _p(one.value)))
+    return columns
+
+
+def effect_columns(comparison: Comparison) -> list[Column[Effect]]:
+    """The columns of the table of main effects and interactions."""
+    return [
+        Column("effect", lambda one: Cell(one.name), left=True),
+        Column("kind", lambda one: Cell(one.kind), left=True),
+        Column("pairs", lambda one: Cell(str(one.pairs))),
+        Column(f"{comparison.scale.label} (median)", lambda one: _difference(one.value)),
+        Column("p", lambda one: _p(one.value)),
+    ]
+
+
+def interval(found: Interval | None, goal: float | None = None) -> Cell:
+    """``0.0031`` with ``[0.002, 0.004]`` below."""
+    if found is None or found.estimate is None:
+        return Cell("–")
+    return Cell(_number(found.estimate, goal), bounds(found))
+
+
+def bounds(found: Interval) -> str:
+    """``[0.002, 0.004]``; empty where there are none."""
+    if found.low is None or found.high is None:
+        return ""
+    return f"[{_number(found.low)}, {_number(found.high)}]"
+
+
+def _number(value: float, goal: float | None = None) -> str:
+    if math.isinf(value):
+        return INFINITY if value > 0 else f"-{INFINITY}"
+    return apart(value, goal)
+
+
+def _share(found: Interval | None) -> Cell:
+    if found is None or found.estimate is None:
+        return Cell("–")
+    return Cell(f"{round(found.estimate * found.n)}/{found.n}", bounds(found))
+
+
+def _difference(test: Test | None) -> Cell:
+    if test is None or test.difference.estimate is None:
+        return Cell("–")
+    text = _number(test.difference.estimate)
+    return Cell(text if text.startswith("-") or text == "0" else f"+{text}", bounds(test.difference))
+
+
+def _p(test: Test | None) -> Cell:
+    return Cell("–" if test is None else p_value(test.holm))
+
+
+def _count(arm: ArmResult) -> Cell:
+    return Cell(str(arm.n), f"{diverged(arm)} diverged" if diverged(arm) else "")
+
+
+def _range(values: Sequence[int]) -> str:
+    if not values:
+        return "–"
+    return str(values[0]) if len(values) == 1 else f"{values[0]} to {values[-1]}"
+
+
+def infinite(comparison: Comparison) -> list[str]:
+    """What ``∞`` means, where it stands in the table of arms."""
+    found = []
+    pairs = {
+        "of steps to solve: half of the runs did not solve the task within their budget": "steps_to_solve",
+        "of a lag: more than 1 % of the gradient is left at the end of the curve": "reach",
+        f"of {comparison.scale.name}: runs diverged": "value",
+    }
+    for words, name in pairs.items():
+        intervals = [getattr(arm, name) for arm in comparison.arms]
+        if any(math.isinf(value) for one in intervals if one for value in (one.estimate, one.low, one.high) if value):
+            found.append(f"{INFINITY} {words}")
+    return found
