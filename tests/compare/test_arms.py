@@ -80,7 +80,7 @@ def test_the_p_of_a_difference_is_that_of_every_assignment_of_signs(make_arm):
     gaps = [b - a for a, b in zip(first, second, strict=True)]
     ranks = [sorted(map(abs, gaps)).index(abs(gap)) + 1 for gap in gaps]
     seen = abs(sum(math.copysign(rank, gap) for rank, gap in zip(ranks, gaps, strict=True)))
-    sums = [sum(map(math.prod, zip(signs, ranks))) for signs in itertools.product((-1, 1), repeat=7)]
+    sums = [sum(map(math.prod, zip(signs, ranks, strict=True))) for signs in itertools.product((-1, 1), repeat=7)]
     assert one.value.p == pytest.approx(sum(abs(total) >= seen for total in sums) / 2**7)
 
 
@@ -108,7 +108,7 @@ def test_a_run_that_has_not_ended_by_itself_counts_nowhere_and_is_named(make_arm
 
 
 def test_copies_of_one_seed_are_one(make_arm, make_run):
-    runs = make_arm("r", [0.1, 0.2], model=RNN) + [make_run("again", seed=1, model=RNN, info=result(0.2))]
+    runs = [*make_arm("r", [0.1, 0.2], model=RNN), make_run("again", seed=1, model=RNN, info=result(0.2))]
     found = compare_runs(runs)
     assert found.arms[0].n == 2
     assert "a copy of" in found.left_out[0].why
