@@ -30,6 +30,7 @@ FLOORS = [
     ("extend", "sweep"),
     ("api",),
     ("launch",),
+    ("study",),
     ("cli",),
     ("__main__",),
 ]
@@ -48,6 +49,7 @@ TORCHLESS = (
     "compare",
     "sweep",
     "launch",
+    "study",
     "cli",
     "api",
     "extend",

@@ -1,0 +1,1 @@
+"""Studies: from a claim in a file to a verdict."""
