@@ -10,6 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from statistics import NormalDist
 
 
@@ -107,7 +108,8 @@ def order_statistic(n: int, level: float = 0.95) -> int:
     the largest rank for which that has a probability of less than half of ``1 - level``.
     """
     tail = (1 - _checked(level)) / 2
-    return next((r for r in range(n) if at_most(r, n) >= tail), 0)
+    ways = accumulate(math.comb(n, heads) for heads in range(n))
+    return next((r for r, fewer in enumerate(ways) if fewer / (1 << n) >= tail), 0)
 
 
 def at_most(k: int, n: int) -> float:
@@ -117,7 +119,7 @@ def at_most(k: int, n: int) -> float:
         >>> at_most(1, 3)
         0.5
     """
-    return sum(math.comb(n, heads) for heads in range(k + 1)) / 2**n
+    return sum(math.comb(n, heads) for heads in range(k + 1)) / (1 << n)
 
 
 def rate_difference(k1: int, n1: int, k2: int, n2: int, level: float = 0.95) -> Interval:
@@ -155,9 +157,9 @@ def paired_rate_difference(both: int, first: int, second: int, neither: int, lev
 def _correlation(both: int, first: int, second: int, neither: int) -> float:
     """Newcombe's phi: a positive covariance is reduced by half a pair, and is no less than 0 then."""
     margins = (both + first) * (second + neither) * (both + second) * (first + neither)
-    covariance = both * neither - first * second
+    covariance = float(both * neither - first * second)
     if covariance > 0:
-        covariance = max(covariance - (both + first + second + neither) / 2, 0)
+        covariance = max(covariance - (both + first + second + neither) / 2, 0.0)
     return covariance / math.sqrt(margins) if margins else 0.0
 
 

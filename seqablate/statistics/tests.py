@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -25,31 +26,30 @@ def sign_flip(differences: Sequence[float]) -> float:
     Raises:
         ValueError: a difference is NaN.
     """
-    values = np.asarray(differences, dtype=np.float64)
-    if np.isnan(values).any():
+    if any(math.isnan(difference) for difference in differences):
         raise ValueError("no test of differences with NaN among them")
-    ranks = _doubled_ranks(np.abs(values))
-    signed = ranks[values != 0]
-    seen = abs(int(np.sum(np.sign(values) * ranks)))
-    tail = _tail(tuple(sorted(signed.tolist())))
-    return min(1.0, float(tail[seen]))
+    sizes = sorted(abs(difference) for difference in differences)
+    signed = [_doubled_rank(abs(d), sizes) * (1 if d > 0 else -1) for d in differences if d]
+    unit = math.gcd(*signed)  # in units of which the sums are smaller, and their distribution shorter
+    ranks = tuple(sorted(abs(rank) // unit for rank in signed))
+    return min(1.0, float(_tail(ranks)[abs(sum(signed)) // max(unit, 1)]))
 
 
-def _doubled_ranks(sizes_N: np.ndarray) -> np.ndarray:
-    """Twice the mean ranks, which are whole numbers."""
-    _, which, counts = np.unique(sizes_N, return_inverse=True, return_counts=True)
-    return (2 * np.cumsum(counts) - counts + 1)[which]
+def _doubled_rank(size: float, ordered: Sequence[float]) -> int:
+    """Twice the mean rank among ``ordered``, which is a whole number."""
+    return bisect_left(ordered, size) + bisect_right(ordered, size) + 1
 
 
 @lru_cache(maxsize=256)
 def _tail(ranks: tuple[int, ...]) -> np.ndarray:
     """For s from 0 to the sum of ranks: the probability that the sum of signed ranks is s or more in size."""
     total = sum(ranks)
-    chance_W = np.zeros(total + 1)  # of W, the sum of the ranks with a plus
+    chance_W, largest = np.zeros(total + 1), 0  # of W, the sum of the ranks with a plus
     chance_W[0] = 1
     for rank in ranks:
-        chance_W[rank:] += chance_W[: total + 1 - rank].copy()
-        chance_W *= 0.5
+        largest += rank
+        chance_W[rank : largest + 1] += chance_W[: largest + 1 - rank].copy()
+        chance_W[: largest + 1] *= 0.5
     chance_S = np.zeros(total + 1)
     np.add.at(chance_S, np.abs(2 * np.arange(total + 1) - total), chance_W)
     return np.cumsum(chance_S[::-1])[::-1]
