@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,7 +158,7 @@ def _pooled(label: str, members: Sequence[Found], say_step: bool, floor: float |
     diverged = len(members) - len(kept)
     if not kept:
         return Curve(f"{label}: no curve, {diverged} of {len(members)} seeds diverged", np.empty(0), look=look)
-    parts = [_measured(one.signals[0]) for one in kept]
+    parts = [measured(one.signals[0]) for one in kept]
     start = max(first for first, _ in parts)
     curves = [values[start - first :] for first, values in parts]
     vanished = sum(bool((values < (floor or FLOORS["float64"])).any()) for values in curves)
@@ -172,11 +172,11 @@ def _pooled(label: str, members: Sequence[Found], say_step: bool, floor: float |
 
 
 def _curve(label: str, signal: Signal, look: Look) -> Curve:
-    start, values = _measured(signal)
+    start, values = measured(signal)
     return Curve(label, values, start + np.arange(len(values)), look)
 
 
-def _measured(signal: Signal) -> tuple[int, np.ndarray]:
+def measured(signal: Signal) -> tuple[int, np.ndarray]:
     """Where the curve begins and its values, without the points that were never measured.
 
     These are NaN: the lags within a decoder at the beginning of its encoder's lag curve, and the padding behind the
@@ -192,8 +192,7 @@ def _measured(signal: Signal) -> tuple[int, np.ndarray]:
 
 def _title(runs: Sequence[Run], view: CurveView, found: Sequence[Found]) -> str:
     """What is drawn, and after how many training steps."""
-    states = sorted({signal.place.state for one in found for signal in one.signals}, reverse=True)  # h before c
-    title = re.sub(r"{state}(\S+)", lambda at: " or ".join(state + at[1] for state in states), view.title)
+    title = titled(view, {signal.place.state for one in found for signal in one.signals})
     moments = []
     for dash in sorted({one.dash for one in found}, reverse=True):
         kept = [one for one in found if one.dash == dash]
@@ -204,6 +203,12 @@ def _title(runs: Sequence[Run], view: CurveView, found: Sequence[Found]) -> str:
         return title
     diverged = found[-1].diverged
     return f"{runs[0].name}{'' if diverged is None else f' (diverged at step {diverged})'}\n{title}"
+
+
+def titled(view: CurveView, states: Iterable[str]) -> str:
+    """The view's title, with the states that it shows in it: ``h(t) or c(t)``."""
+    ordered = sorted(states, reverse=True)  # h before c
+    return re.sub(r"{state}(\S+)", lambda at: " or ".join(state + at[1] for state in ordered), view.title)
 
 
 def after(steps: Sequence[int]) -> str:

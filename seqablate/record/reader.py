@@ -10,9 +10,9 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -39,9 +39,26 @@ MOST_TORN = 1000  # lines that are no rows: a kill leaves one
 KIND = re.compile(rb'\{"kind":\s*"(\w+)"')
 KNOWN = {kind.encode() for kind in CHECKS}
 SHORT = 256  # bytes of a row that need not be read: it cannot hold much
+# The beginning of a row as it is written: kind, step, and of a signal its quantity.
+BEGINNING = re.compile(rb'\{"kind":\s*"(\w+)",\s*"step":\s*(\d{1,15})(?:,\s*"quantity":\s*"([a-z0-9_]+)")?')
 TRAINED = re.compile(rb'\{"kind":\s*"train",\s*"step":\s*(\d{1,15})\b')
 RISING = (TrainRow, EvalRow)  # rows of which there is one a step at most
 R = TypeVar("R", bound=Row)
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that has not been decoded yet.
+
+    Attributes:
+        step: as in the row.
+        quantity: of a signal, as in the row; of other rows empty.
+        read: decodes and checks it: None for a torn line; UsageError where it is damaged.
+    """
+
+    step: int
+    quantity: str
+    read: Callable[[], Row | None]
 
 
 @dataclass
@@ -150,6 +167,19 @@ class Record:
     def stream_signals(self) -> Iterator[Signal]:
         """The same, one by one."""
         return (row.signal for row in self.rows() if isinstance(row, SignalRow))
+
+    def unread(self, kind: type[EvalRow] | type[SignalRow]) -> Iterator[Unread]:
+        """The rows of one kind that count, for a reader who wants few of them. Nothing else is checked."""
+        for number, line in self._counting():
+            found = BEGINNING.match(line)
+            if found and (found[3] or found[1] != b"signal"):
+                if found[1] == kind.kind.encode():
+                    quantity = (found[3] or b"").decode()
+                    yield Unread(int(found[2]), quantity, partial(self._decode, number, line))
+            elif (named := KIND.match(line)) is None or named[1] == b"signal":  # written by another hand
+                row = self._decode(number, line)
+                if isinstance(row, kind):
+                    yield Unread(row.step, getattr(row, "quantity", ""), partial(self._decode, number, line))
 
     def ever(self) -> tuple[set[str], int]:
         """Names of all checkpoints that were ever committed, and the largest step trained, superseded rows included."""

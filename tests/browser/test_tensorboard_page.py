@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,6 +18,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from chromium import CHROMIUM, Browser
 
 import seqablate
 from seqablate.config.flat import flat_config
@@ -29,80 +28,6 @@ from seqablate.signals.view import last_shown
 
 SMALL = ["task.length=12", "model.hidden_size=8", "batch_size=4", "steps=30", "eval.every=10", "eval.size=30",
          "device=cpu", "probe.every=5"]  # fmt: skip
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-BROWSER = [
-    "--headless", "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--use-angle=swiftshader", "--enable-unsafe-swiftshader",
-    "--window-size=1400,2400", "--remote-debugging-pipe",
-]  # fmt: skip
-# The browser is spoken to over its descriptors 3 and 4.
-ON_3_AND_4 = (
-    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4); os.execv(sys.argv[3], sys.argv[3:])"
-)
-# All text of a page, that inside of custom elements too.
-TEXT = """(() => {
-    const found = [];
-    const walk = node => {
-        if (node.nodeType === Node.TEXT_NODE) found.push(node.data.trim());
-        if (node.shadowRoot) walk(node.shadowRoot);
-        if (!["STYLE", "SCRIPT", "TEMPLATE"].includes(node.nodeName)) node.childNodes.forEach(walk);
-    };
-    walk(document);
-    return found.filter(text => text).join("\\n");
-})()"""
-
-
-class Browser:
-    """A headless Chromium, told what to do in the DevTools protocol (one JSON object after another, a zero between)."""
-
-    def __init__(self, profile: Path) -> None:
-        commands, self.to = os.pipe()
-        self.answers, replies = os.pipe()
-        ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (commands, replies)]  # out of the way of 3 and 4
-        start = [
-            sys.executable,
-            "-c",
-            ON_3_AND_4,
-            *map(str, ends),
-            str(CHROMIUM),
-            *BROWSER,
-            f"--user-data-dir={profile}",
-        ]
-        self.process = subprocess.Popen(
-            start, pass_fds=ends, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
-        for end in (commands, replies, *ends):
-            os.close(end)
-        self.number, self.buffer, self.session = 0, b"", None
-
-    def call(self, method: str, **params: Any) -> dict[str, Any]:
-        self.number += 1
-        message = {"id": self.number, "method": method, "params": params}
-        if self.session:
-            message["sessionId"] = self.session
-        os.write(self.to, json.dumps(message).encode() + b"\0")
-        while True:
-            while b"\0" not in self.buffer:
-                piece = os.read(self.answers, 65536)
-                assert piece, "the browser has gone"
-                self.buffer += piece
-            text, self.buffer = self.buffer.split(b"\0", 1)
-            answer = json.loads(text)
-            if answer.get("id") == self.number:
-                return answer["result"]
-
-    def open(self, url: str) -> None:
-        target = self.call("Target.createTarget", url=url)["targetId"]
-        self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-
-    def text(self) -> str:
-        return self.call("Runtime.evaluate", expression=TEXT, returnByValue=True)["result"]["value"]
-
-    def close(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(timeout=30)
-        os.close(self.to)
-        os.close(self.answers)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,140 @@
+"""What a page shows of one run's record: its evaluations, and its curves before some moments of the training.
+
+A thousand records are read for one page, so every record is read once, and only what will be shown is decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seqablate.compare.curves import measured
+from seqablate.diagnostics import load_views
+from seqablate.record.reader import Unread
+from seqablate.record.rows import EvalRow, SignalRow
+from seqablate.record.run import Run
+from seqablate.signals import Signal
+from seqablate.signals.view import Curve as CurveView
+from seqablate.signals.view import standing_for_run, view_of
+
+MOST_POINTS = 200  # of a curve on the page
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A curve as it was measured at one step of the training, thinned.
+
+    Attributes:
+        step: when.
+        owner: the state that it is of: h, c, encoder c.
+        start: the place along the curve of its first value.
+        stride: places between two values.
+        values_K: the values.
+    """
+
+    step: int
+    owner: str
+    start: int
+    stride: int
+    values_K: np.ndarray
+
+
+@dataclass(slots=True)
+class Story:
+    """What a page shows of a run.
+
+    Attributes:
+        evals: the results of each evaluation, ``loss`` among them, by step.
+        pieces: for each kind of curve those that were the last before some moment, in their order.
+    """
+
+    run: Run
+    evals: dict[int, dict[str, float]] = field(default_factory=dict)
+    pieces: dict[CurveView, list[Piece]] = field(default_factory=dict)
+
+    @property
+    def diverged_at(self) -> int | None:
+        """The step whose loss or gradient was not finite."""
+        return self.run.info.step - 1 if self.run.status == "diverged" else None
+
+    def piece_at(self, view: CurveView, moment: int) -> Piece | None:
+        """The last curve of its kind at a moment; None before the first, and after a run's end, unless it is done."""
+        if self.run.status != "done" and moment > self.run.info.step:
+            return None
+        return next((piece for piece in reversed(self.pieces.get(view, ())) if piece.step <= moment), None)
+
+
+def read_story(run: Run, moments: Sequence[int]) -> Story:
+    """Read a run's record (UsageError where it cannot be read).
+
+    Args:
+        run: whose.
+        moments: increasing training steps; the curves of the last measurement up to each of them are kept.
+    """
+    story = Story(run)
+    for unread in run.record.unread(EvalRow):
+        row = unread.read()
+        if isinstance(row, EvalRow):
+            story.evals[row.step] = {"loss": row.loss, **row.metrics}
+    for signals in _last_before(run.record.unread(SignalRow), moments):
+        for view, standing in _standing(signals).items():
+            story.pieces.setdefault(view, []).append(_piece(standing))
+    return story
+
+
+def _last_before(rows: Iterable[Unread], moments: Sequence[int]) -> Iterator[list[Signal]]:
+    """The signals of each quantity's last measurement up to each moment, each measurement once."""
+    left = list(reversed(moments))
+    waiting: dict[str, list[Unread]] = {}  # by quantity: the rows of its last measurement so far
+    for row in rows:
+        if left and row.step > left[-1]:
+            yield from _decoded(waiting)
+            while left and row.step > left[-1]:
+                left.pop()
+        if not left:
+            return
+        if row.quantity not in waiting or waiting[row.quantity][0].step != row.step:
+            waiting[row.quantity] = []
+        waiting[row.quantity].append(row)
+    yield from _decoded(waiting)
+
+
+def _decoded(waiting: dict[str, list[Unread]]) -> Iterator[list[Signal]]:
+    """The signals that wait, which they do no longer."""
+    for rows in waiting.values():
+        yield [row.signal for unread in rows if isinstance(row := unread.read(), SignalRow)]
+    waiting.clear()
+
+
+def _standing(signals: Sequence[Signal]) -> dict[CurveView, Signal]:
+    """For each kind of curve among the signals of one measurement the one that stands for the run."""
+    load_views({signal.quantity for signal in signals})
+    found: dict[CurveView, list[Signal]] = {}
+    for signal in signals:
+        view = view_of(signal)
+        if isinstance(view, CurveView) and not view.aside and signal.known:
+            found.setdefault(view, []).append(signal)
+    standing = {view: standing_for_run(group) for view, group in found.items()}
+    return {view: signal for view, signal in standing.items() if signal is not None}
+
+
+def _piece(signal: Signal) -> Piece:
+    """The signal without what was never measured, thinned."""
+    start, values = measured(signal)
+    stride = stride_for(len(values), MOST_POINTS)
+    return Piece(signal.step, signal.place.owner, start, stride, values[::stride])
+
+
+def stride_for(length: int, most: int) -> int:
+    """The smallest power of 2 that leaves at most so many of ``length`` values.
+
+    Example:
+        >>> stride_for(200, 200), stride_for(201, 200), stride_for(1000, 200)
+        (1, 2, 8)
+    """
+    stride = 1
+    while -(-length // stride) > most:
+        stride *= 2
+    return stride
