@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
+from seqablate.compare.arms.overview import overview
 from seqablate.compare.find import find_runs, with_records
-from seqablate.compare.table import render_table, rows
+from seqablate.compare.table import rows
 from seqablate.errors import RunFailure, UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
@@ -28,8 +29,9 @@ MOST_STEPS = 4  # as many dashes as there are
 def main(argv: list[str]) -> int:
     parser = Parser(
         prog="seqablate show",
-        description="Compare recorded runs: a table of the settings that differ and of the results, then their lag "
-        "curves and their profiles over timesteps and layers, on the terminal and as PNG and SVG. "
+        description="Look at recorded runs: a table of the settings that differ and of the results, by arm where runs "
+        "differ in their seed only, then their lag curves and their profiles over timesteps and layers, on the "
+        "terminal and as PNG and SVG. "
         "More than 8 runs are pooled over seeds (median). "
         "A decay marked ~ is the average slope of a curve that is not exponential.",
     )
@@ -49,7 +51,10 @@ def main(argv: list[str]) -> int:
         metavar="DIR",
         help="folder for the pictures (default: the folder named, if it is one; else the current folder)",
     )
-    parser.add_argument("--json", action="store_true", help="print the table as JSON and draw nothing")
+    parser.add_argument(
+        "--each", action="store_true", help="a row for each run, also where runs differ in their seed only"
+    )
+    parser.add_argument("--json", action="store_true", help="print a row for each run as JSON and draw nothing")
     arguments = parser.parse_args(argv)
     whens = _whens(arguments.step)
     runs, unreadable = find_runs(arguments.paths)
@@ -60,7 +65,7 @@ def main(argv: list[str]) -> int:
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out}: not a folder")
     only = Path(arguments.paths[0]) if len(arguments.paths) == 1 else Path()
-    show(runs, arguments.out or only, whens)
+    show(runs, arguments.out or only, whens, each=arguments.each)
     return 0
 
 
@@ -79,13 +84,14 @@ def _whens(words: str) -> list[When]:
     return sorted(found, key=lambda when: float("inf") if when is None else when)
 
 
-def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,)) -> None:
+def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,), *, each: bool = False) -> None:
     """Print the table and the curves, and save the pictures in ``out``."""
     from seqablate.compare.pictures import every_picture  # neither is needed for the help, nor for --json
     from seqablate.diagnostics import load_views
 
     console = make_console()
-    console.print(render_table(runs, console.width))
+    for part in overview(runs, console.width, each=each):
+        console.print(part)
     runs, complaints = with_records(runs)
     _complain(complaints)
     load_views(signal.quantity for run in runs for signal in run.record.signals)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -180,18 +179,3 @@ class Comparison:
         """The keys of ``--json``; numbers that JSON lacks are the words "inf", "-inf" and "nan"."""
         plain: dict[str, Any] = strict({"version": VERSION, **asdict(self)})
         return plain
-
-
-def arm_of(comparison: Comparison, label: str) -> ArmResult:
-    """The arm of that label."""
-    return next(arm for arm in comparison.arms if arm.label == label)
-
-
-def diverged(arm: ArmResult) -> int:
-    """How many of its runs diverged."""
-    return arm.statuses.get("diverged", 0)
-
-
-def paths(arms: Sequence[ArmResult]) -> list[str]:
-    """The folders of all runs."""
-    return [run.path for arm in arms for run in arm.runs]

@@ -1,4 +1,4 @@
-"""What is said at the end of a sweep: the table of its runs, and what is not done."""
+"""What is said at the end of a sweep: the table of its arms, and what is not done."""
 
 from __future__ import annotations
 
@@ -46,17 +46,18 @@ def _next(folder: SweepFolder, bad: Sequence[RunStanding]) -> list[str]:
         lines.append(f"continue: seqablate resume {place}")
     if any(one.standing == "failed" for one in bad):
         lines.append(f"try what failed again: seqablate resume {place} sweep.retry_failed=true")
-    return [*lines, f"next: seqablate show {place}"]
+    return [*lines, f"next: seqablate compare {place}", f"      seqablate show {place}"]
 
 
 def _print_table(folder: SweepFolder, found: Sequence[RunStanding]) -> None:
-    from seqablate.compare.table import render_table
+    from seqablate.compare.arms.overview import overview
     from seqablate.record.run import Run
 
     runs = [Run(folder.run_path(one.run)) for one in found if one.info is not None]
     console = run_console()
     try:
         if runs:
-            console.print(render_table(runs, console.width))
+            for part in overview(runs, console.width):
+                console.print(part)
     except UsageError as error:  # a folder that was damaged meanwhile
         complain(str(error))

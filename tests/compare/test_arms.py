@@ -228,6 +228,11 @@ def test_every_format_has_the_same_numbers_and_no_name_becomes_markup(make_arm):
     assert plain["arms"][0]["steps_to_solve"]["estimate"] == "inf"
 
 
+def test_steps_that_half_of_the_runs_did_not_need_are_more_than_the_budget(make_arm):
+    text = as_text(compare_runs(make_arm("a", [0.5, 0.001, 0.5])))
+    assert "> 100" in text
+
+
 def test_a_task_without_a_goal_has_no_shares(make_arm):
     metric = recorded.METRIC | {"goal": None, "name": "mse"}
     [arm] = compare_runs(make_arm("a", [1.0, 2.0, 3.0], info={"metric": metric, "solved_at": None})).arms

@@ -175,7 +175,7 @@ def test_a_damaged_record_among_several_is_named_and_the_others_are_drawn(runs, 
     make_run("c", seed=2)
     record = runs / "b" / "record.jsonl"
     record.write_text(record.read_text().replace('"layer": 0', '"layer": -1'))
-    assert main([str(runs)]) == 0
+    assert main([str(runs), "--each"]) == 0
     captured = capsys.readouterr()
     [line] = captured.err.splitlines()
     assert f"{record} is damaged: line 2: layer must be at least 0" in line
@@ -219,3 +219,12 @@ def test_pictures_beside_the_runs_are_passed_over(make_run):
     assert [found.path for found in find_runs([run.path, picture])[0]] == [run.path]
     with pytest.raises(UsageError, match="no run in"):
         find_runs([picture])
+
+
+def test_runs_that_differ_in_their_seed_only_are_one_row_and_each_has_its_own_on_demand(runs, make_run, capsys):
+    make_run("c", seed=2)
+    assert main([str(runs), "--out", "pictures"]) == 0
+    pooled = capsys.readouterr().out
+    assert main([str(runs), "--out", "pictures", "--each"]) == 0
+    each = capsys.readouterr().out
+    assert (pooled.count("0.0037"), each.count("0.0037")) == (1, 3)

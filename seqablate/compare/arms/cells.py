@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from seqablate.compare.arms.claim import p_value
-from seqablate.compare.comparison import ArmResult, Comparison, Contrast, Effect, Test, diverged
+from seqablate.compare.comparison import ArmResult, Comparison, Contrast, Effect, Test
 from seqablate.compare.settings import headings
 from seqablate.config.flat import shown
 from seqablate.statistics.interval import Interval
@@ -61,7 +61,7 @@ def arm_columns(comparison: Comparison) -> list[Column[ArmResult]]:
         columns.append(Column("solved", lambda arm: _share(arm.solved)))
     columns.append(Column(f"{scale.label} (median)", lambda arm: interval(arm.value, scale.goal)))
     if any(arm.steps_to_solve for arm in arms):
-        columns.append(Column("steps to solve (median)", lambda arm: interval(arm.steps_to_solve), losable=1))
+        columns.append(Column("steps to solve (median)", _steps, losable=1))
     if any(arm.reach for arm in arms):
         columns.append(Column("1 % of gradient left at lag", lambda arm: interval(arm.reach), losable=2))
     if any(arm.clipped is not None for arm in arms):
@@ -112,6 +112,16 @@ def interval(found: Interval | None, goal: float | None = None) -> Cell:
     return Cell(_number(found.estimate, goal), bounds(found))
 
 
+def _steps(arm: ArmResult) -> Cell:
+    """``> 3000`` where half of the runs did not solve the task: the most steps that one of them made."""
+    found = interval(arm.steps_to_solve)
+    if found.text != INFINITY:
+        return found
+    seen = [run.steps_to_solve for run in arm.runs if run.steps_to_solve is not None]
+    longest = max(filter(math.isfinite, seen), default=None)
+    return found if longest is None else Cell(f"> {longest:.0f}", found.below)
+
+
 def bounds(found: Interval) -> str:
     """``[0.002, 0.004]``; empty where there are none."""
     if found.low is None or found.high is None:
@@ -143,7 +153,9 @@ def _p(test: Test | None) -> Cell:
 
 
 def _count(arm: ArmResult) -> Cell:
-    return Cell(str(arm.n), f"{diverged(arm)} diverged" if diverged(arm) else "")
+    """How many count, and below it those that went wrong or have not ended."""
+    others = [f"{count} {status}" for status, count in arm.statuses.items() if status != "done"]
+    return Cell(str(arm.n), ", ".join(others))
 
 
 def _range(values: Sequence[int]) -> str:
@@ -156,12 +168,12 @@ def infinite(comparison: Comparison) -> list[str]:
     """What ``∞`` means, where it stands in the table of arms."""
     found = []
     pairs = {
-        "of steps to solve: half of the runs did not solve the task within their budget": "steps_to_solve",
+        "of steps to solve: some runs did not solve the task within their budget": "steps_to_solve",
         "of a lag: more than 1 % of the gradient is left at the end of the curve": "reach",
         f"of {comparison.scale.name}: runs diverged": "value",
     }
     for words, name in pairs.items():
-        intervals = [getattr(arm, name) for arm in comparison.arms]
-        if any(math.isinf(value) for one in intervals if one for value in (one.estimate, one.low, one.high) if value):
+        found_there = [getattr(arm, name) for arm in comparison.arms]
+        if any(math.isinf(value) for one in found_there if one for value in (one.estimate, one.low, one.high) if value):
             found.append(f"{INFINITY} {words}")
     return found

@@ -63,6 +63,11 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print(f"[{style}]{escape(printable(line))}[/]")
 
 
+def arm_table(comparison: Comparison, width: int) -> Table:
+    """The table of arms alone."""
+    return _fitting(arm_columns(comparison), comparison.arms, width)
+
+
 def as_text(comparison: Comparison, width: int = 120) -> str:
     """The same as plain text."""
     from rich.console import Console
