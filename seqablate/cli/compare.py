@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import sys
 from argparse import RawDescriptionHelpFormatter
 from collections.abc import Callable
+from pathlib import Path
 
 from seqablate.api import compare
 from seqablate.cli.parser import Parser
 from seqablate.compare.arms.formats import print_comparison, to_csv, to_latex, to_markdown
 from seqablate.compare.comparison import Comparison
+from seqablate.errors import printable
 from seqablate.report.console import make_console
 
 EPILOG = """examples:
   seqablate compare outputs/gates
   seqablate compare outputs/gates --by model --where clip=norm --baseline model=rnn
   seqablate compare outputs/gates --metric ms_per_step
+  seqablate compare outputs/gates --html gates.html
 
 An arm is one configuration; its runs differ in their seed. A share of solved runs has Wilson's interval, a median the
 exact interval between two order statistics. Differences are paired by seed and tested exactly: McNemar's test of solved
@@ -43,6 +47,9 @@ def main(argv: list[str]) -> int:
         print(FORMATS[arguments.format](answer.comparison))
     else:
         print_comparison(answer.comparison, make_console())
+    if arguments.html:
+        answer.write_page(arguments.html, ["seqablate", "compare", *argv])
+        print(f"wrote {printable(str(arguments.html))}", file=sys.stderr if arguments.format else sys.stdout)
     return 0
 
 
@@ -74,4 +81,5 @@ def _parser() -> Parser:
     )
     for name in FORMATS:
         parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"print as {name}")
+    parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that shows everything")
     return parser

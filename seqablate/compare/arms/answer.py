@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqablate.compare.arms.formats import arm_row, as_text, to_html
@@ -40,6 +41,12 @@ class Answer:
         import pandas as pd
 
         return pd.DataFrame([arm_row(self.comparison, arm) for arm in self.comparison.arms])
+
+    def write_page(self, path: str | Path, command: Sequence[str] = ()) -> None:
+        """One HTML file that shows everything and needs no network (RunFailure where it cannot be written)."""
+        from seqablate.compare.page import write_page
+
+        write_page(self.comparison, self.runs, Path(path), command)
 
     def to_json(self) -> dict[str, Any]:
         """What ``seqablate compare --json`` prints."""
