@@ -17,7 +17,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import matplotlib
 from documents import catalogue, diagnostics, front, probe
 from documents.runs import Runs
 
@@ -35,7 +34,6 @@ def main() -> None:
     if arguments.list:
         print("\n".join(asked))
         return
-    matplotlib.rcParams["svg.hashsalt"] = "seqablate"  # without it the names inside an SVG file are drawn at random
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         runs = Runs()
         for name in asked:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Sequence
@@ -11,18 +10,18 @@ from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
 from seqablate.compare.arms.overview import overview
+from seqablate.compare.files import save_picture, suffix
 from seqablate.compare.find import find_runs, with_records
 from seqablate.compare.table import rows
-from seqablate.errors import RunFailure, UsageError, printable
+from seqablate.errors import UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 from seqablate.report.console import make_console, silence_stdout
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from seqablate.compare.curves import When
 
+FORMATS = (".png", ".svg")
 MOST_STEPS = 4  # as many dashes as there are
 
 
@@ -101,8 +100,8 @@ def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,), *, eac
         text = [] if picture.text is None else ["\n" + picture.text(min(console.width, 120), console.is_terminal)]
         for line in [*text, *map(printable, picture.notes)]:
             _say(line)
-        if picture.draw is not None:
-            _save(picture.draw(), out / f"show-{picture.stem}{_suffix(runs)}")
+        for path in save_picture(picture, out / f"show-{picture.stem}{_suffix(runs)}", FORMATS):
+            _say(f"saved {printable(str(path))}")
     if not found:
         _say("no curves: these runs were not probed (probe.every=0), or have not been evaluated yet")
 
@@ -121,21 +120,6 @@ def _say(text: str) -> None:
         silence_stdout()
 
 
-def _save(figure: Figure, stem: Path) -> None:
-    """As PNG and SVG, saying where."""
-    from seqablate.figures.curves import FORMATS, save
-
-    for suffix in FORMATS:
-        try:
-            stem.parent.mkdir(parents=True, exist_ok=True)
-            path = save(figure, stem.with_name(stem.name + suffix))
-        except OSError as error:
-            raise RunFailure(f"cannot save a picture in {stem.parent}: {error.strerror}") from error
-        _say(f"saved {printable(str(path))}")
-
-
 def _suffix(runs: Sequence[Run]) -> str:
     """Tells pictures of different sets of runs apart, so that none replaces another's."""
-    if len(runs) == 1:
-        return ""
-    return "-" + hashlib.sha256("\n".join(sorted(str(run.path.resolve()) for run in runs)).encode()).hexdigest()[:6]
+    return f"-{suffix(str(run.path.resolve()) for run in runs)}" if len(runs) > 1 else ""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqablate.figures.curve import ENDS, Curve, End, span
+from seqablate.figures.curve import Curve, span
+from seqablate.figures.ends import draw_ends, end_handles
 from seqablate.figures.scale import LOG, Scale
 from seqablate.figures.styles import spread, styles
 from seqablate.figures.words import plain
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = (".png", ".svg")
-MARKERS = {"zero": "v", "overflow": "^", "nan": "X", "negative": "v"}
-DOTTED = (0, (1, 1.5))
 INSIDE_CURVES, INSIDE_CHARACTERS = 6, 44  # a legend of more curves, or of longer labels, stands beside the axes
 LEGEND_CHARACTERS, LEGEND_LINES = 72, 48  # of a column of the legend
 TITLE_CHARACTERS = 92
+MARK = 8  # points: where a curve ends
 
 
 def draw_curves(curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str, scale: Scale = LOG) -> Figure:
@@ -41,23 +38,22 @@ def draw_curves(curves: Sequence[Curve], *, title: str, xlabel: str, ylabel: str
 
     Example:
         >>> figure = draw_curves([Curve("fades", 0.5 ** np.arange(9.0))], title="", xlabel="lag k", ylabel="norm")
-        >>> str(save(figure, "fades.svg"))
-        'fades.svg'
+        >>> figure.axes[0].get_yscale()
+        'log'
     """
     figure, axes = blank(width=8.0, height=4.8)
     bottom, top = span(curves, scale)
     margin = 0.05 * (top - bottom)
     low, high = scale.value(bottom - margin), scale.value(top + margin)
-    edges = {"zero": low, "negative": low, "overflow": high}  # where a mark of each kind stands
     looks = styles([curve.look or spread(position) for position, curve in enumerate(curves)])
     handles: list[Artist] = []
-    kinds = set()
+    kinds: set[str] = set()
     for curve, look in zip(curves, looks, strict=True):
         handles.append(_draw_curve(axes, curve, look, scale))
-        for end in curve.ends(scale):
-            _draw_end(axes, end, curve, look["color"], edges, scale)
-            kinds.add(end.kind)
-    handles += [_mark(axes, kind) for kind in ENDS if kind in kinds]
+        kinds |= draw_ends(axes, curve, look["color"], (low, high), scale, MARK)
+    for words, mark in end_handles(kinds, MARK - 1).items():
+        mark.set_label(words)
+        handles.append(mark)
     if scale.floor_height is not None and bottom < scale.floor_height + 1:
         style: dict[str, Any] = {"color": "0.4", "linewidth": 1.0, "linestyle": (0, (6, 3))}
         handles.append(axes.axhline(scale.value(scale.floor_height), **style, label=scale.floor_words))
@@ -93,21 +89,6 @@ def _alone(y: np.ndarray) -> list[int]:
     return [int(i) for i in np.flatnonzero(~gap[1:-1] & gap[:-2] & gap[2:])]
 
 
-def _draw_end(axes: Axes, end: End, curve: Curve, color: str, edges: Mapping[str, float], scale: Scale) -> None:
-    """A mark where the curve ends, and a dotted line that leads to it."""
-    x, y = curve.points(scale)
-    height = edges.get(end.kind, edges["overflow"] if end.beside is None else float(y[end.beside or 0]))
-    if end.beside is not None:
-        axes.plot([x[end.beside], end.x], [y[end.beside], height], color=color, linewidth=1.2, linestyle=DOTTED)
-    axes.plot([end.x], [height], linestyle="none", marker=MARKERS[end.kind], markersize=8, color=color, clip_on=False)
-
-
-def _mark(axes: Axes, kind: str) -> Artist:
-    """The legend's entry for one kind of end."""
-    (handle,) = axes.plot([], [], linestyle="none", marker=MARKERS[kind], markersize=7, color="0.4", label=ENDS[kind])
-    return handle
-
-
 def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Artist]) -> None:
     """Inside where it covers little; else beside the axes, for which the figure grows as far as it must."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -132,47 +113,19 @@ def _add_legend(figure: Figure, axes: Axes, handles: Sequence[Artist]) -> None:
 
 
 def blank(
-    *, width: float, height: float, edges: tuple[float, float, float, float] | None = None
+    *, width: float, height: float, edges: tuple[float, float, float, float] | None = None, dpi: int = 120
 ) -> tuple[Figure, Axes]:
-    """An empty figure (inches) in this package's style, with one pair of axes.
+    """An empty figure (inches; ``dpi`` pixels each) in this package's style, with one pair of axes.
 
     ``edges`` (left, bottom, right, top as shares of the figure) place the axes; None finds room for every word, which
     takes twice as long.
     """
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=120, layout=None if edges else "constrained")
+    figure = Figure(figsize=(width, height), dpi=dpi, layout=None if edges else "constrained")
     if edges:
         figure.subplots_adjust(*edges)
     axes = figure.add_subplot()
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(True, which="major", alpha=0.25, linewidth=0.8)
     return figure, axes
-
-
-def save(figure: Figure, path: str | Path) -> Path:
-    """Write a figure as PNG or SVG, by the suffix. No date goes into the file.
-
-    A file of this name is replaced; a link of this name as well, and never what it points to.
-
-    Raises:
-        ValueError: the suffix is neither ``.png`` nor ``.svg``.
-    """
-    path = Path(path)
-    if path.suffix not in FORMATS:
-        raise ValueError(f"cannot draw {path.name!r}: the file name must end in .png or .svg")
-    content = io.BytesIO()
-    metadata = {"Date": None} if path.suffix == ".svg" else None
-    figure.savefig(content, format=path.suffix[1:], metadata=metadata)
-    figure.set_layout_engine("none")  # it has its layout now; finding it again would double the time
-    path.unlink(missing_ok=True)
-    with path.open("xb") as file:
-        file.write(content.getvalue())
-    return path
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as the bytes of a PNG file."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()

@@ -10,6 +10,8 @@ PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (5, 1.5, 1, 1.5)))
 MARKS = (None, "o", "s", "D", "P", "*", "<", ">", "h", "p", "d", "8")
 
+GREY_MARKS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "*")
+
 Look = tuple[int, ...]  # for each setting that differs: which of its values a curve has, from 0
 
 
@@ -35,3 +37,13 @@ def styles(looks: Sequence[Look]) -> list[dict[str, Any]]:
         }
         for pair, rest in zip(pairs, rests, strict=True)
     ]
+
+
+def grey_styles(looks: Sequence[Look]) -> list[dict[str, Any]]:
+    """Colour and dash of every curve as :func:`styles` has them, and a mark besides, which tells the colours apart.
+
+    So the curves can be told apart in a picture that is printed in black and white.
+    """
+    told = [(style["color"], style["marker"]) for style in styles(looks)]
+    mark = {pair: GREY_MARKS[number % len(GREY_MARKS)] for number, pair in enumerate(dict.fromkeys(told))}
+    return [style | {"marker": mark[pair]} for style, pair in zip(styles(looks), told, strict=True)]

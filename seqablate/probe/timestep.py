@@ -219,10 +219,10 @@ class TimestepProbe:
             The path, or without one a :class:`matplotlib.figure.Figure`.
 
         Raises:
-            ValueError: the path ends neither in ``.png`` nor in ``.svg``, or another ``align``.
+            ValueError: the path ends in none of ``.png``, ``.svg`` and ``.pdf``, or another ``align``.
             RuntimeError: nothing was recorded.
         """
-        from seqablate.figures.curves import save
+        from seqablate.figures.files import save
 
         figure = views.draw(dict(self.items()), align)
         return figure if path is None else save(figure, path)

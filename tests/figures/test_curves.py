@@ -12,7 +12,8 @@ import pytest
 from matplotlib.image import imread
 
 from seqablate.figures.curve import Curve
-from seqablate.figures.curves import blank, draw_curves, png, save
+from seqablate.figures.curves import blank, draw_curves
+from seqablate.figures.files import png, save
 from seqablate.figures.scale import Scale
 from seqablate.figures.styles import DASHES, MARKS, PALETTE
 
@@ -173,10 +174,11 @@ def test_the_suffix_decides_the_format_and_no_other_is_taken(tmp_path):
     assert svg.startswith("<?xml")
     assert "<dc:date>" not in svg
     assert png(figure).startswith(b"\x89PNG")
-    for name in ("curve.pdf", "curve", "curve.PNG.txt"):
-        with pytest.raises(ValueError, match=r"must end in \.png or \.svg"):
+    assert save(figure, tmp_path / "curve.pdf").read_bytes().startswith(b"%PDF")
+    for name in ("curve.eps", "curve", "curve.PNG.txt"):
+        with pytest.raises(ValueError, match=r"must end in \.png, \.svg or \.pdf"):
             save(figure, tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.png", "curve.svg"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["curve.pdf", "curve.png", "curve.svg"]
 
 
 def test_a_blank_figure_has_the_size_asked_for():
@@ -187,7 +189,8 @@ def test_a_blank_figure_has_the_size_asked_for():
 def test_drawing_and_saving_never_import_pyplot(tmp_path):
     code = (
         "import sys\nimport numpy as np\nfrom seqablate.figures.curve import Curve\n"
-        "from seqablate.figures.curves import draw_curves, png, save\n"
+        "from seqablate.figures.curves import draw_curves\n"
+        "from seqablate.figures.files import png, save\n"
         "from seqablate.figures.heatmap import draw_heatmap\n"
         "save(draw_curves([Curve('a', np.ones(3))], title='', xlabel='', ylabel=''), sys.argv[1])\n"
         "png(draw_heatmap(np.ones((2, 3)), np.arange(2), title='', label=''))\n"

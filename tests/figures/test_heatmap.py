@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqablate.figures.curves import png
+from seqablate.figures.files import png
 from seqablate.figures.heatmap import MOST_COLUMNS, SPAN, draw_heatmap
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from seqablate.figures.curves import png
+from seqablate.figures.files import png
 from seqablate.figures.panels import RELATIVE, draw_panels
 
 STEPS = np.array([0, 2, 4])

@@ -12,7 +12,7 @@ from seqablate.signals.view import last_shown, panels, view_of, views_of
 
 def draw_history(name: str, view: Curve, signals: Sequence[Signal]) -> bytes:
     """A PNG of one place's curves at all training steps; ``name`` is the run's."""
-    from seqablate.figures.curves import png
+    from seqablate.figures.files import png
     from seqablate.figures.heatmap import draw_heatmap
 
     place = signals[0].place
@@ -32,7 +32,7 @@ def draw_history(name: str, view: Curve, signals: Sequence[Signal]) -> bytes:
 
 def draw_matrices(name: str, signals: Iterable[Signal]) -> dict[str, bytes]:
     """By tag, a PNG of each quantity of two axes, all places side by side, as they were last measured."""
-    from seqablate.figures.curves import png
+    from seqablate.figures.files import png
     from seqablate.figures.panels import draw_panels
 
     matrices = [signal for signal in signals if signal.at is not None]
