@@ -107,7 +107,7 @@ def _find(run: Run, dash: int, view: CurveView, when: When, *, every_place: bool
         signals = [] if headline is None else [headline]
     if not signals:
         return None
-    end = run.info.step - 1 if run.status == "diverged" else None
+    end = run.info.diverged_at
     diverged = end if end is not None and (when is None or when >= end) else None
     return Found(run, dash, signals, signals[0].step, diverged)
 

@@ -161,6 +161,11 @@ class RunInfo(Summary, Facts):
         return None if self.test is None else self.test.metrics[self.metric.name]
 
     @property
+    def diverged_at(self) -> int | None:
+        """The training step whose loss or gradient was not finite, if the run diverged."""
+        return self.step - 1 if self.status == "diverged" else None
+
+    @property
     def standing(self) -> str:
         """``done after 400 updates``; a run whose loss was not finite at step 3 has made 4, the last one with it."""
         return f"{self.status} after {counted(self.step, 'update')}"

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seqablate.compare.comparison import ArmResult, Comparison, RunLine
+from seqablate.compare.learning import MOST_POINTS
 from seqablate.compare.page.frames import MOST_MOMENTS, moments, signal_charts
 from seqablate.compare.page.learning import learning_charts
-from seqablate.compare.page.reading import MOST_POINTS, Story, read_story
+from seqablate.compare.page.reading import Story, read_story
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import UsageError
 from seqablate.figures.styles import PALETTE, styles

@@ -11,8 +11,8 @@ import numpy as np
 
 from seqablate.compare.curves import titled
 from seqablate.compare.page.numbers import rounded
-from seqablate.compare.page.pool import band, rows_of
 from seqablate.compare.page.reading import Piece, Story
+from seqablate.compare.pool import pool, rows_of
 from seqablate.signals.decay import FLOORS
 from seqablate.signals.view import Curve as CurveView
 from seqablate.signals.view import declared
@@ -144,7 +144,8 @@ def _arm(
 
 
 def _frame(stories: Sequence[Story], view: CurveView, moment: int) -> Frame:
-    alive = [story for story in stories if story.diverged_at is None or moment < story.diverged_at]
+    ends = [story.run.info.diverged_at for story in stories]
+    alive = [story for story, end in zip(stories, ends, strict=True) if end is None or moment < end]
     found = (story.piece_at(view, moment) for story in alive)
     return Frame([piece for piece in found if piece is not None], len(stories) - len(alive))
 
@@ -155,6 +156,6 @@ def _pooled(frame: Frame, start: int, stride: int, level: float, *, alone: bool)
     if not frame.pieces:
         return counts
     curves = [piece.values_K[(start - piece.start) // piece.stride :: stride // piece.stride] for piece in frame.pieces]
-    pooled = band(rows_of(curves), level)
+    pooled = pool(rows_of(curves), level)
     lines = {"y": pooled.median_K} if alone else {"y": pooled.median_K, "low": pooled.low_K, "high": pooled.high_K}
     return counts | {name: rounded(values) for name, values in lines.items()}

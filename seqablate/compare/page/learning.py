@@ -6,11 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
+from seqablate.compare.learning import learning
 from seqablate.compare.page.numbers import Plain, plain, rounded
-from seqablate.compare.page.pool import band
-from seqablate.compare.page.reading import MOST_POINTS, Story
+from seqablate.compare.page.reading import Story
 
 Arms = Sequence[Sequence[Story]]
 
@@ -18,8 +16,7 @@ Arms = Sequence[Sequence[Story]]
 def learning_charts(arms: Arms, level: float, *, each_seed: bool) -> list[dict[str, Any]]:
     """A chart for the task's metric and one for the loss.
 
-    A run that diverged counts as the worst possible number from then on. A run that is done, such as one that stopped
-    because its task was solved, keeps its last value. Any other run that has ended counts no longer.
+    What of a run counts is said in :func:`seqablate.compare.learning.learning`.
 
     Args:
         arms: the runs of each.
@@ -45,54 +42,22 @@ def learning_charts(arms: Arms, level: float, *, each_seed: bool) -> list[dict[s
 
 def _arm(stories: Sequence[Story], name: str, worst: float, level: float, each_seed: bool) -> dict[str, Any] | None:
     """One arm's curves; None where the metric was never evaluated."""
-    seen = [{step: values[name] for step, values in story.evals.items() if name in values} for story in stories]
-    ends = [story.diverged_at for story in stories]
-    steps = sorted({step for values in seen for step in values} | {end for end in ends if end is not None})
-    if not any(seen):
+    found = learning(stories, name, worst, level)
+    if found is None:
         return None
-    steps_K = thinned(steps, MOST_POINTS)
-    held_RK = np.array([_held(values, steps_K) for values in seen])
-    own_RK = np.array(
-        [np.where(steps_K <= max(v, default=-1), held, np.nan) for v, held in zip(seen, held_RK, strict=True)]
-    )
-    counted = [_counted(*each, steps_K, worst) for each in zip(stories, held_RK, own_RK, strict=True)]
-    pooled = band(np.array(counted), level)
     return {
-        "x": steps_K.tolist(),
-        "median": rounded(pooled.median_K),
-        "low": rounded(pooled.low_K),
-        "high": rounded(pooled.high_K),
-        "n": pooled.n_K.tolist(),
-        "diverged": [end for each in zip(stories, seen, strict=True) for end in _end_of(*each)],
-        "seeds": [rounded(own_K) for own_K in own_RK] if each_seed and len(stories) > 1 else [],
+        "x": found.steps_K.tolist(),
+        "median": rounded(found.pool.median_K),
+        "low": rounded(found.pool.low_K),
+        "high": rounded(found.pool.high_K),
+        "n": found.pool.n_K.tolist(),
+        "diverged": [end for story in stories for end in _end_of(story, name)],
+        "seeds": [rounded(own_K) for own_K in found.own_RK] if each_seed and len(stories) > 1 else [],
     }
 
 
-def _held(values: dict[int, float], steps_K: np.ndarray) -> np.ndarray:
-    """A run's last value at each of the steps, NaN before its first evaluation; a value that is NaN becomes inf."""
-    if not values:
-        return np.full(len(steps_K), np.nan)
-    known = sorted(values)
-    found = np.array(
-        [np.nan, *(np.nan_to_num(values[step], nan=np.inf, posinf=np.inf, neginf=-np.inf) for step in known)]
-    )
-    return found[np.searchsorted(known, steps_K, side="right")]
-
-
-def _counted(story: Story, held_K: np.ndarray, own_K: np.ndarray, steps_K: np.ndarray, worst: float) -> np.ndarray:
-    """What of a run counts in the median: see :func:`learning_charts`."""
-    if story.diverged_at is not None:
-        return np.where(steps_K < story.diverged_at, held_K, worst)
-    return held_K if story.run.status == "done" else own_K
-
-
-def _end_of(story: Story, values: dict[int, float]) -> list[tuple[int, Plain]]:
+def _end_of(story: Story, name: str) -> list[tuple[int, Plain]]:
     """Of a run that diverged: its last finite value, behind its step."""
-    finite = [(step, plain(value)) for step, value in sorted(values.items()) if math.isfinite(value)]
-    return finite[-1:] if story.diverged_at is not None else []
-
-
-def thinned(steps: Sequence[int], most: int) -> np.ndarray:
-    """At most so many of the steps, evenly chosen, with the first and the last."""
-    chosen = np.linspace(0, len(steps) - 1, min(most, len(steps))).round().astype(int)
-    return np.array([steps[position] for position in sorted(set(chosen.tolist()))])
+    values = ((step, found[name]) for step, found in sorted(story.evals.items()) if name in found)
+    finite = [(step, plain(value)) for step, value in values if math.isfinite(value)]
+    return finite[-1:] if story.run.info.diverged_at is not None else []

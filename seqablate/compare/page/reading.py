@@ -10,16 +10,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from seqablate.compare.course import Evals, evaluations, standing_curves
 from seqablate.compare.curves import measured
-from seqablate.diagnostics import load_views
+from seqablate.compare.learning import MOST_POINTS
 from seqablate.record.reader import Unread
-from seqablate.record.rows import EvalRow, SignalRow
+from seqablate.record.rows import SignalRow
 from seqablate.record.run import Run
 from seqablate.signals import Signal
 from seqablate.signals.view import Curve as CurveView
-from seqablate.signals.view import standing_for_run, view_of
-
-MOST_POINTS = 200  # of a curve on the page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +49,8 @@ class Story:
     """
 
     run: Run
-    evals: dict[int, dict[str, float]] = field(default_factory=dict)
+    evals: Evals = field(default_factory=dict)
     pieces: dict[CurveView, list[Piece]] = field(default_factory=dict)
-
-    @property
-    def diverged_at(self) -> int | None:
-        """The step whose loss or gradient was not finite."""
-        return self.run.info.step - 1 if self.run.status == "diverged" else None
 
     def piece_at(self, view: CurveView, moment: int) -> Piece | None:
         """The last curve of its kind at a moment; None before the first, and after a run's end, unless it is done."""
@@ -73,13 +66,9 @@ def read_story(run: Run, moments: Sequence[int]) -> Story:
         run: whose.
         moments: increasing training steps; the curves of the last measurement up to each of them are kept.
     """
-    story = Story(run)
-    for unread in run.record.unread(EvalRow):
-        row = unread.read()
-        if isinstance(row, EvalRow):
-            story.evals[row.step] = {"loss": row.loss, **row.metrics}
+    story = Story(run, evaluations(run))
     for signals in _last_before(run.record.unread(SignalRow), moments):
-        for view, standing in _standing(signals).items():
+        for view, standing in standing_curves(signals).items():
             story.pieces.setdefault(view, []).append(_piece(standing))
     return story
 
@@ -106,18 +95,6 @@ def _decoded(waiting: dict[str, list[Unread]]) -> Iterator[list[Signal]]:
     for rows in waiting.values():
         yield [row.signal for unread in rows if isinstance(row := unread.read(), SignalRow)]
     waiting.clear()
-
-
-def _standing(signals: Sequence[Signal]) -> dict[CurveView, Signal]:
-    """For each kind of curve among the signals of one measurement the one that stands for the run."""
-    load_views({signal.quantity for signal in signals})
-    found: dict[CurveView, list[Signal]] = {}
-    for signal in signals:
-        view = view_of(signal)
-        if isinstance(view, CurveView) and not view.aside and signal.known:
-            found.setdefault(view, []).append(signal)
-    standing = {view: standing_for_run(group) for view, group in found.items()}
-    return {view: signal for view, signal in standing.items() if signal is not None}
 
 
 def _piece(signal: Signal) -> Piece:

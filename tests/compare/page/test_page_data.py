@@ -9,11 +9,12 @@ import pytest
 import recorded
 
 from seqablate.compare.arms.compare import compare_runs
+from seqablate.compare.learning import MOST_POINTS, thinned
 from seqablate.compare.page.data import document
 from seqablate.compare.page.frames import MOST_NUMBERS, moments, signal_charts
-from seqablate.compare.page.learning import learning_charts, thinned
-from seqablate.compare.page.pool import band, rows_of
-from seqablate.compare.page.reading import MOST_POINTS, Piece, Story, read_story
+from seqablate.compare.page.learning import learning_charts
+from seqablate.compare.page.reading import Piece, Story, read_story
+from seqablate.compare.pool import pool, rows_of
 from seqablate.diagnostics.lag import LAG
 from seqablate.diagnostics.profile import PROFILE
 from seqablate.statistics.interval import median
@@ -39,7 +40,7 @@ def charts_of(make_run):
 
 def test_a_band_is_the_median_and_its_interval_at_every_point():
     values_RK = np.random.default_rng(0).normal(size=(11, 7))
-    found = band(values_RK)
+    found = pool(values_RK)
     for k, column in enumerate(values_RK.T):
         expected = median(column.tolist())
         assert (found.median_K[k], found.low_K[k], found.high_K[k]) == (expected.estimate, expected.low, expected.high)
@@ -47,12 +48,12 @@ def test_a_band_is_the_median_and_its_interval_at_every_point():
 
 
 def test_a_band_of_fewer_than_six_runs_reaches_from_the_lowest_to_the_highest():
-    found = band(np.array([[3.0], [1.0], [4.0], [1.5], [9.0]]))
+    found = pool(np.array([[3.0], [1.0], [4.0], [1.5], [9.0]]))
     assert (found.median_K.tolist(), found.low_K.tolist(), found.high_K.tolist()) == ([3.0], [1.0], [9.0])
 
 
 def test_runs_without_a_value_are_not_counted_and_infinite_ones_are():
-    found = band(np.array([[np.nan, np.nan], [1.0, np.nan], [np.inf, np.nan]]))
+    found = pool(np.array([[np.nan, np.nan], [1.0, np.nan], [np.inf, np.nan]]))
     assert found.n_K.tolist() == [2, 0]
     assert found.median_K[0] == np.inf
     assert np.isnan(found.median_K[1])
