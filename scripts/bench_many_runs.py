@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A sweep of many finished runs: what it costs to list it, to show it, and to start it again with nothing to do.
+"""A sweep of many finished runs: what it costs to list, show and compare it, and to start it again with nothing to do.
 
     python scripts/bench_many_runs.py                make 1,000 finished runs (in some seconds), and measure
     python scripts/bench_many_runs.py --runs 100
@@ -148,6 +148,8 @@ def measure(folder: Path, count: int, rounds: int) -> None:
         "status": ["status", str(folder)],
         "status --json": ["status", "--json", str(folder)],
         "show --json": ["show", "--json", str(folder)],
+        "compare": ["compare", str(folder)],
+        "compare --html": ["compare", str(folder), "--html", str(folder.parent / "page.html")],
         "the same command again": again,
     }
     print(f"{count} finished runs".ljust(28) + "  wall s   cpu s    MB  files")
@@ -155,6 +157,7 @@ def measure(folder: Path, count: int, rounds: int) -> None:
         costs = [cost(command) for _ in range(rounds)]
         wall, cpu, memory, files = (median(column) for column in zip(*map(astuple, costs), strict=True))
         print(f"{name:28}  {wall:6.2f}  {cpu:6.2f}  {memory:4.0f}  {files:5.0f}")
+    print(f"the page has {(folder.parent / 'page.html').stat().st_size / 1e6:.1f} MB")
 
 
 def main() -> None:

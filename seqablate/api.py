@@ -130,7 +130,7 @@ def compare(
     runs, left_out = find_runs(paths)
     left_out += without_runs(paths)
     left_out += [LeftOut(path=str(folder), why="planned, and not begun") for folder in not_begun(paths)]
-    requests = requests_of(run.path for run in runs)
+    requests = requests_of([run.path for run in runs])
     found = compare_runs(
         runs, by=by, where=where, baseline=baseline, metric=metric, requests=requests, left_out=left_out
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,15 +10,21 @@ from seqablate.errors import UsageError
 from seqablate.sweep.folder import Plan, SweepFolder, is_sweep
 
 
-def requests_of(runs: Iterable[Path]) -> dict[Path, int]:
+def requests_of(runs: Collection[Path]) -> dict[Path, int]:
     """For each run folder of a sweep the number of the request, from 0, that first asked for it."""
-    plans: dict[Path, Plan] = {}
-    found = {}
+    numbers: dict[Path, dict[str, int]] = {}
     for run in runs:
-        plan = plans.setdefault(run.parent, _plan(run.parent))
-        numbers = [number for number, request in enumerate(plan.requests) if run.name in request.runs]
-        if numbers:
-            found[run] = numbers[0]
+        if run.parent not in numbers:
+            numbers[run.parent] = _numbers(_plan(run.parent))
+    return {run: numbers[run.parent][run.name] for run in runs if run.name in numbers[run.parent]}
+
+
+def _numbers(plan: Plan) -> dict[str, int]:
+    """The number of its first request, by the name of a run."""
+    found: dict[str, int] = {}
+    for number, request in enumerate(plan.requests):
+        for name in request.runs:
+            found.setdefault(name, number)
     return found
 
 

@@ -137,13 +137,15 @@ def _few_pairs(contrasts: Sequence[Against]) -> Iterator[str]:
 
 def _same(contrasts: Sequence[Against], measure: Measure) -> Iterator[str]:
     """Arms that did exactly what their control did."""
-    for one in contrasts:
-        if one.pairs and all(_equal(arm, base, measure) for arm, base in one.pairs):
-            inert = "clip" in {key.partition(".")[0] for key in one.changed} and all(
-                not (run.info.clipped_share or 0.0) for run, _ in one.pairs
-            )
-            why = ": clipping never acted" if inert else ""
-            yield f"{one.arm.label} equals {one.baseline.label} in every number{why}"
+    same = [one for one in contrasts if one.pairs and all(_equal(arm, base, measure) for arm, base in one.pairs)]
+    for one in same[:MOST_NAMED]:
+        inert = "clip" in {key.partition(".")[0] for key in one.changed} and all(
+            not (run.info.clipped_share or 0.0) for run, _ in one.pairs
+        )
+        why = ": clipping never acted" if inert else ""
+        yield f"{one.arm.label} equals {one.baseline.label} in every number{why}"
+    if same[MOST_NAMED:]:
+        yield f"{len(same) - MOST_NAMED} more arms equal their baseline in every number"
 
 
 def _equal(arm: Run, base: Run, measure: Measure) -> bool:
