@@ -17,6 +17,7 @@ COMMANDS = {
     "resume": "continue a run that was interrupted, killed or failed, or do what is missing of a sweep",
     "work": "join a sweep, from another shell or another machine",
     "status": "how far a sweep is, also while it goes on",
+    "study": "from a claim in a file to a verdict: list, show, plan, run, report",
     "compare": "compare arms over their seeds: intervals, tests, and what is unfair about them",
     "show": "look at runs: a table, lag curves and profiles",
     **{

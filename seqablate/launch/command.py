@@ -38,17 +38,22 @@ from seqablate.text import counted
 
 
 class Asked:
-    """A sweep as somebody asked for it with words; nothing is written before :func:`begin_sweep`."""
+    """A sweep as somebody asked for it with words; nothing is written before :func:`begin_sweep`.
 
-    def __init__(self, words: list[str]) -> None:
+    Args:
+        words: those of all runs, and those about the sweep as a whole.
+        runs: what each run has beside them, where the runs are no combinations of values; None: every combination.
+    """
+
+    def __init__(self, words: list[str], runs: Sequence[list[str]] | None = None) -> None:
         launcher, words = split_launcher(words)
         self.options, typed = split_options(words)
-        self.arms = expand(typed, self.options)
+        self.arms = expand(typed, self.options) if runs is None else [[*typed, *more] for more in runs]
         self.typed = typed
         self.config: TrainConfig = first_config(self.arms)
         if launcher:  # Hydra composes a config for it, from what has been composed once
             self.options.launch = HydraLaunch(make_launcher(launcher))
-        self.request = [*run_words(typed), *self.options.sampling]
+        self.request = [*run_words(typed), *self.options.sampling, *(" ".join(more) for more in runs or ())]
         self.skipped: list[str] = []
 
     @property

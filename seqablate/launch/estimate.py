@@ -93,6 +93,7 @@ def _foretell(name: str, count: int, left: Sequence[RunStanding], options: Sweep
         return 0
     here = cores([one.run for one in missing])
     workers = min(len(missing), options.workers or here)
+    say(f"timing {counted(len({arm_of(one.run.words) for one in missing}), 'arm')}, a few seconds each")
     estimate = measure(missing, min(workers, here), begun)
     run_console().print(arm_table(estimate))
     about = "at most" if estimate.may_stop else "about"
@@ -115,7 +116,6 @@ def measure(missing: Sequence[RunStanding], workers: int, begun: float) -> Estim
     numbers: dict[Words, int] = {}
     arms = [numbers.setdefault(arm_of(one.run.words), len(numbers)) for one in missing]
     tried = [missing[arms.index(number)].run.words for number in range(len(numbers))]
-    say(f"timing {counted(len(tried), 'arm')}, a few seconds each")
     before = time.perf_counter() - begun
     costs = _try(tried, workers)
     seconds = [

@@ -61,9 +61,9 @@ def _value(events: Iterator[Any], first: Any, key: str, levels: int) -> Any:
     import yaml
 
     if getattr(first, "anchor", None):
-        raise _NotPlain(": YAML aliases and anchors are not accepted in a run folder")
+        raise _NotPlain(": YAML aliases and anchors are not accepted")
     if first.tag:
-        raise _NotPlain(": YAML tags are not accepted in a run folder")
+        raise _NotPlain(": YAML tags are not accepted")
     if isinstance(first, yaml.ScalarEvent):
         value = _plain(first.value) if first.implicit[0] else first.value
         if not isinstance(value, VALUES):
@@ -78,6 +78,8 @@ def _value(events: Iterator[Any], first: Any, key: str, levels: int) -> Any:
         name = _value(events, event, key, 0)
         if not isinstance(name, str):
             raise _NotPlain(f" is damaged: the key {name!r} is no word")
+        if name in table:
+            raise _NotPlain(f" is damaged: the key {name!r} stands twice in one table")
         table[name] = _value(events, next(events), f"{key}.{name}".lstrip("."), levels - 1)
     return table
 
