@@ -19,7 +19,7 @@ EPILOG = """examples:
   seqablate compare outputs/gates
   seqablate compare outputs/gates --by model --where clip=norm --baseline model=rnn
   seqablate compare outputs/gates --metric ms_per_step
-  seqablate compare outputs/gates --html gates.html
+  seqablate compare outputs/gates --html gates.html --plots figures
 
 An arm is one configuration; its runs differ in their seed. A share of solved runs has Wilson's interval, a median the
 exact interval between two order statistics. Differences are paired by seed and tested exactly: McNemar's test of solved
@@ -47,9 +47,13 @@ def main(argv: list[str]) -> int:
         print(FORMATS[arguments.format](answer.comparison))
     else:
         print_comparison(answer.comparison, make_console())
+    said = sys.stderr if arguments.format else sys.stdout  # a program reads the other one
     if arguments.html:
         answer.write_page(arguments.html, ["seqablate", "compare", *argv])
-        print(f"wrote {printable(str(arguments.html))}", file=sys.stderr if arguments.format else sys.stdout)
+        print(f"saved {printable(str(arguments.html))}", file=said)
+    if arguments.plots:
+        for line in answer.save_figures(arguments.plots):
+            print(printable(line), file=said)
     return 0
 
 
@@ -82,4 +86,5 @@ def _parser() -> Parser:
     for name in FORMATS:
         parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"print as {name}")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that shows everything")
+    parser.add_argument("--plots", metavar="DIR", type=Path, help="save pictures for a paper: PNG, SVG and PDF")
     return parser

@@ -12,6 +12,7 @@ from seqablate.record.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+    from matplotlib.figure import Figure
 
 
 class Answer:
@@ -47,6 +48,23 @@ class Answer:
         from seqablate.compare.page import write_page
 
         write_page(self.comparison, self.runs, Path(path), command)
+
+    def figures(self) -> dict[str, Figure]:
+        """The pictures for a paper, as matplotlib figures by the name of each."""
+        from seqablate.compare.grouped import grouped_pictures
+
+        found = grouped_pictures(self.comparison, self.runs)
+        return {picture.stem: picture.draw() for picture in found if picture.draw is not None}
+
+    def save_figures(self, folder: str | Path) -> list[str]:
+        """Save them as PNG, SVG and PDF (RunFailure where that cannot be done).
+
+        Returns:
+            A line for each file, and for what is not drawn.
+        """
+        from seqablate.compare.grouped import save_grouped
+
+        return list(save_grouped(self.comparison, self.runs, Path(folder)))
 
     def to_json(self) -> dict[str, Any]:
         """What ``seqablate compare --json`` prints."""
