@@ -10,6 +10,7 @@ from seqablate.compare.measures import OTHERS
 from seqablate.shape import Misfit
 
 MEASURES = ("solved", "value", *(measure.name for measure in OTHERS))  # value: the headline metric of the task
+ALPHA = 0.05  # of a study: the share of false verdicts that is accepted
 SIDES = re.compile(r"\s*(\S+)\s+([-/])\s+(\S+)\s*")
 
 

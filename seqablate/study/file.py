@@ -14,9 +14,8 @@ from seqablate.config.overrides import is_of_sweep, read_words
 from seqablate.errors import UsageError, printable, shorten
 from seqablate.record.plain_yaml import read_yaml
 from seqablate.shape import Misfit, at_least, fitting, matches
-from seqablate.study.criterion import Criterion, check
+from seqablate.study.criterion import ALPHA, Criterion, check
 
-FEWEST = 6  # seeds: below, an interval of a median of 95 % cannot be stated
 MOST_SEEDS = 1000
 TUNING_SEEDS = 2  # where the file does not say
 QUICK_SEEDS = 3
@@ -203,10 +202,10 @@ def _check(study: Study) -> None:
             fitting(arm, Named)
         except Misfit as error:
             raise error.under("arms") from None
-    _check_seeds(study)
     _check_tuning(study)
     if not study.criterion:
         raise Misfit("must have one or more", ("criterion",))
+    _check_seeds(study)
     for number, criterion in enumerate(study.criterion, start=1):
         try:
             check(criterion, list(study.arms))
@@ -214,12 +213,26 @@ def _check(study: Study) -> None:
             raise error.under("criterion" if len(study.criterion) == 1 else f"criterion {number}") from None
 
 
+def fewest(criteria: int, looks: int) -> int:
+    """With how many seeds the exact interval of a median can be stated that each criterion has at each look.
+
+    The smallest and the largest of n values are its widest: they enclose the median but for 2 * 0.5 ** n.
+
+    Example:
+        >>> fewest(1, 1), fewest(5, 1), fewest(1, 3)
+        (6, 8, 7)
+    """
+    accepted = ALPHA / (criteria * looks)
+    return next(n for n in range(2, MOST_SEEDS) if 2 * 0.5**n <= accepted)
+
+
 def _check_seeds(study: Study) -> None:
-    if not FEWEST <= study.seeds.count <= MOST_SEEDS:
-        raise Misfit(f"must be {FEWEST} to {MOST_SEEDS:,}: fewer never decide anything", ("seeds",))
     looks = study.looks
-    if looks and (looks != sorted(set(looks)) or looks[0] < FEWEST or looks[-1] != study.seeds.count):
-        raise Misfit(f"must grow from {FEWEST} or more to the number of seeds, {study.seeds.count}", ("looks",))
+    least = fewest(len(study.criterion), max(1, len(looks)))
+    if not least <= study.seeds.count <= MOST_SEEDS:
+        raise Misfit(f"must be {least} to {MOST_SEEDS:,}: with fewer this study never decides anything", ("seeds",))
+    if looks and (looks != sorted(set(looks)) or looks[0] < least or looks[-1] != study.seeds.count):
+        raise Misfit(f"must grow from {least} or more to the number of seeds, {study.seeds.count}", ("looks",))
 
 
 def _check_tuning(study: Study) -> None:

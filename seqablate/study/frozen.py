@@ -19,8 +19,8 @@ from seqablate.record.folder import ensure_folder
 from seqablate.record.identity import package_version, package_versions
 from seqablate.record.schema import Hash
 from seqablate.shape import By, Misfit, fitting, one_of
+from seqablate.study.criterion import ALPHA
 from seqablate.study.file import Seeds, Study
-from seqablate.study.verdict import ALPHA
 
 NAME = "study.json"
 VERSION = 1

@@ -13,11 +13,10 @@ from typing import Literal
 from seqablate.statistics.equivalence import within
 from seqablate.statistics.interval import Interval, median, paired_rate_difference
 from seqablate.statistics.tests import mcnemar, sign_flip
-from seqablate.study.criterion import Criterion, constant
+from seqablate.study.criterion import ALPHA, Criterion, constant
 from seqablate.text import counted
 
 Word = Literal["SUPPORTED", "CONTRADICTED", "INCONCLUSIVE", "NOT RUN"]
-ALPHA = 0.05
 EXIT_CODES: dict[Word, int] = {"SUPPORTED": 0, "CONTRADICTED": 3, "INCONCLUSIVE": 4, "NOT RUN": 5}
 
 # measure -> arm -> a value for each seed, in one order of seeds: of ``solved`` 1 or 0, None where nothing was measured.

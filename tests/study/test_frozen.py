@@ -37,7 +37,7 @@ def test_a_frozen_study_is_read_as_it_was_written_and_found_again(tmp_path):
     [
         ({"seeds": 20}, "another seeds"),
         ({"seeds": {"count": 10, "first": 5}}, "another seeds"),
-        ({"looks": [6, 10]}, "another looks"),
+        ({"looks": [7, 10]}, "another looks"),
         ({"criterion": TABLE["criterion"] | {"at_least": 0.3}}, "another criterion"),
         ({"tune": {"optim.lr": [0.01, 0.1, 1]}}, "another tune"),
         ({"tuning_seeds": 3}, "another tuning_seeds"),
@@ -66,8 +66,8 @@ def test_no_seed_of_tuning_decides_in_any_study():
 
 
 def test_looks_share_the_errors_that_are_accepted():
-    frozen = make(study(looks=[6, 8, 10]))
-    assert frozen.looks == [6, 8, 10]
+    frozen = make(study(looks=[7, 8, 10]))
+    assert frozen.looks == [7, 8, 10]
     assert frozen.alpha == pytest.approx(0.05 / 3)
     assert make(study()).alpha == 0.05
 

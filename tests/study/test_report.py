@@ -154,9 +154,13 @@ def test_a_quick_folder_and_another_version_are_listed_and_do_not_count(tmp_path
 
 
 def test_the_first_look_that_decides_is_the_verdict(tmp_path):
-    """Eight of eight is p = 0.0078, below a third of 5 %; six of six is not."""
-    frozen = make(study(looks=[6, 8, 10]))
-    folder = write_study(tmp_path / "s", frozen, first_solves, first_solves)
+    """Seven pairs that differ are p = 0.016, below a third of 5 %; six are not. Both solve with the first seed."""
+    frozen = make(study(looks=[7, 8, 10]))
+
+    def results(job):
+        return solved_at(100 if job.arm == "one" or job.seed == 0 else None)
+
+    folder = write_study(tmp_path / "s", frozen, results, first_solves)
     look = latest_look(folder, frozen)
     assert (look.seeds, look.verdict.word) == (8, "SUPPORTED")
     assert make_report(folder, frozen).seeds == list(range(8))
