@@ -103,10 +103,15 @@ class ArmResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Test:
-    """A difference, its interval, and its p-value, alone and after Holm's correction over the whole comparison."""
+    """A difference, its interval, and its p-value, alone and after Holm's correction over the whole comparison.
+
+    Attributes:
+        telling: pairs that differ. Without one p is 1 whatever is true, and the test does not count in the correction.
+    """
 
     difference: Interval
     p: float | None
+    telling: int
     holm: float | None = None
 
 

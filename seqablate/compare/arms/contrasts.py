@@ -107,7 +107,7 @@ def _paired(differences: Sequence[float | None], level: float) -> Test | None:
     numbers = [value for value in differences if value is not None and not math.isnan(value)]
     if not numbers or len(numbers) < len(differences):
         return None
-    return Test(difference=median(numbers, level), p=sign_flip(numbers))
+    return Test(difference=median(numbers, level), p=sign_flip(numbers), telling=sum(map(bool, numbers)))
 
 
 def _solved(against: Against, pairs: Sequence[Pair], level: float) -> Test | None:
@@ -116,12 +116,14 @@ def _solved(against: Against, pairs: Sequence[Pair], level: float) -> Test | Non
         if any(None in pair for pair in found):
             return None
         both, first, second, neither = (found.count((a, b)) for a, b in product((True, False), repeat=2))
-        return Test(difference=paired_rate_difference(both, first, second, neither, level), p=mcnemar(first, second))
+        difference = paired_rate_difference(both, first, second, neither, level)
+        return Test(difference=difference, p=mcnemar(first, second), telling=first + second)
     sides = [[solved(unit.run) for unit in group.units] for group in (against.arm, against.baseline)]
     if any(not side or None in side for side in sides):
         return None
     (k1, n1), (k2, n2) = ((sum(map(bool, side)), len(side)) for side in sides)
-    return Test(difference=rate_difference(k1, n1, k2, n2, level), p=fisher(k1, n1, k2, n2))
+    telling = min(k1 + k2, n1 + n2 - k1 - k2)
+    return Test(difference=rate_difference(k1, n1, k2, n2, level), p=fisher(k1, n1, k2, n2), telling=telling)
 
 
 def effects(grouping: Grouping, measure: Measure, level: float) -> list[Effect]:
@@ -196,13 +198,14 @@ def _effect(
 
 
 def corrected(contrasts: Sequence[Contrast], found: Sequence[Effect]) -> tuple[list[Contrast], list[Effect]]:
-    """The same with Holm's correction over every test that is printed."""
+    """The same with Holm's correction over every test that could have come out either way (Tarone 1990)."""
     tests = [test for one in contrasts for test in (one.solved, one.value)] + [one.value for one in found]
-    ps = [test.p for test in tests if test is not None and test.p is not None]
-    adjusted = iter(holm(ps))
+    adjusted = iter(holm([test.p for test in tests if test is not None and test.p is not None and test.telling]))
 
     def correct(test: Test | None) -> Test | None:
-        return test if test is None or test.p is None else replace(test, holm=next(adjusted))
+        if test is None or test.p is None:
+            return test
+        return replace(test, holm=next(adjusted) if test.telling else 1.0)
 
     done = [replace(one, solved=correct(one.solved), value=correct(one.value)) for one in contrasts]
     return done, [replace(one, value=correct(one.value) or one.value) for one in found]
