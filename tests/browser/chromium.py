@@ -78,6 +78,7 @@ class Browser:
             self.events.append(answer)
 
     def open(self, url: str) -> None:
+        self.session, self.events = None, []
         target = self.call("Target.createTarget", url=url)["targetId"]
         self.session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
 
@@ -91,7 +92,7 @@ class Browser:
         return self.evaluate(TEXT)
 
     def watch(self) -> None:
-        """Open an empty page whose events are kept."""
+        """Open an empty page, and keep its events."""
         self.open("about:blank")
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.call(f"{domain}.enable")

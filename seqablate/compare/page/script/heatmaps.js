@@ -86,15 +86,20 @@ function drawHeatmap(map, span, kinds) {
   const y = (k) => HEATMAP.top + plotHeight - (k / count) * plotHeight;
   const whole = (place) => Math.round(place * ratio) / ratio; // no seams between cells
   map.geometry = { x, y, edges, count, plotHeight };
+  context.save();
+  context.beginPath();
+  context.rect(HEATMAP.left, HEATMAP.top, plotWidth, plotHeight);
+  context.clip();
   arm.frames.forEach((frame, at) =>
     frame.y?.forEach((value, k) => {
       const colour = cellColour(raised(chart, decoded(value)), chart.log, span, kinds);
       if (colour === null) return;
       context.fillStyle = colour;
       const [left, right, top, bottom] = [x(edges[at]), x(edges[at + 1]), y(k + 1), y(k)].map(whole);
-      context.fillRect(left, top, right - left, bottom - top);
+      context.fillRect(left, top - 1, right - left + 1, bottom - top + 1); // later cells cover what is too much
     }),
   );
+  context.restore();
   drawHeatmapAxes(context, map);
 }
 
