@@ -168,17 +168,17 @@ class Record:
         """The same, one by one."""
         return (row.signal for row in self.rows() if isinstance(row, SignalRow))
 
-    def unread(self, kind: type[EvalRow] | type[SignalRow]) -> Iterator[Unread]:
-        """The rows of one kind that count, for a reader who wants few of them. Nothing else is checked."""
+    def unread(self, *kinds: type[EvalRow] | type[SignalRow]) -> Iterator[Unread]:
+        """The rows of these kinds that count, for a reader who wants few of them. Nothing else is checked."""
+        names = {kind.kind.encode() for kind in kinds}
         for number, line in self._counting():
             found = BEGINNING.match(line)
             if found and (found[3] or found[1] != b"signal"):
-                if found[1] == kind.kind.encode():
-                    quantity = (found[3] or b"").decode()
-                    yield Unread(int(found[2]), quantity, partial(self._decode, number, line))
+                if found[1] in names:
+                    yield Unread(int(found[2]), (found[3] or b"").decode(), partial(self._decode, number, line))
             elif (named := KIND.match(line)) is None or named[1] == b"signal":  # written by another hand
                 row = self._decode(number, line)
-                if isinstance(row, kind):
+                if isinstance(row, kinds):
                     yield Unread(row.step, getattr(row, "quantity", ""), partial(self._decode, number, line))
 
     def ever(self) -> tuple[set[str], int]:
@@ -225,10 +225,13 @@ class Record:
 
         A resumption keeps everything up to the last commit of its checkpoint, or the header alone.
         """
+        self.header  # noqa: B018  (checked first)
+        size, resumed = self._resumed()
+        if not resumed:
+            return [], size
         pieces: list[tuple[int, int]] = []
         commits: list[tuple[int, str]] = []
         end = after_header = 0
-        self.header  # noqa: B018  (checked first)
         for start, number, line in self._lines():
             end = start + len(line)
             after_header = after_header or end
@@ -251,6 +254,17 @@ class Record:
                 if back < start:
                     pieces.append((back, start))
         return pieces, end
+
+    def _resumed(self) -> tuple[int, bool]:
+        """How many bytes the file has, and whether the word "resume" stands in them: quicker than line by line."""
+        word, size, tail = b'"resume"', 0, b""
+        with os.fdopen(open_regular(self.path), "rb") as file:
+            while piece := file.read(1 << 20):
+                if word in tail + piece:
+                    return size, True
+                size += len(piece)
+                tail = (tail + piece)[1 - len(word) :]
+        return size, False
 
     def _damaged(self, number: int, what: str) -> UsageError:
         return UsageError(f"{self.path} is damaged: line {number}: {what}")

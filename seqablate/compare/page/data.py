@@ -18,6 +18,7 @@ from seqablate.record.run import Run
 from seqablate.text import counted
 
 MOST_ARMS = 60  # with curves: more cannot be told apart
+MANY_RUNS = 300  # so many records take a while to read: fewer moments
 MOST_SEEDS = 400  # runs that have a learning curve of their own on the page
 
 
@@ -44,19 +45,19 @@ def document(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]:
         "runs": _runs(comparison.arms, facts),
         "facts": _shared([fact for group in facts for fact in group]),
         "learning": learning_charts(stories, comparison.level, each_seed=each_seed),
-        "signals": signal_charts(stories, _moments(drawn, by_path), floor, comparison.level),
+        "signals": signal_charts(stories, _moments(drawn), floor, comparison.level),
         "said": [*_said(comparison, each_seed), *unread],
     }
 
 
-def _moments(arms: Sequence[ArmResult], by_path: Mapping[str, Run]) -> list[int]:
-    steps = (run.step for arm in arms for run in arm.runs if run.path in by_path)
-    return moments(max(steps, default=0), MOST_MOMENTS)
+def _moments(arms: Sequence[ArmResult]) -> list[int]:
+    steps = [run.step for arm in arms for run in arm.runs]
+    return moments(max(steps, default=0), MOST_MOMENTS if len(steps) <= MANY_RUNS else MOST_MOMENTS // 2)
 
 
 def _stories(arms: Sequence[ArmResult], by_path: Mapping[str, Run]) -> tuple[list[list[Story]], list[str]]:
     """The runs of each arm with their curves, and a line for each record that cannot be read."""
-    when = _moments(arms, by_path)
+    when = _moments(arms)
     unread: list[str] = []
     return [
         [story for run in arm.runs if (story := _story(by_path.get(run.path), when, unread))] for arm in arms

@@ -10,14 +10,16 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from seqablate.compare.course import Evals, evaluations, standing_curves
+from seqablate.compare.course import standing_curves
 from seqablate.compare.curves import measured
 from seqablate.compare.learning import MOST_POINTS
+from seqablate.diagnostics import load_views
 from seqablate.record.reader import Unread
-from seqablate.record.rows import SignalRow
+from seqablate.record.rows import EvalRow, SignalRow
 from seqablate.record.run import Run
 from seqablate.signals import Signal
 from seqablate.signals.view import Curve as CurveView
+from seqablate.signals.view import declared
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,7 @@ class Story:
     """
 
     run: Run
-    evals: Evals = field(default_factory=dict)
+    evals: dict[int, dict[str, float]] = field(default_factory=dict)
     pieces: dict[CurveView, list[Piece]] = field(default_factory=dict)
 
     def piece_at(self, view: CurveView, moment: int) -> Piece | None:
@@ -66,11 +68,30 @@ def read_story(run: Run, moments: Sequence[int]) -> Story:
         run: whose.
         moments: increasing training steps; the curves of the last measurement up to each of them are kept.
     """
-    story = Story(run, evaluations(run))
-    for signals in _last_before(run.record.unread(SignalRow), moments):
+    story = Story(run)
+    for signals in _last_before(_signals(story), moments):
         for view, standing in standing_curves(signals).items():
             story.pieces.setdefault(view, []).append(_piece(standing))
     return story
+
+
+def _signals(story: Story) -> Iterator[Unread]:
+    """The signals of a run that may be shown; its evaluations are put into the story on the way."""
+    shown: dict[str, bool] = {}
+    for unread in story.run.record.unread(EvalRow, SignalRow):
+        if unread.quantity:
+            if unread.quantity not in shown:
+                shown[unread.quantity] = _may_be_shown(unread.quantity)
+            if shown[unread.quantity]:
+                yield unread
+        elif isinstance(row := unread.read(), EvalRow):
+            story.evals[row.step] = {"loss": row.loss, **row.metrics}
+
+
+def _may_be_shown(quantity: str) -> bool:
+    """Not what is of secondary interest, and no matrices."""
+    load_views({quantity})
+    return all(isinstance(view, CurveView) and not view.aside for view in declared() if view.quantity == quantity)
 
 
 def _last_before(rows: Iterable[Unread], moments: Sequence[int]) -> Iterator[list[Signal]]:
@@ -83,7 +104,7 @@ def _last_before(rows: Iterable[Unread], moments: Sequence[int]) -> Iterator[lis
             while left and row.step > left[-1]:
                 left.pop()
         if not left:
-            return
+            continue  # for what else is done with the rows
         if row.quantity not in waiting or waiting[row.quantity][0].step != row.step:
             waiting[row.quantity] = []
         waiting[row.quantity].append(row)
