@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
-TINY = "batch_size=2 model.hidden_size=4"
 ELSEWHERE = {"bad_requests.py", "kill_at_the_end.py", "chaos_sweep.py"}  # run in tests of what they check
 LEAST = {
     "bench_engine.py": "--help",  # its least work takes a test too long
@@ -19,10 +18,6 @@ LEAST = {
     "bench_skips.py": "rnn --rounds 1",
     "bench_sweep.py": "--runs 2 --steps 2",
     "check_estimate.py": "--help",  # of a small sweep the time cannot be told so well
-    "claim_gradients_at_init.py": f"--seeds 6 task.length=60 {TINY}",
-    "claim_lstm_remembers.py": "--models rnn --rates 0.01 --tuning-seeds 1 --seeds 1 --jobs 1 task.length=10 steps=5 "
-    f"eval.every=5 eval.size=20 {TINY}",
-    "claim_skips_help_depth.py": "--rates 0.01 --tuning-seeds 1 --seeds 1 --steps 2",
     "every_model_learns.py": "--only mlp --seeds 1 --steps 2",
     "lm_reference.py": "--corpus text.txt --steps 2 --batch-size 2 --bptt 8 --hidden-size 4",
     "make_documents.py": "--help",

@@ -169,9 +169,11 @@ def _sentences(frozen: Frozen, look: Look) -> list[str]:
             "So nothing is known of the claim.",
         ]
     finding = next((found for found in verdict.findings if found.word == verdict.word), verdict.findings[0])
+    count = sum(found.word == verdict.word for found in verdict.findings)
+    by = f", by {count} of {len(verdict.findings)} criteria" if verdict.findings[1:] else ""
     end = {
-        "SUPPORTED": f"So {pairs} of each arm support the claim.",
-        "CONTRADICTED": f"So {pairs} of each arm contradict the claim.",
+        "SUPPORTED": f"So {pairs} of each arm support the claim{by}.",
+        "CONTRADICTED": f"So {pairs} of each arm contradict the claim{by}.",
     }
     lean = "the claim" if verdict.leans == "SUPPORTED" else "its contrary"
     why = "a quick study never decides" if frozen.quick else "the runs are compatible with both"

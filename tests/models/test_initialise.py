@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -322,51 +320,3 @@ def test_what_has_no_meaning_is_refused_in_one_line(overrides, message):
     with pytest.raises(UsageError, match=message) as refused:
         read_overrides(overrides)
     assert "\n" not in str(refused.value)
-
-
-@pytest.fixture(scope="module")
-def script():
-    """scripts/claim_gradients_at_init.py."""
-    path = Path(__file__).parents[2] / "scripts" / "claim_gradients_at_init.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_the_script_for_claims_1_and_2_measures_what_a_plain_float64_loop_does(script):
-    config = read_overrides(
-        [
-            "task=adding",
-            "model=lstm",
-            "model.init=torch",
-            "model.forget_bias=1",
-            "dtype=float64",
-            "model.hidden_size=16",
-        ]
-    )
-    found = script.norms_by_lag(config, 5)
-
-    config.seed = 5
-    task = build_task(config)
-    model, batch = build_model(config, task), task.train_batch(0)
-    cell = torch.nn.LSTMCell(2, 16).double()
-    cell.load_state_dict(model.stack.layers[0]["forward_cell"].state_dict())
-    x_TBF, y_B = torch.from_numpy(batch.x).double(), torch.from_numpy(batch.y).double()
-    h, c, cells = torch.zeros(len(y_B), 16).double(), torch.zeros(len(y_B), 16).double(), []
-    for x_BF in x_TBF:
-        h, c = cell(x_BF, (h, c))
-        c.retain_grad()
-        cells.append(c)
-    (model.readout(h).flatten() - y_B.flatten()).square().mean().backward()
-    wanted = [c.grad.norm().item() for c in reversed(cells)]
-    np.testing.assert_allclose(found, wanted, rtol=1e-9)
-    assert script.factor(found) == pytest.approx((wanted[50] / wanted[10]) ** (1 / 40))
-
-
-def test_the_interval_of_a_median_covers_it_as_often_as_it_says(script):
-    assert script.median_interval([float(k) for k in range(60)]) == (21, 38)  # ranks 22 and 39: the textbook's table
-    values = np.random.default_rng(0).exponential(size=(4000, 60))
-    intervals = [script.median_interval(list(row)) for row in values]
-    covered = np.mean([low <= math.log(2) <= high for low, high in intervals])
-    assert 0.945 < covered < 0.975
