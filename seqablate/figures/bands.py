@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from seqablate.figures.curve import Curve
 from seqablate.figures.ends import draw_ends, end_handles, handle
-from seqablate.figures.paper import LINE, MARK, Words, column, draw_levels, finish
+from seqablate.figures.paper import EDGED, LINE, MARK, Words, column, draw_levels, finish
 from seqablate.figures.scale import LOG, Scale
 from seqablate.figures.styles import grey_styles, spread
 
@@ -41,7 +42,9 @@ class Band:
     lost: Sequence[Curve] = ()
 
 
-def draw_bands(bands: Sequence[Band], words: Words, *, scale: Scale = LOG, lost: str = "") -> Figure:
+def draw_bands(
+    bands: Sequence[Band], words: Words, *, scale: Scale = LOG, lost: str = "", roof: float = math.inf
+) -> Figure:
     """Draw curves with their bands in one column of a paper.
 
     The vertical axis covers every curve and every level; a band that is much wider than that leaves the picture.
@@ -51,9 +54,10 @@ def draw_bands(bands: Sequence[Band], words: Words, *, scale: Scale = LOG, lost:
         words: around the picture.
         scale: the vertical axis; a line marks its floor where a curve comes near.
         lost: what a cross means, in the legend.
+        roof: larger values leave the picture as well.
     """
     figure, axes = column(words, scale)
-    low, high = limits(bands, words.levels.values(), scale)
+    low, high = limits(bands, words.levels.values(), scale, roof)
     axes.set_ylim(low, high)
     handles: dict[str, Artist | tuple[Artist, ...]] = {}
     kinds: set[str] = set()
@@ -79,11 +83,11 @@ def _floor(low: float, scale: Scale) -> dict[str, float]:
     return {FLOOR: scale.floor} if near and scale.floor else {}
 
 
-def limits(bands: Sequence[Band], levels: Iterable[float], scale: Scale) -> tuple[float, float]:
+def limits(bands: Sequence[Band], levels: Iterable[float], scale: Scale, roof: float = math.inf) -> tuple[float, float]:
     """The lowest and the highest value on the vertical axis."""
     curves = [band.curve.points(scale)[1] for band in bands]
-    bottom, top = scale.span(_shown([*curves, np.array(list(levels), dtype=float)], scale))
-    around = _shown([values for band in bands for values in (band.low, band.high)], scale)
+    bottom, top = scale.span(np.minimum(_shown([*curves, np.array(list(levels), dtype=float)], scale), roof))
+    around = np.minimum(_shown([values for band in bands for values in (band.low, band.high)], scale), roof)
     beyond = np.clip(scale.heights(around), bottom - (top - bottom), top + (top - bottom))
     bottom, top = min([bottom, *beyond]), max([top, *beyond])
     margin = 0.05 * (top - bottom)
@@ -106,15 +110,15 @@ def _draw_band(axes: Axes, band: Band, style: dict[str, Any], scale: Scale, phas
     inside = (np.clip(border, low, high) for border in (band.low, band.high))
     axes.fill_between(x, *inside, color=style["color"], alpha=SHADE, linewidth=0, zorder=1)
     every = max(1, len(y) // MARKS_ALONG)
-    marks: dict[str, Any] = {"linewidth": LINE, "markersize": MARK, "markeredgewidth": 0, **style}
+    marks: dict[str, Any] = {"linewidth": LINE, "markersize": MARK, **EDGED, **style}
     axes.plot(x, y, markevery=(int(phase * every), every), **marks)
     return Patch(color=style["color"], alpha=SHADE, linewidth=0), handle(**marks)
 
 
 def _draw_lost(axes: Axes, curve: Curve, color: str, scale: Scale) -> None:
-    """A thin line, and a cross at its last point: at the upper edge for inf, at the lower one for -inf and 0."""
+    """A thin line, and a cross at its last point: at an edge of the axes where it lies beyond, as inf and 0 do."""
     x, y = curve.points(scale)
     low, high = axes.get_ylim()
     line = np.where(np.isfinite(y), y, np.where(curve.y <= 0, low, high))
     axes.plot(x, line, color=color, linewidth=0.6, linestyle=(0, (1, 1)), zorder=1.5)
-    axes.plot(x[-1:], line[-1:], color=color, clip_on=False, zorder=3, **CROSS)
+    axes.plot(x[-1:], np.clip(line[-1:], low, high), color=color, clip_on=False, zorder=3, **CROSS)

@@ -11,7 +11,7 @@ import numpy as np
 from seqablate.figures.bands import Band, limits
 from seqablate.figures.curve import Curve
 from seqablate.figures.ends import draw_ends, end_handles, handle
-from seqablate.figures.paper import LINE, MARK, Words, column, draw_levels, finish
+from seqablate.figures.paper import EDGED, LINE, MARK, Words, column, draw_levels, finish
 from seqablate.figures.scale import Scale
 from seqablate.figures.styles import grey_styles, spread
 
@@ -95,7 +95,7 @@ def _draw_group(axes: Axes, group: Band, style: dict[str, Any], scale: Scale) ->
     bottom, top = axes.get_ylim()
     low, high = (np.clip(border, bottom, top) for border in (group.low, group.high))
     axes.vlines(x, low, high, color=style["color"], linewidth=0.9)
-    marks: dict[str, Any] = {"linewidth": 0.75 * LINE, "markersize": 1.2 * MARK, "markeredgewidth": 0, **style}
+    marks: dict[str, Any] = {"linewidth": 0.75 * LINE, "markersize": 1.2 * MARK, **EDGED, **style}
     axes.plot(x, y, **marks)
     return handle(**marks)
 

@@ -42,7 +42,7 @@ def _draw_end(
     x, y = curve.points(scale)
     low, high = edges
     beside = high if end.beside is None else float(y[end.beside])
-    height = {"zero": low, "negative": low, "overflow": high}.get(end.kind, beside)
+    height = {"zero": low, "negative": low, "overflow": high}.get(end.kind, min(max(beside, low), high))
     if end.beside is not None:
         axes.plot([x[end.beside], end.x], [y[end.beside], height], color=color, linewidth=0.15 * size, linestyle=DOTTED)
     axes.plot(

@@ -10,7 +10,7 @@ import numpy as np
 
 from seqablate.figures.bands import CROSS
 from seqablate.figures.ends import handle
-from seqablate.figures.paper import LINE, MARK, Words, column, draw_levels, finish
+from seqablate.figures.paper import EDGED, LINE, MARK, Words, column, draw_levels, finish
 from seqablate.figures.scale import Scale
 from seqablate.figures.styles import Look, grey_styles, spread
 
@@ -75,7 +75,7 @@ def draw_steps(groups: Sequence[Staircase], words: Words, *, tick: str, lost: st
 
 def _draw_group(axes: Axes, group: Staircase, style: dict[str, Any]) -> Artist:
     """The line, with a mark at every step up."""
-    look: dict[str, Any] = {"linewidth": LINE, "markersize": MARK, "markeredgewidth": 0, **style}
+    look: dict[str, Any] = {"linewidth": LINE, "markersize": MARK, **EDGED, **style}
     rises = (np.flatnonzero(np.diff(group.y) > 0) + 1).tolist()
     axes.plot(group.x, group.y, drawstyle="steps-post", markevery=rises, **look)
     for x, mark in ((group.ticks, TICK), (group.lost, CROSS)):

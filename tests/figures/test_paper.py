@@ -223,12 +223,11 @@ def test_any_name_is_drawn_letter_by_letter(name, tmp_path):
     figure = draw_steps([group], Words(xlabel=name, ylabel=name, note=name, levels={}, ends=ENDS), tick="t", lost="l")
     (label,) = legend(figure)
     assert label == name or "\\" in label
-    for ending in (".png", ".svg", ".pdf"):
-        save(figure, tmp_path / f"name{ending}")
-    assert "<script>" not in (tmp_path / "name.svg").read_text()
+    assert "<script>" not in save(figure, tmp_path / "name.svg").read_text()
+    save(figure, tmp_path / "name.pdf")
 
 
-def test_files_hold_words_as_words_and_no_date_and_are_the_same_each_time(tmp_path):
+def test_files_hold_words_as_words_and_no_date_and_are_the_same_each_time(tmp_path, monkeypatch):
     code = (
         "import sys\nimport numpy as np\nfrom seqablate.figures.steps import Staircase, draw_steps\n"
         "from seqablate.figures.paper import Words\nfrom seqablate.figures.files import FORMATS, save\n"
@@ -236,12 +235,11 @@ def test_files_hold_words_as_words_and_no_date_and_are_the_same_each_time(tmp_pa
         "groups = [Staircase('lstm', (0,), np.array([0, 1]), np.ones(2), [1], [0])]\n"
         "figure = draw_steps(groups, words, tick='t', lost='l')\n"
         "for ending in FORMATS: save(figure, sys.argv[1] + ending)\n"
-        "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
-    for seed, name in ((1, "one"), (2, "two")):
-        command = [sys.executable, "-W", "error", "-c", code, str(tmp_path / name)]
-        environment = {"PYTHONHASHSEED": str(seed), "PYTHONPATH": ":".join(filter(None, sys.path)), "PATH": ""}
-        assert subprocess.run(command, timeout=60, env=environment).returncode == 0
+    command = [sys.executable, "-W", "error", "-c", code + "sys.exit('matplotlib.pyplot' in sys.modules)"]
+    assert subprocess.run([*command, str(tmp_path / "one")], timeout=60).returncode == 0
+    monkeypatch.setattr(sys, "argv", ["", str(tmp_path / "two")])
+    exec(code, {})
     for ending in (".png", ".svg", ".pdf"):
         first, second = ((tmp_path / f"{name}{ending}").read_bytes() for name in ("one", "two"))
         assert first == second, ending

@@ -24,7 +24,7 @@ from seqablate.signals.view import views_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-LOST = "a seed that diverged, before it did"
+LOST = "the last one of a seed that diverged"
 
 
 def pictures(group: Group) -> Iterator[Picture]:

@@ -17,10 +17,12 @@ from seqablate.compare.picture import Picture
 from seqablate.figures.bands import Band, draw_bands
 from seqablate.figures.curve import ENDS, Curve
 from seqablate.figures.paper import Words
+from seqablate.text import number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+MOST = 10.0
 LOST = "a seed diverged"
 KEEPS = "A run that stopped early keeps its last value."
 WORST = "From where it diverged, a run counts as the worst."
@@ -67,13 +69,15 @@ def _metric(group: Group) -> Metric | None:
 def _draw(group: Group, metric: Metric, found: Sequence[tuple[Member, Learning]]) -> Figure:
     bands = [_band(group, member, one, metric) for member, one in found]
     done = {run.info.step for run in group.runs if run.info.diverged_at is None}
+    values = np.concatenate([*(band.curve.y for band in bands), list(metric.levels.values())])
+    roof = _roof(metric, bands)
     note = sentences(
         spread_words((n for _, one in found for n in one.pool.n_K.tolist()), group.comparison.level),
         group.counts(),
         KEEPS if len(done) > 1 else "",
         WORST if any(band.lost for band in bands) else "",
+        f"Values above {number(roof)} leave the picture." if (values[np.isfinite(values)] > roof).any() else "",
     )
-    values = np.concatenate([*(band.curve.y for band in bands), list(metric.levels.values())])
     words = Words(
         xlabel="training step",
         ylabel=f"{metric.name} on evaluation data",
@@ -81,7 +85,15 @@ def _draw(group: Group, metric: Metric, found: Sequence[tuple[Member, Learning]]
         levels=metric.levels,
         ends=ENDS | dict.fromkeys(("overflow", "negative"), HALF),
     )
-    return draw_bands(bands, words, scale=fitting(values, metric.lower_is_better), lost=LOST)
+    return draw_bands(bands, words, scale=fitting(values, metric.lower_is_better), lost=LOST, roof=roof)
+
+
+def _roof(metric: Metric, bands: Sequence[Band]) -> float:
+    """So many times the error at the beginning, or of chance, leaves the picture: it would flatten all other curves."""
+    if not metric.lower_is_better:
+        return math.inf
+    first = [float(band.curve.y[0]) for band in bands if len(band.curve.y)]
+    return MOST * max((value for value in [*first, *metric.levels.values()] if 0 < value < math.inf), default=math.inf)
 
 
 def _band(group: Group, member: Member, found: Learning, metric: Metric) -> Band:
