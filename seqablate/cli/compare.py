@@ -12,7 +12,7 @@ from seqablate.api import compare
 from seqablate.cli.parser import Parser
 from seqablate.compare.arms.formats import print_comparison, to_csv, to_latex, to_markdown
 from seqablate.compare.comparison import Comparison
-from seqablate.errors import printable
+from seqablate.errors import UsageError, printable, shorten
 from seqablate.report.console import make_console
 
 EPILOG = """examples:
@@ -36,6 +36,7 @@ FORMATS: dict[str, Callable[[Comparison], str]] = {
 
 def main(argv: list[str]) -> int:
     arguments = _parser().parse_args(argv)
+    _check_places(arguments.html, arguments.plots)
     answer = compare(
         *arguments.paths,
         by=arguments.by and arguments.by.split(","),
@@ -55,6 +56,14 @@ def main(argv: list[str]) -> int:
         for line in answer.save_figures(arguments.plots):
             print(printable(line), file=said)
     return 0
+
+
+def _check_places(page: Path | None, pictures: Path | None) -> None:
+    """Find out before the work whether there is a place for its results (UsageError)."""
+    if page is not None and (page.is_dir() or not page.absolute().parent.is_dir()):
+        raise UsageError(f"--html {shorten(page)}: name a file in a folder that exists")
+    if pictures is not None and pictures.exists() and not pictures.is_dir():
+        raise UsageError(f"--plots {shorten(pictures)}: not a folder")
 
 
 def _parser() -> Parser:
@@ -83,8 +92,9 @@ def _parser() -> Parser:
         help="compare by this: the task's metric (default), loss, steps_to_solve, reach, gradient_factor, "
         "ms_per_step, seconds or parameters",
     )
+    formats = parser.add_mutually_exclusive_group()
     for name in FORMATS:
-        parser.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"print as {name}")
+        formats.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=f"print as {name}")
     parser.add_argument("--html", metavar="FILE", type=Path, help="write one page that shows everything")
     parser.add_argument("--plots", metavar="DIR", type=Path, help="save pictures for a paper: PNG, SVG and PDF")
     return parser
