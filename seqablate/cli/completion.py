@@ -51,7 +51,18 @@ def candidates(words: list[str]) -> list[str]:
         return [word for word in (*COMMANDS, "--help", "--version") if word.startswith(last)]
     if before[0] == "completion":
         return [shell for shell in ("bash", "zsh") if shell.startswith(last)]
+    if before[0] == "study":
+        return _study(before[1:], last)
     return _train(before[1:], last) if before[0] == "train" else _folders(last)
+
+
+def _study(before: list[str], last: str) -> list[str]:
+    """What is done with a study, then its name; nothing for a file of one's own, which the shell had better offer."""
+    from seqablate.cli.study import COMMANDS as OF_STUDIES
+    from seqablate.study.file import study_files
+
+    offered = [path.stem for path in study_files()] if len(before) == 1 else [] if before else [*OF_STUDIES]
+    return [word for word in offered if word.startswith(last)]
 
 
 def _train(before: list[str], last: str) -> list[str]:

@@ -15,7 +15,8 @@ from seqablate.record.rows import strict
 from seqablate.study.file import Study
 from seqablate.study.frozen import Frozen
 from seqablate.study.power import Power, power_of
-from seqablate.study.run import Request, ask
+from seqablate.study.request import Request
+from seqablate.study.run import ask
 from seqablate.study.runs import check_arms
 from seqablate.study.sweeps import Stage, choose, deciding_stage, tuning_stage, untuned
 from seqablate.sweep.options import split_options

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from pathlib import Path
 
 from seqablate.study.file import Study
 from seqablate.study.plan import Plan
@@ -20,11 +19,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         yield "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-
-
-def plain(study: Study) -> dict[str, Any]:
-    """A study as ``--json`` prints it."""
-    return asdict(study)
 
 
 def listing(studies: Sequence[Study]) -> Iterator[str]:
@@ -67,8 +61,8 @@ def planned(plan: Plan) -> Iterator[str]:
         yield f"time: {most} {duration(plan.seconds)} with {counted(plan.workers, 'worker')} here (nothing was written)"
 
 
-def reported(report: Report) -> Iterator[str]:
-    """The report: word, sentences, findings, arms, notes, folders."""
+def reported(report: Report, pictures: Sequence[Path]) -> Iterator[str]:
+    """The report: word, sentences, findings, arms, notes, folders, and where its pictures are."""
     yield f"{report.study}: {report.claim}"
     yield f"{report.verdict}{_quick(report)}"
     yield ""
@@ -81,6 +75,9 @@ def reported(report: Report) -> Iterator[str]:
     yield from (f"note: {note}" for note in report.notes)
     yield from _missing(report)
     yield from _folders(report)
+    yield from (f"picture: {path}" for path in pictures)
+    if report.findings:
+        yield f"next: seqablate compare {shlex.quote(report.folder)}/runs"
 
 
 def _quick(report: Report) -> str:

@@ -90,7 +90,7 @@ def test_a_report_says_the_word_the_effect_and_two_sentences(tmp_path):
         "So 10 seeds of each arm support the claim.",
     ]
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["arms"][0]["solved"] == 10
-    assert any("SUPPORTED" in line for line in reported(report))
+    assert any("SUPPORTED" in line for line in reported(report, []))
 
 
 def test_a_value_at_the_end_of_what_was_tried_is_named(tmp_path):
