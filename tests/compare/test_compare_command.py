@@ -74,7 +74,7 @@ def test_a_notebook_and_pandas_get_the_same_numbers(runs):
     answer = compare(runs, baseline=["model=rnn"])
     assert "<td>-0.1 [-0.1, -0.1]</td>" in answer._repr_html_()
     assert set(answer.frame["model"]) == {"rnn", "lstm"}
-    assert {"lag", "learning"} <= set(answer.figures())
+    assert {"lag", "steps-to-solve"} <= set(answer.figures())
     frame = load_runs(runs)
     assert len(frame) == 12
     assert frame.groupby("model").test_mse.median().to_dict() == pytest.approx({"lstm": 0.125, "rnn": 0.225})
