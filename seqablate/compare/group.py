@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 
@@ -114,13 +115,20 @@ def sentences(*parts: str) -> str:
     return " ".join(filter(None, parts))
 
 
-def spread_words(counts: Iterable[int], level: float) -> str:
-    """What a median's band or bar shows, for these numbers of runs: the exact interval, or the range where none is."""
+def spread_words(counts: Iterable[int], level: float, drawn: str) -> str:
+    """What is drawn around a median of these numbers of runs: its exact interval, or the range where there is none.
+
+    Args:
+        counts: runs at each point.
+        level: of the interval.
+        drawn: how: ``shaded``, ``bars``.
+    """
     sizes = set(counts) - {0, 1}
-    exact = f"its exact {100 * level:g} % interval"
-    if all(order_statistic(n, level) for n in sizes):
-        return f"Median and {exact}." if sizes else ""
-    fewest = next(n for n in range(1, 100) if order_statistic(n, level))
-    if any(order_statistic(n, level) for n in sizes):
-        return f"Median and {exact}; of fewer than {fewest} runs the range."
-    return f"Median and range: of fewer than {fewest} runs there is no exact {100 * level:g} % interval."
+    exact, fewest = f"exact {100 * level:g} % interval", next(n for n in count(1) if order_statistic(n, level))
+    if not sizes:
+        return ""
+    if max(sizes) < fewest:
+        return f"Median and range ({drawn}): fewer than {fewest} runs have no {exact}."
+    return (
+        f"Median and its {exact} ({drawn}{f'; of fewer than {fewest} runs the range' if min(sizes) < fewest else ''})."
+    )

@@ -89,7 +89,7 @@ def test_a_learning_curve_is_the_median_of_the_seeds_and_its_exact_interval(make
     at = {(step, float(f"{edge:.6g}")) for step, edge in edges}
     assert corners(figure) == at
     assert legend(figure) == ["all runs"]
-    assert note(figure) == "Median and its exact 95 % interval. 9 seeds in each arm."
+    assert note(figure) == "Median and its exact 95 % interval (shaded). 9 seeds in each arm."
     assert {text.get_text(): text.xy[1] for text in figure.axes[0].texts} == {"chance": 1 / 6, "goal": 0.01}
 
 
@@ -97,7 +97,7 @@ def test_of_fewer_than_six_seeds_the_band_is_the_range_and_it_says_so(make_arm):
     runs = make_arm("a", [(evals({0: 0.3, 100: value}), result()) for value in (0.2, 0.1, 0.25)])
     figure = drawn(runs)[0]["learning"]
     assert corners(figure) == {(0, 0.3), (100, 0.1), (100, 0.25)}
-    assert note(figure).startswith("Median and range: of fewer than 6 runs there is no exact 95 % interval.")
+    assert note(figure).startswith("Median and range (shaded): fewer than 6 runs have no exact 95 % interval.")
 
 
 def test_a_run_that_stopped_early_keeps_its_last_value(make_arm):
@@ -164,7 +164,8 @@ def test_a_lag_curve_is_the_median_over_the_seeds_that_did_not_diverge_and_the_o
     assert (x, y) == (4, min(81, figure.axes[0].get_ylim()[1]))
     assert legend(figure) == ["all runs (1 diverged)", "the last one of a seed that diverged"]
     assert note(figure) == (
-        "Gradient of the last loss step with respect to h(t−k), after 100 steps. Median and its exact 95 % interval. "
+        "Gradient of the last loss step with respect to h(t−k), after 100 steps. "
+        "Median and its exact 95 % interval (shaded). "
         "8 seeds in each arm. The median is over the seeds that did not diverge."
     )
 
@@ -210,7 +211,7 @@ def test_a_setting_that_is_no_number_everywhere_is_named(make_arm):
     assert notes.count("clip=none: has no number as clip.max_norm") == 2
 
 
-def test_the_metric_against_a_setting_is_the_median_with_its_interval_where_there_is_one(make_arm):
+def test_the_metric_against_a_setting_is_the_median_with_its_interval_or_of_few_seeds_the_range(make_arm):
     values = {8: [0.3, 0.1, 0.2, 0.5, 0.4, 0.6], 16: [0.2, 0.1]}
     runs = []
     for size, found in values.items():
@@ -219,9 +220,9 @@ def test_the_metric_against_a_setting_is_the_median_with_its_interval_where_ther
     figure = drawn(runs)[0]["mse-against-hidden_size"]
     np.testing.assert_allclose(line(figure, "o")[:, 1], [0.35, 0.15])
     segments = figure.axes[0].collections[0].get_segments()
-    np.testing.assert_allclose([one[:, 1] for one in segments if len(one)], [[0.1, 0.6]])
+    np.testing.assert_allclose([one[:, 1] for one in segments], [[0.1, 0.6], [0.1, 0.2]])
     assert legend(figure) == ["n = 2 to 6"]
-    assert note(figure) == "Median and its exact 95 % interval; of fewer than 6 runs the range."
+    assert note(figure) == "Median and its exact 95 % interval (bars; of fewer than 6 runs the range)."
 
 
 def test_steps_to_solve_are_kaplan_meier_with_ticks_for_the_censored_and_diverged_seeds_never_leave(make_arm):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -80,11 +80,21 @@ def _solved(group: Group, key: str, lines: Sequence[Line]) -> Figure:
 
 def _value(group: Group, key: str, lines: Sequence[Line]) -> Figure:
     scale = group.comparison.scale
-    bands = [_band(group, key, line, lambda arm: arm.value) for line in lines]
-    note = spread_words((member.arm.value.n for line in lines for member in line.members), group.comparison.level)
-    words = _words(group, key, scale.label, note, levels(chance=scale.chance, goal=scale.goal))
+    bands = [_band(group, key, line, _value_or_range) for line in lines]
+    counts = (member.arm.value.n for line in lines for member in line.members)
+    note = spread_words(counts, group.comparison.level, "bars")
+    infinite = "half of the seeds diverged" if scale.split else "the median is infinite"
+    words = _words(group, key, scale.label, note, levels(chance=scale.chance, goal=scale.goal), infinite)
     values = np.concatenate([band.curve.y for band in bands])
     return draw_bars(bands, _axis(key, lines), words, scale=fitting(values, scale.lower_is_better))
+
+
+def _value_or_range(arm: ArmResult) -> Interval:
+    """The median with its interval; with the smallest and the largest value of too few runs for one."""
+    values = [line.value for line in arm.runs if line.value is not None and not math.isnan(line.value)]
+    if arm.value.low is not None or not values:
+        return arm.value
+    return replace(arm.value, low=min(values), high=max(values))
 
 
 def _band(group: Group, key: str, line: Line, of: Callable[[ArmResult], Interval | None]) -> Band:
@@ -103,6 +113,6 @@ def _axis(key: str, lines: Sequence[Line]) -> Axis:
     return Axis(values=[float(value) for value in values], words=[shown(value) for value in values])
 
 
-def _words(group: Group, key: str, ylabel: str, note: str, levels: dict[str, float]) -> Words:
-    ends = ENDS | dict.fromkeys(("overflow", "negative"), "half of the seeds diverged")
+def _words(group: Group, key: str, ylabel: str, note: str, levels: dict[str, float], infinite: str = "") -> Words:
+    ends = ENDS | dict.fromkeys(("overflow", "negative"), infinite)
     return Words(xlabel=key, ylabel=ylabel, note=sentences(note, group.counts()), levels=levels, ends=ends)

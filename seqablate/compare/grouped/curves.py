@@ -57,7 +57,7 @@ def _draw(group: Group, view: CurveView) -> Figure:
     kept = [course for course in shown if course.run.info.diverged_at is None] or shown
     note = sentences(
         f"{titled(view, {place.state for place in places})}, {after([course.last[view].step for course in kept])}.",
-        spread_words(counts, group.comparison.level),
+        spread_words(counts, group.comparison.level, "shaded"),
         group.counts(),
         "The median is over the seeds that did not diverge." if len(kept) < len(shown) else "",
     )

@@ -72,7 +72,7 @@ def _draw(group: Group, metric: Metric, found: Sequence[tuple[Member, Learning]]
     values = np.concatenate([*(band.curve.y for band in bands), list(metric.levels.values())])
     roof = _roof(metric, bands)
     note = sentences(
-        spread_words((n for _, one in found for n in one.pool.n_K.tolist()), group.comparison.level),
+        spread_words((n for _, one in found for n in one.pool.n_K.tolist()), group.comparison.level, "shaded"),
         group.counts(),
         KEEPS if len(done) > 1 else "",
         WORST if any(band.lost for band in bands) else "",
