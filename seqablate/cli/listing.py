@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from seqablate.config.catalogue import VariantEntry
 
+VERSION = 1  # of --json
+
 
 def main(group: str, argv: list[str]) -> int:
     parser = Parser(
@@ -32,7 +34,8 @@ def main(group: str, argv: list[str]) -> int:
     load_variants()
     entries = variant_entries(group)
     if arguments.json:
-        print(json.dumps([asdict(entry) | facts(entry) | {"keys": keys(entry)} for entry in entries], indent=1))
+        found = [asdict(entry) | facts(entry) | {"keys": keys(entry)} for entry in entries]
+        print(json.dumps({"version": VERSION, "group": group, "variants": found}, indent=1))
         return 0
     from seqablate.report.console import make_console
 

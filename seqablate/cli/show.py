@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from seqablate.compare.curves import When
 
 FORMATS = (".png", ".svg")
+VERSION = 1  # of --json
 MOST_STEPS = 4  # as many dashes as there are
 
 
@@ -59,7 +60,8 @@ def main(argv: list[str]) -> int:
     runs, unreadable = find_runs(arguments.paths)
     _complain([one.why for one in unreadable])
     if arguments.json:
-        _say(json.dumps(strict([row.to_json() for row in rows(runs)]), indent=1, allow_nan=False))
+        found = {"version": VERSION, "runs": [row.to_json() for row in rows(runs)]}
+        _say(json.dumps(strict(found), indent=1, allow_nan=False))
         return 0
     if arguments.out is not None and arguments.out.exists() and not arguments.out.is_dir():
         raise UsageError(f"--out {arguments.out}: not a folder")

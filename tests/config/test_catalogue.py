@@ -77,7 +77,7 @@ def test_a_group_is_listed_with_the_keys_and_the_reference_of_each_of_its_varian
     monkeypatch.setenv("COLUMNS", "200")
     assert f"{group}s" in COMMANDS
     assert main([f"{group}s", "--json"]) == 0
-    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)}
+    listed = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["variants"]}
     assert list(listed) == variants(group)
     assert main([f"{group}s"]) == 0
     shown = capsys.readouterr().out
