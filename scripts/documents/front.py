@@ -22,6 +22,7 @@ from seqablate.training.run import start_run
 
 FIRST = ("model=lstm", "clip=norm")  # the first run that the README starts
 ARMS = ("-m", "model=rnn,lstm,gru")
+GATES = (*ARMS, "seed=range(8)", "name=gates")  # the sweep whose comparison the README shows
 WIDTH = 104  # characters of the terminal
 SHOT_AT = 700  # training step whose picture is kept
 # Fonts are files on the network, which a document does not fetch.
@@ -88,11 +89,11 @@ class OnePicture(LiveReporter):
 
 
 def readme(runs: Runs, path: Path) -> None:
-    """The end of the first run, the table of the arms, and what the five experiments print."""
+    """The end of the first run, the comparison of arms, and what the five experiments print."""
     end = re.search(r"^(solved|not solved).*", runs.output(*FIRST), re.MULTILINE | re.DOTALL)
     put_block(path, "result", textwrap.indent(end[0] if end else "", "    "))
-    table = command("show", str(runs.train(*ARMS))).split("\n\n")[0]
-    put_block(path, "arms", textwrap.indent(textwrap.dedent(_without_edges(table)), "    "))
+    comparison = command("compare", str(runs.train(*GATES)))
+    put_block(path, "arms", textwrap.indent(_without_edges(comparison), "    "))
     put_block(path, "experiments", "\n".join(_experiments(runs)))
 
 

@@ -42,12 +42,13 @@ class Measure:
         return math.inf if self.lower_is_better else -math.inf
 
     def value(self, run: Run) -> float | None:
-        """The number of a run; None where it has none, or has not ended by itself."""
+        """The number of a run, the worst one instead of NaN; None where it has none, or has not ended by itself."""
         if run.status not in ENDED:
             return None
         if run.status == "diverged" and not self.cost:
             return self.worst
-        return self.of(run.info)
+        value = self.of(run.info)
+        return self.worst if value is not None and math.isnan(value) else value
 
 
 def solved(run: Run) -> bool | None:

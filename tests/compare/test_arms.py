@@ -94,6 +94,12 @@ def test_a_run_that_diverged_counts_as_a_failure_and_is_named(make_arm, make_run
     assert any("diverged runs count as failures" in note and "1 of rnn" in note for note in found.notes)
 
 
+def test_a_result_that_is_not_a_number_counts_as_the_worst_one(make_arm, make_run):
+    runs = [*make_arm("r", [0.1, 0.2], model=RNN), make_run("r2", seed=2, model=RNN, info=result("nan"))]
+    assert compare_runs(runs).arms[0].value.estimate == 0.2
+    assert compare_runs(runs).arms[0].value.n == 3
+
+
 @pytest.mark.parametrize("status", ["running", "interrupted", "failed"])
 def test_a_run_that_has_not_ended_by_itself_counts_nowhere_and_is_named(make_arm, make_run, status):
     runs = make_arm("r", [0.1, 0.2], model=RNN)

@@ -43,8 +43,8 @@ def arm_result(
 
 
 def known(values: Iterable[float | None]) -> list[float]:
-    """The numbers among them; NaN is none."""
-    return [value for value in values if value is not None and value == value]
+    """The numbers among them."""
+    return [value for value in values if value is not None]
 
 
 def _solved(runs: Sequence[Run], level: float) -> Interval | None:
