@@ -79,9 +79,14 @@ def _literal(value: Any) -> Any:
 
 
 def digest(config: TrainConfig) -> str:
-    """SHA-256 (hex) of the canonical JSON of all that changes what is learned by more than rounding."""
+    """SHA-256 (hex) of the canonical JSON of all that changes what is learned by more than rounding.
+
+    Where a number of parameters is asked for, the hidden size follows from it, and does not count.
+    """
     plain = to_plain(config)
     _drop_undigested(config, plain)
+    if plain["model"].get("match_params") is not None:
+        plain["model"].pop("hidden_size", None)
     return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from choices import task_for
 
+from seqablate.assemble import build_task, match_parameters
 from seqablate.config.codec import digest, from_plain, to_plain
 from seqablate.config.compose import compose_config
 from seqablate.config.overrides import expand_sweep
@@ -112,6 +113,16 @@ def test_every_yaml_of_a_group_is_a_variant_and_the_other_way_round(group):
     names = [path.stem for path in (CONFIGS / group).glob("*.yaml")]
     assert len(names) >= 3
     assert variants(group) == sorted(names)
+
+
+def test_a_run_that_matches_a_number_of_parameters_has_the_digest_that_its_plan_foresaw():
+    """The hidden size is found when the model is built: a sweep plans the run before that."""
+    asked = compose_config(["model=gru", "model.match_params=1000"])
+    built = match_parameters(asked, build_task(asked))
+    assert built.model.hidden_size != asked.model.hidden_size
+    assert digest(built) == digest(asked)
+    assert digest(asked) != digest(compose_config(["model=gru", "model.match_params=1001"]))
+    assert digest(compose_config(["model.hidden_size=8"])) != digest(compose_config(["model.hidden_size=9"]))
 
 
 def test_the_digest_sees_what_changes_learning_and_nothing_else():
