@@ -68,7 +68,7 @@ Pair = tuple[ArmResult, RunLine]
 def _run_columns(comparison: Comparison) -> Iterator[Column[Pair]]:
     scale = comparison.scale
     yield Column("arm", lambda pair: Cell(pair[0].label), left=True)
-    yield Column("seed", lambda pair: Cell(pair[1].unit))
+    yield Column("seed", lambda pair: Cell(pair[1].unit.removeprefix("seed ")))
     yield Column("status", lambda pair: Cell(pair[1].status, "other code" if pair[1].other_code else ""), left=True)
     yield Column("steps", lambda pair: Cell(str(pair[1].step)))
     yield Column(scale.label, lambda pair: Cell(apart(pair[1].value, scale.goal).replace("inf", "∞")))

@@ -27,7 +27,7 @@ function showHeatmaps(number) {
   const chart = SIGNALS.charts[number];
   byId("heatmap-controls").querySelectorAll("button").forEach((button, position) => (button.ariaPressed = String(position === number)));
   byId("heatmap-title").textContent = `Over the training: ${chart.noun}`;
-  byId("heatmap-axes").textContent = `upwards: ${chart.xlabel}; to the right: training step; the mark: where the slider stands`;
+  byId("heatmap-axes").textContent = `upwards: ${chart.xlabel}; to the right: training step, marked where the slider stands`;
   HEATMAP.maps = chart.arms.map((arm, position) => arm && buildHeatmap(chart, arm, position));
   byId("heatmaps").replaceChildren(...HEATMAP.maps.filter(Boolean).map((map) => map.figure));
   drawHeatmaps();
@@ -100,6 +100,9 @@ function drawHeatmap(map, span, kinds) {
     }),
   );
   context.restore();
+  if (arm.frames.some((frame) => !frame.y)) kinds.add("blank");
+  context.strokeStyle = variable("rule");
+  context.strokeRect(HEATMAP.left - 0.5, HEATMAP.top - 0.5, plotWidth + 1, plotHeight + 1);
   drawHeatmapAxes(context, map);
 }
 
@@ -169,7 +172,7 @@ function drawColours(chart, span, kinds) {
     context.fillRect(i, 0, 1, 10);
   }
   const words = span.map((value) => number(chart.log ? 10 ** value : value));
-  const keys = { zero: "0, or too small to be shown", overflow: "overflow" };
+  const keys = { zero: "0, or too small to be shown", overflow: "overflow", blank: "no run has a curve: diverged, ended or not begun" };
   byId("colours").replaceChildren(
     make("span", {}, words[0], bar, words[1], ` ${chart.unit}${chart.log ? ", in powers of 10" : ""}`),
     ...[...kinds].map((kind) => make("span", {}, make("i", { className: kind }), keys[kind])),

@@ -9,6 +9,7 @@ function startLearning() {
     new LineChart(byId("learning-charts"), {
       title: chart.name,
       subtitle: [chart.unit, "in evaluation, against the training step"].filter(Boolean).join(", "),
+      has: (arm) => Boolean(chart.arms[arm]),
       curves: () => chart.arms.map(learningCurve),
       range: () => learningRange(chart, learning.log[number]),
       log: () => learning.log[number],

@@ -6,16 +6,17 @@ const HEIGHT = 300;
  * Draws lines on a linear or a logarithmic axis; the latter shows log10 on a linear one.
  *
  * curves(): for each arm null or { x, y, low, high, seeds, ends } in plain values, of the moment.
- * range(): [low, high] of the values to be drawn.
+ * has(arm): whether the arm ever has a curve in this chart. note(arm): what is said of it at the moment.
+ * range(): [low, high] of the values to be drawn. guides(): [{ value, label }] of lines across.
  */
 class LineChart {
-  constructor(host, { title, subtitle, xlabel, index, curves, range, log, guides = () => [] }) {
-    Object.assign(this, { curves, range, log, guides, index, xlabel });
+  constructor(host, { title, subtitle, has, curves, range, log, guides = () => [], note = () => "" }) {
+    Object.assign(this, { has, curves, range, log, guides, note });
     this.plotHost = make("div");
     this.legend = make("ul", { className: "legend" });
-    this.title = make("h3", {}, title);
-    this.subtitle = make("p", { className: "axis-name" }, subtitle);
-    host.append(make("div", { className: "chart" }, this.title, this.subtitle, this.plotHost, this.legend));
+    this.where = make("output");
+    const words = make("p", { className: "axis-name" }, subtitle, this.where);
+    host.append(make("div", { className: "chart" }, make("h3", {}, title), words, this.plotHost, this.legend));
     this.values = this.buildLegend();
     this.plot = null;
     this.focused = null;
@@ -187,10 +188,10 @@ class LineChart {
     this.values.forEach(({ button, value }, arm) => {
       const curve = this.found[arm];
       button.ariaPressed = String(!hiddenArms.has(arm));
-      button.parentElement.hidden = !curve || !filtered.arms[arm];
-      value.textContent = x === null || !curve || !isShown(arm) ? "" : number(valueAt(curve, x));
+      button.parentElement.hidden = !this.has(arm) || !filtered.arms[arm];
+      value.textContent = x === null || !curve || !isShown(arm) ? this.note(arm) : number(valueAt(curve, x));
     });
-    this.subtitle.dataset.at = x ?? "";
+    this.where.textContent = x === null ? "" : `at ${x}`;
   }
 
   resize(width) {
@@ -203,7 +204,7 @@ class LineChart {
 /** Heights (log10) of ticks on a logarithmic axis: whole powers of 10, on a short one some numbers between them. */
 function logTicks(low, high) {
   const decades = high - low;
-  const step = Math.max(1, Math.ceil(decades / 7));
+  const step = [1, 2, 5, 10, 20, 50, 100].find((decade) => decades / decade <= 7) ?? 100;
   const digits = decades > 2.5 ? [1] : decades > 1.2 ? [1, 3] : decades > 0.7 ? [1, 2, 5] : [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
   const found = [];
   for (let exponent = Math.floor(low); exponent <= high; exponent++)

@@ -21,6 +21,8 @@ function startSignals() {
     const lines = new LineChart(byId("signal-charts"), {
       title: chart.title,
       subtitle: `${chart.unit}, against ${chart.xlabel}`,
+      has: (arm) => Boolean(chart.arms[arm]),
+      note: (arm) => divergedWords(chart.arms[arm]?.frames[moment.at], ARMS[arm].total),
       curves: () => chart.arms.map((arm) => signalCurve(chart, arm, moment.at)),
       range: () => signalRange(chart),
       log: () => chart.log,
@@ -31,6 +33,8 @@ function startSignals() {
   byId("moment").addEventListener("input", (event) => setMoment(Number(event.target.value)));
   setMoment(moment.at);
 }
+
+const divergedWords = (frame, total) => (frame?.diverged ? `${frame.diverged} of ${total} diverged` : "");
 
 const placesOf = (arm, length) => Array.from({ length }, (_, k) => arm.start + k * arm.stride);
 
@@ -47,15 +51,14 @@ function signalCurve(chart, arm, at) {
   return { x, y, low: values("low"), high: values("high"), ends: endsOf(chart, x, y) };
 }
 
-/** Where a curve runs into 0 or overflows. */
+/** Where a curve runs into 0 or overflows, or comes out of it. */
 function endsOf(chart, x, y) {
   if (!chart.log) return [];
-  const found = [];
-  for (let i = 0; i < y.length; i++) {
-    const gone = y[i] === 0 || y[i] === Infinity;
-    if (gone && (i === 0 || y[i] !== y[i - 1])) found.push({ x: x[i], y: y[i], mark: y[i] === 0 ? "▾" : "▴" });
-  }
-  return found;
+  const gone = (i) => y[i] === 0 || y[i] === Infinity;
+  const beside = (i) => i >= 0 && i < y.length && !gone(i);
+  const places = [...y.keys()].filter((i) => gone(i) && (beside(i - 1) || beside(i + 1)));
+  const all = y.length && y.every((_, i) => gone(i)) ? [0] : places;
+  return all.map((i) => ({ x: x[i], y: y[i], mark: y[i] === 0 ? "▾" : "▴" }));
 }
 
 /** Of all moments, so that the axis stands still while the slider moves. */
