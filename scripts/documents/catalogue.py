@@ -30,7 +30,8 @@ This page lists everything that a run can be given: `seqablate train GROUP=NAME 
 `{COMMAND}` from the declarations in `seqablate/`.
 
 The files beside it hold values only. `train.yaml` names the default of each group and has the values of the keys that
-no group holds, `GROUP/NAME.yaml` has those of one choice, and `shared/` those with which several choices begin."""
+no group holds, `GROUP/NAME.yaml` has those of one choice, and `shared/` those with which several choices begin.
+`study/` has studies (`seqablate study list`; [their files](../seqablate/study/README.md#the-file))."""
 SINGLE = "A run has exactly one of them."
 SEVERAL_TEXT = "A run has any number of them: `{0}=[a,b]` lists them, `+{0}=c` adds one."
 
