@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 WIDTH, ROW = 7.0, 1.25  # inches
 SPREAD = 0.3  # of the dots about the middle of a row
 MARGIN = 0.08  # of the span beside the outermost value
-TITLE_CHARACTERS = 88
+TITLE_CHARACTERS = 78
+FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # where ratios are labelled on less than a decade
 CAPTION = "a dot: two runs of one seed; diamond and bar: estimate and its interval; dashed: what the claim needs"
 
 
@@ -73,6 +74,8 @@ def draw_effects(effects: Sequence[Effect], *, title: str) -> Figure:
 def _draw(axes: Axes, effect: Effect) -> None:
     low, high = _span(effect)
     axes.set(xscale="log" if effect.log else "linear", xlim=(low, high), ylim=(-0.7, 0.7), yticks=[])
+    if effect.log:
+        _label_ratios(axes, float(np.log10(high / low)))
     axes.spines[["left", "right", "top"]].set_visible(False)
     axes.axvline(effect.none, color="0.6", linewidth=1.0)
     for needed in effect.needed:
@@ -85,6 +88,16 @@ def _draw(axes: Axes, effect: Effect) -> None:
         axes.plot(np.clip([effect.estimate], low, high), [0], marker="D", markersize=8, color=color)
     words = axes.set_title(f"{effect.title}   {effect.word}", loc="left", fontsize="small")
     plain(words, width=TITLE_CHARACTERS)
+
+
+def _label_ratios(axes: Axes, decades: float) -> None:
+    """Ratios as plain numbers, some of them however short the axis is."""
+    from matplotlib.ticker import LogLocator
+
+    subs = FINE if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
+    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.minorticks_off()
 
 
 def _dots(axes: Axes, effect: Effect, low: float, high: float) -> None:
