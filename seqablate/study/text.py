@@ -110,7 +110,8 @@ def _missing(report: Report) -> Iterator[str]:
     if len(report.missing) > MOST_LISTED:
         yield f"and {len(report.missing) - MOST_LISTED} more (--json names all)"
     if report.missing:
-        yield f"go on: seqablate study run {shlex.quote(report.folder)}"
+        again = " sweep.retry_failed=true" if any(": failed" in line for line in report.missing) else ""
+        yield f"go on: seqablate study run {shlex.quote(report.folder)}{again}"
 
 
 def _folders(report: Report) -> Iterator[str]:

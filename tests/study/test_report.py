@@ -14,6 +14,7 @@ from seqablate.study.frozen import freeze, make
 from seqablate.study.look import latest_look
 from seqablate.study.picture import draw
 from seqablate.study.report import make_report
+from seqablate.study.run import stages
 from seqablate.study.sweeps import choose, tuning_stage
 from seqablate.study.text import reported
 
@@ -164,6 +165,33 @@ def test_the_first_look_that_decides_is_the_verdict(tmp_path):
     look = latest_look(folder, frozen)
     assert (look.seeds, look.verdict.word) == (8, "SUPPORTED")
     assert make_report(folder, frozen).seeds == list(range(8))
+
+
+def test_a_study_with_looks_runs_no_further_than_to_the_look_that_decides(tmp_path):
+    frozen = make(study(looks=[7, 8, 10]))
+    freeze(tmp_path / "s", frozen)
+
+    def results(job):
+        return solved_at(100 if job.arm == "one" or job.seed == 0 else None)
+
+    runs = []
+    for stage in stages(tmp_path / "s", frozen):
+        write_stage(stage, results)
+        runs.append((stage.path.name, len(stage.words)))
+    assert runs == [("tuning", 2 * 3 * 2), ("runs", 2 * 7), ("runs", 2 * 8)]
+
+
+def test_nothing_is_run_on_the_seeds_that_decide_while_a_run_of_tuning_has_failed(tmp_path):
+    frozen = make(study())
+    freeze(tmp_path / "s", frozen)
+    found = []
+    for stage in stages(tmp_path / "s", frozen):
+        write_stage(stage, lambda job: solved_at(None, status="failed", message="no space left"))
+        found.append(stage.path.name)
+    assert found == ["tuning"]
+    lines = list(reported(make_report(tmp_path / "s", frozen), []))
+    assert "go on: seqablate study run" in lines[-1]
+    assert "sweep.retry_failed=true" in lines[-1]
 
 
 def test_a_task_without_a_goal_cannot_be_decided_by_solved_runs(tmp_path):

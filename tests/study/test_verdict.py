@@ -165,3 +165,9 @@ def test_a_quick_study_is_never_more_than_inconclusive_and_says_where_it_leans_t
 )
 def test_repetitions_say_together_what_all_of_them_say(words, word):
     assert together(words) == word
+
+
+def test_equality_is_two_one_sided_tests_so_the_interval_of_90_percent_decides():
+    """Ten of ten twice: the 90 % interval ends at z * z / (10 + z * z) = 0.213, the one of 95 % at 0.278."""
+    assert of([1] * 10, [1] * 10, "solved", within=0.25).word == "SUPPORTED"
+    assert of([1] * 10, [1] * 10, "solved", within=0.21).word == "INCONCLUSIVE"
