@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.collections import QuadMesh
+    from matplotlib.colors import Colormap
 
 BELOW, ABOVE = "#21062b", "#e6550d"  # beyond the two ends of viridis, which are dark purple and yellow
 # Cells without a logarithm: a colour, and what it says.
@@ -35,11 +36,10 @@ def draw_cells(
         span: the shades at the two ends of the colours; cells beyond have a colour of their own.
         shading: of ``Axes.pcolormesh``.
     """
-    from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
     axes.grid(False)
-    colours = colormaps["viridis"].with_extremes(under=BELOW, over=ABOVE)
+    colours = _colours()
     finite = np.ma.masked_where(~np.isfinite(shades_RC), shades_RC)
     mesh = axes.pcolormesh(x, y, finite, shading=shading, cmap=colours, vmin=span[0], vmax=span[1], rasterized=True)
     for (colour, _), there in ((ZERO, np.isneginf(shades_RC)), (OVERFLOW, np.isposinf(shades_RC))):
@@ -47,6 +47,23 @@ def draw_cells(
             one = np.ma.masked_where(~there, np.ones(shades_RC.shape))
             axes.pcolormesh(x, y, one, shading=shading, cmap=ListedColormap([colour]), rasterized=True)
     return mesh
+
+
+def _colours() -> Colormap:
+    from matplotlib import colormaps
+
+    return colormaps["viridis"].with_extremes(under=BELOW, over=ABOVE)
+
+
+def rgba(shades_RC: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+    """[R, C, 4] the colours that :func:`draw_cells` draws, as bytes; NaN is transparent."""
+    from matplotlib.colors import Normalize, to_rgba
+
+    finite = np.ma.masked_where(~np.isfinite(shades_RC), shades_RC)
+    found = _colours()(Normalize(*span)(finite), bytes=True)
+    for (colour, _), there in ((ZERO, np.isneginf(shades_RC)), (OVERFLOW, np.isposinf(shades_RC))):
+        found[there] = np.round(255 * np.array(to_rgba(colour))).astype(np.uint8)
+    return np.asarray(found)
 
 
 def explanation(shades_RC: np.ndarray) -> str:

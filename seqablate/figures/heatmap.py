@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from seqablate.figures.cells import draw_cells, explanation, shades, span
+from seqablate.figures.cells import draw_cells, explanation, shades
+from seqablate.figures.cells import span as span_of
 from seqablate.figures.curves import blank
 from seqablate.figures.words import plain
 
@@ -25,6 +26,7 @@ def draw_heatmap(
     label: str,
     ylabel: str = "timestep t",
     log: bool = True,
+    span: tuple[float, float] | None = None,
 ) -> Figure:
     """Draw values measured at S training steps over T timesteps (or layers).
 
@@ -36,20 +38,16 @@ def draw_heatmap(
         ylabel: what the T rows are.
         log: colours stand for log10, in a range that is the same for every run; else for the values themselves, from
             the smallest to the largest.
+        span: the values at the two ends of the colours; None: as ``log`` says.
 
     Raises:
         ValueError: no training step, or ``steps_S`` and ``values_ST`` disagree about S.
     """
-    if not len(steps_S) or len(steps_S) != len(values_ST):
-        raise ValueError(f"{len(values_ST)} rows of values for {len(steps_S)} training steps")
-    keep = np.unique(np.linspace(0, len(steps_S) - 1, MOST_COLUMNS).round().astype(int))
-    steps_S, shades_TS = np.asarray(steps_S, dtype=float)[keep], shades(values_ST[keep], log).T
-
-    # Drawn at the end of every run, so its time counts: fixed edges instead of a search for them.
+    steps_S, shades_TS = thinned(values_ST, steps_S, log)
     figure, axes = blank(width=5.4, height=3.5, edges=(0.11, 0.19, 0.93, 0.85))
     timesteps = np.arange(shades_TS.shape[0] + 1) - 0.5
-    colours = SPAN if log else span(shades_TS)
-    mesh = draw_cells(axes, _edges(steps_S), timesteps, shades_TS, span=colours, shading="flat")
+    colours = span or shown_span(shades_TS, log)
+    mesh = draw_cells(axes, edges(steps_S), timesteps, shades_TS, span=colours, shading="flat")
     bar = figure.colorbar(
         mesh, ax=axes, label=f"log10 of {label}" if log else label, extend="both" if log else "neither"
     )
@@ -63,7 +61,24 @@ def draw_heatmap(
     return figure
 
 
-def _edges(centres: np.ndarray) -> np.ndarray:
+def thinned(values_ST: np.ndarray, steps_S: np.ndarray, log: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The training steps that are drawn, and what their colours stand for [T, S].
+
+    Raises:
+        ValueError: no training step, or they disagree about S.
+    """
+    if not len(steps_S) or len(steps_S) != len(values_ST):
+        raise ValueError(f"{len(values_ST)} rows of values for {len(steps_S)} training steps")
+    keep = np.unique(np.linspace(0, len(steps_S) - 1, MOST_COLUMNS).round().astype(int))
+    return np.asarray(steps_S, dtype=float)[keep], shades(values_ST[keep], log).T
+
+
+def shown_span(shades_TS: np.ndarray, log: bool) -> tuple[float, float]:
+    """What the two ends of the colours stand for."""
+    return SPAN if log else span_of(shades_TS)
+
+
+def edges(centres: np.ndarray) -> np.ndarray:
     """Borders [S + 1] half-way between neighbours, so that unequal gaps between measurements stay true to scale."""
     if len(centres) == 1:
         return np.array([centres[0] - 0.5, centres[0] + 0.5])

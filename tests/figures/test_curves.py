@@ -191,9 +191,9 @@ def test_drawing_and_saving_never_import_pyplot(tmp_path):
         "import sys\nimport numpy as np\nfrom seqablate.figures.curve import Curve\n"
         "from seqablate.figures.curves import draw_curves\n"
         "from seqablate.figures.files import png, save\n"
-        "from seqablate.figures.heatmap import draw_heatmap\n"
+        "from seqablate.figures.quick import heatmap_png\n"
         "save(draw_curves([Curve('a', np.ones(3))], title='', xlabel='', ylabel=''), sys.argv[1])\n"
-        "png(draw_heatmap(np.ones((2, 3)), np.arange(2), title='', label=''))\n"
+        "heatmap_png(np.ones((2, 3)), np.arange(2), title='', label='')\n"
         "sys.exit('matplotlib.pyplot' in sys.modules)"
     )
     words = [sys.executable, "-W", "error", "-c", code, str(tmp_path / "a.svg")]

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from seqablate.figures.files import png
-from seqablate.figures.heatmap import MOST_COLUMNS, SPAN, draw_heatmap
+from seqablate.figures.heatmap import MOST_COLUMNS, SPAN, draw_heatmap, edges
+from seqablate.figures.quick import heatmap_png
 
 
 def mesh(norms_ST: np.ndarray, steps_S: np.ndarray):
@@ -81,3 +85,42 @@ def test_values_as_they_are_keep_their_sign_and_the_colours_reach_from_the_small
     np.testing.assert_array_equal(np.ma.filled(picture.get_array(), 9.0), [[-1.0, 0.5], [0.0, 9.0], [2.0, 1.0]])
     assert picture.get_clim() == (-1.0, 2.0)
     assert figure.axes[1].get_ylabel() == "exponent"
+
+
+def pixels(data: bytes) -> np.ndarray:
+    """[height, width, 3] as they are seen on white."""
+    image = Image.open(io.BytesIO(data)).convert("RGBA")
+    white = Image.new("RGBA", image.size, "white")
+    white.alpha_composite(image)
+    return np.asarray(white.convert("RGB")).astype(int)
+
+
+def cell_centres(figure, steps_S: np.ndarray, timesteps: int) -> np.ndarray:
+    """[T, S, 2] the row and column of the pixel in the middle of each cell."""
+    axes, borders = figure.axes[0], edges(steps_S)
+    height = figure.bbox.height
+    x = (borders[1:] + borders[:-1]) / 2
+    points = axes.transData.transform([(a, t) for t in range(timesteps) for a in x])
+    return np.stack([height - points[:, 1], points[:, 0]], 1).astype(int)
+
+
+@pytest.mark.parametrize("log", [True, False])
+def test_the_quick_picture_is_the_one_that_matplotlib_draws(log):
+    """Also the second of the same frame, with other cells in it, and with cells that have no logarithm."""
+    steps_S = np.array([0.0, 5.0, 20.0, 25.0])
+    words = {"title": "lag curve, h layer 0", "label": "the norm", "ylabel": "lag k", "log": log}
+    rng = np.random.default_rng(0)
+    for special in ([], [], [0.0, np.inf, np.nan]):
+        values_ST = rng.uniform(-12, 3, (4, 6))
+        values_ST = 10**values_ST if log else values_ST
+        values_ST.flat[: len(special)] = special
+        figure = draw_heatmap(values_ST, steps_S, **words)
+        plain, quick = pixels(png(figure)), pixels(heatmap_png(values_ST, steps_S, **words))
+        at = cell_centres(figure, steps_S, 6)
+        assert np.abs(quick - plain)[at[:, 0], at[:, 1]].max() <= 1  # of 255: colours are rounded
+        assert len(np.unique(plain[at[:, 0], at[:, 1]], axis=0)) > 6
+        box = figure.axes[0].get_window_extent()
+        outside = np.ones(plain.shape[:2], dtype=bool)
+        height = len(plain)
+        outside[int(height - box.y1) - 1 : int(height - box.y0) + 2, int(box.x0) - 1 : int(box.x1) + 2] = False
+        assert np.abs(plain - quick)[outside].max() <= 2  # of 255: letters are blended with white once or twice

@@ -10,24 +10,22 @@ from seqablate.signals import Curve, Heatmap, Signal
 from seqablate.signals.view import last_shown, panels, view_of, views_of
 
 
-def draw_history(name: str, view: Curve, signals: Sequence[Signal]) -> bytes:
-    """A PNG of one place's curves at all training steps; ``name`` is the run's."""
-    from seqablate.figures.files import png
-    from seqablate.figures.heatmap import draw_heatmap
+def draw_history(view: Curve, signals: Sequence[Signal]) -> bytes:
+    """A PNG of one place's curves at all training steps. TensorBoard writes the run's name above it."""
+    from seqablate.figures.quick import heatmap_png
 
     place = signals[0].place
     values_ST = np.full((len(signals), max(len(signal.values) for signal in signals)), np.nan)
     for row, signal in zip(values_ST, signals, strict=True):
         row[: len(signal.values)] = signal.values
-    figure = draw_heatmap(
+    return heatmap_png(
         values_ST,
         np.array([signal.step for signal in signals]),
-        title=f"{name}: {view.noun}, {place.label}",
+        title=f"{view.noun}, {place.label}",
         label=view.symbol.format(place=place.state),
         ylabel=view.xlabel,
         log=view.log,
     )
-    return png(figure)
 
 
 def draw_matrices(name: str, signals: Iterable[Signal]) -> dict[str, bytes]:

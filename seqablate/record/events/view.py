@@ -141,7 +141,7 @@ class EventView:
         for tag, signals in self.history.items():
             view = view_of(signals[0])
             assert isinstance(view, Curve)
-            self.file.add(signals[-1].step, [heatmap_value(tag, draw_history(self.header.name, view, signals))])
+            self.file.add(signals[-1].step, [heatmap_value(tag, draw_history(view, signals))])
 
     def _lay_out(self) -> None:
         """The page's layout, where there is more to show than before."""
