@@ -165,7 +165,7 @@ def _sentences(frozen: Frozen, look: Look) -> list[str]:
     verdict, pairs = look.verdict, counted(look.seeds, "seed")
     if verdict.word == "NOT RUN":
         return [
-            f"{counted(len(look.missing), 'run')} of the study have no result yet.",
+            f"The study lacks the results of {counted(len(look.missing), 'run')}.",
             "So nothing is known of the claim.",
         ]
     finding = next((found for found in verdict.findings if found.word == verdict.word), verdict.findings[0])
