@@ -30,9 +30,9 @@ def document(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]:
         runs: those that it is of; curves are read from their records.
 
     Returns:
-        ``arms`` (label, colour, dash), ``runs`` (arm, and what sets it apart), ``facts`` (what all runs have in common,
-        then what the runs of each arm have), ``learning`` and ``signals`` (charts, an entry an arm), ``said`` (what
-        the curves leave out).
+        ``arms`` (label, colour, dash), ``alike`` (whether two of them have the same look), ``runs`` (arm, and what sets
+        a run apart), ``facts`` (what all runs have in common), ``learning`` and ``signals`` (charts, with an entry for
+        each arm), ``said`` (what the curves leave out).
     """
     by_path = {str(run.path): run for run in runs}
     drawn = comparison.arms[:MOST_ARMS]
@@ -40,8 +40,10 @@ def document(comparison: Comparison, runs: Sequence[Run]) -> dict[str, Any]:
     each_seed = sum(map(len, stories)) <= MOST_SEEDS
     floor = "float32" if any(run.info.dtype != "float64" for run in runs) else None
     facts = [[_facts(by_path.get(run.path)) for run in arm.runs] for arm in comparison.arms]
+    looks = _styles(comparison.arms)
     return {
-        "arms": [_arm(arm, style) for arm, style in zip(comparison.arms, _styles(comparison.arms), strict=True)],
+        "arms": [_arm(arm, style) for arm, style in zip(comparison.arms, looks, strict=True)],
+        "alike": any(look in looks[:position] for position, look in enumerate(looks)),
         "runs": _runs(comparison.arms, facts),
         "facts": _shared([fact for group in facts for fact in group]),
         "learning": learning_charts(stories, comparison.level, each_seed=each_seed),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 STYLES = ("vendor/uPlot.min.css", "page.css")
-SCRIPTS = ("vendor/uPlot.iife.min.js",)
+LIBRARY, LICENCE = "vendor/uPlot.iife.min.js", "vendor/uPlot.LICENSE.txt"  # the licence goes with every copy
 PARTS = ("script/data.js", "script/theme.js", "script/tables.js", "script/lines.js", "script/learning.js",
          "script/signals.js", "script/heatmaps.js", "script/runs.js", "script/main.js")  # fmt: skip
 # Within a script element these would end it, or be read as markup.
@@ -42,7 +42,7 @@ def render(comparison: Comparison, data: dict[str, Any], command: Sequence[str] 
     from markupsafe import Markup
 
     styles = [_asset(name) for name in STYLES]
-    scripts = [*map(_asset, SCRIPTS), "\n".join(map(_asset, PARTS))]
+    scripts = [f"/*\n{_asset(LICENCE)}\n*/\n{_asset(LIBRARY)}", "\n".join(map(_asset, PARTS))]
     return (
         _environment()
         .get_template("page.html")

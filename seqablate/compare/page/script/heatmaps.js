@@ -19,10 +19,15 @@ function startHeatmaps() {
   redraws.push(drawHeatmaps);
   resizes.push(drawHeatmaps);
   new ResizeObserver(() => THEME.printing || drawHeatmaps()).observe(byId("heatmaps"));
-  showHeatmaps(0);
+  layHeatmaps(0);
 }
 
 function showHeatmaps(number) {
+  layHeatmaps(number);
+  drawHeatmaps();
+}
+
+function layHeatmaps(number) {
   HEATMAP.chart = number;
   const chart = SIGNALS.charts[number];
   byId("heatmap-controls").querySelectorAll("button").forEach((button, position) => (button.ariaPressed = String(position === number)));
@@ -30,7 +35,6 @@ function showHeatmaps(number) {
   byId("heatmap-axes").textContent = `upwards: ${chart.xlabel}; to the right: training step, marked where the slider stands`;
   HEATMAP.maps = chart.arms.map((arm, position) => arm && buildHeatmap(chart, arm, position));
   byId("heatmaps").replaceChildren(...HEATMAP.maps.filter(Boolean).map((map) => map.figure));
-  drawHeatmaps();
 }
 
 function buildHeatmap(chart, arm, position) {

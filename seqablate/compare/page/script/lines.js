@@ -20,7 +20,6 @@ class LineChart {
     this.values = this.buildLegend();
     this.plot = null;
     this.focused = null;
-    this.draw();
     armListeners.push(() => this.draw());
     redraws.push(() => this.draw());
     resizes.push((width) => this.resize(width));

@@ -2,12 +2,12 @@
 
 const PAPER = 640; // width of a chart on paper, in pixels
 
+startTheme();
 startTables();
 startRuns();
 startLearning();
 startSignals();
 startHeatmaps();
 startPrinting(PAPER);
-startTheme();
-applyFilter();
+applyFilter(); // draws everything
 document.documentElement.dataset.ready = "true";

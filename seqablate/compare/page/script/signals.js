@@ -8,11 +8,16 @@ const LEAST_DECADES = 2; // of a logarithmic axis, so that noise on a flat curve
 
 function setMoment(at) {
   moment.at = Math.max(0, Math.min(SIGNALS.steps.length - 1, at));
-  const slider = byId("moment");
-  slider.value = moment.at;
-  slider.setAttribute("aria-valuetext", after(SIGNALS.steps[moment.at]));
-  byId("when").textContent = after(SIGNALS.steps[moment.at]);
+  sayMoment();
   momentListeners.forEach((listener) => listener());
+}
+
+function sayMoment() {
+  const slider = byId("moment");
+  const words = after(SIGNALS.steps[moment.at]);
+  slider.value = moment.at;
+  slider.setAttribute("aria-valuetext", words);
+  byId("when").textContent = words;
 }
 
 function startSignals() {
@@ -31,7 +36,7 @@ function startSignals() {
     momentListeners.push(() => lines.draw());
   }
   byId("moment").addEventListener("input", (event) => setMoment(Number(event.target.value)));
-  setMoment(moment.at);
+  sayMoment();
 }
 
 const divergedWords = (frame, total) => (frame?.diverged ? `${frame.diverged} of ${total} diverged` : "");

@@ -1,15 +1,22 @@
 // Light and dark: as the system has it until the button is pressed; light on paper.
 
-const THEME = { dark: matchMedia("(prefers-color-scheme: dark)"), chosen: null, printing: false };
+const THEME = { dark: matchMedia("(prefers-color-scheme: dark)"), chosen: null, printing: false, colours: {} };
 const redraws = []; // whatever draws on a canvas is drawn again in the new colours
 const resizes = []; // and with a new width, in pixels; null: that of its place on the page
 
 const isDark = () => !THEME.printing && (THEME.chosen ?? (THEME.dark.matches ? "dark" : "light")) === "dark";
-const variable = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** A colour of the style sheet, looked up once a theme. */
+function variable(name) {
+  THEME.colours[name] ??= getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  return THEME.colours[name];
+}
+
 const armColour = (arm) => (arm.colour === 6 ? variable("ink") : variable(`c${arm.colour}`));
 
 function applyTheme() {
   document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+  THEME.colours = {};
   byId("theme").textContent = isDark() ? "light" : "dark";
   redraws.forEach((redraw) => redraw());
 }
