@@ -22,7 +22,7 @@ from seqablate.training.run import start_run
 
 FIRST = ("model=lstm", "clip=norm")  # the first run that the README starts
 ARMS = ("-m", "model=rnn,lstm,gru")
-GATES = (*ARMS, "seed=range(8)", "name=gates")  # the sweep whose comparison the README shows
+GATES = (*ARMS, "task.length=50", "seed=range(8)", "name=gates")  # the sweep whose comparison the README shows
 WIDTH = 104  # characters of the terminal
 SHOT_AT = 700  # training step whose picture is kept
 # Fonts are files on the network, which a document does not fetch.
