@@ -87,12 +87,12 @@ def test_where_the_median_is_infinite_its_curve_ends_in_a_mark_at_the_edge():
 
 def test_a_lost_run_is_a_thin_line_of_its_groups_colour_with_a_cross_where_it_ends():
     up, down = Curve("", np.array([0.3, 0.4, INF]), np.array([0, 50, 70])), Curve("", np.array([0.3, -INF]))
-    kept = Curve("", np.array([0.3, 0.25]), np.array([0, 20]))
+    kept, far = Curve("", np.array([0.3, 0.25]), np.array([0, 20])), Curve("", np.array([0.3, 1e9]))
     figure = draw_bands(
-        [band(look=(1,), lost=[up, down, kept])], words(), scale=Scale(log=False), lost="a seed diverged"
+        [band(look=(1,), lost=[up, down, kept, far])], words(), scale=Scale(log=False), lost="a seed diverged"
     )
     low, high = figure.axes[0].get_ylim()
-    assert crosses(figure) == [(70, high), (1, low), (20, 0.25)]
+    assert crosses(figure) == [(70, high), (1, low), (20, 0.25), (1, high)]
     (thin,) = [one for one in figure.axes[0].get_lines() if len(one.get_xdata()) == 3 and one.get_linewidth() < 1]
     assert thin.get_xydata().tolist() == [[0, 0.3], [50, 0.4], [70, high]]
     assert to_hex(thin.get_color()) == PALETTE[1].lower()

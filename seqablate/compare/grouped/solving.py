@@ -65,5 +65,5 @@ def _staircase(group: Group, member: Member, end: float) -> Staircase:
 
 
 def _time(line: RunLine) -> float:
-    """When the run solved its task, or ended without; a run that diverged never does."""
-    return math.inf if line.steps_to_solve is None or line.status == "diverged" else line.steps_to_solve
+    """When the run solved its task, or ended without; inf for a run that diverged, which never does."""
+    return math.inf if line.steps_to_solve is None else line.steps_to_solve
