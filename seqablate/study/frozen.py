@@ -25,6 +25,7 @@ from seqablate.study.file import Seeds, Study
 NAME = "study.json"
 VERSION = 1
 LARGEST = 1 << 20  # bytes
+DECISIVE = ("arms", "fixed", "tune", "tuning_seeds", "looks", "criterion")  # of a study, besides the number of seeds
 TUNING_OFFSET = 1_000_000  # seeds of tuning begin so far behind the first seed, where no study gets to
 LARGEST_FIRST = TUNING_OFFSET - 1  # of the first seed
 
@@ -37,7 +38,7 @@ class Frozen:
 
     Attributes:
         study: as the file said it.
-        identity: of the study, whatever its seeds are: repetitions with other seeds have it in common.
+        identity: of what it runs and decides by: repetitions with other seeds have it in common.
         budget: ``full`` or ``quick``.
         seeds: of the runs that decide.
         tuning_seeds: of the runs that choose what is tuned; no run of any study decides with one of them.
@@ -94,8 +95,10 @@ def replace_seeds(study: Study, first: int) -> Study:
 
 
 def identity(study: Study) -> str:
-    """SHA-256 (hex) of a study, whatever its first seed is."""
-    plain = asdict(replace_seeds(study, 0))
+    """SHA-256 (hex) of what a study runs and decides by; its first seed, claim and expectations do not count."""
+    criteria = [replace(criterion, expect=None) for criterion in study.criterion]
+    plain = {name: value for name, value in asdict(replace(study, criterion=criteria)).items() if name in DECISIVE}
+    plain["seeds"] = study.seeds.count
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 
 

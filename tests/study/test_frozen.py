@@ -75,6 +75,9 @@ def test_looks_share_the_errors_that_are_accepted():
 def test_repetitions_have_an_identity_in_common_and_folders_of_their_own():
     one, other = make(study()), make(study(), first=1000)
     assert one.identity == other.identity != identity(study(seeds=20))
+    expecting = TABLE["criterion"] | {"expect": [0.9, 0.1]}
+    assert identity(study(claim="In other words.", why="so", criterion=expecting)) == one.identity
+    assert identity(study(criterion=TABLE["criterion"] | {"at_least": 0.4})) != one.identity
     assert folder_of(one, study().seeds) == "study-mine"
     assert folder_of(other, study().seeds) == "study-mine-from-1000"
     assert folder_of(make(study(), "quick", 7), study().seeds) == "study-mine-from-7-quick"
