@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 WIDTH, ROW = 7.0, 1.25  # inches
 SPREAD = 0.3  # of the dots about the middle of a row
 MARGIN = 0.08  # of the span beside the outermost value
-TITLE_CHARACTERS = 78
+TITLE_CHARACTERS = 70
 FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # where ratios are labelled on less than a decade
 CAPTION = "a dot: two runs of one seed; diamond and bar: estimate and its interval; dashed: what the claim needs"
 
