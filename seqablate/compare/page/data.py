@@ -12,7 +12,7 @@ from seqablate.compare.page.frames import MOST_MOMENTS, moments, signal_charts
 from seqablate.compare.page.learning import learning_charts
 from seqablate.compare.page.reading import Story, read_story
 from seqablate.config.flat import flat_config, shown
-from seqablate.errors import UsageError
+from seqablate.errors import UsageError, printable
 from seqablate.figures.styles import PALETTE, styles
 from seqablate.record.run import Run
 from seqablate.text import counted
@@ -109,7 +109,7 @@ def _runs(arms: Sequence[ArmResult], facts: Sequence[Sequence[Mapping[str, str]]
     return [
         {
             "arm": number,
-            "path": run.path,
+            "path": printable(run.path),
             "message": run.message,
             "other_code": run.other_code,
             "command": command_words(run),

@@ -17,6 +17,7 @@ from seqablate.compare.page.reading import Piece, Story, read_story
 from seqablate.compare.pool import pool, rows_of
 from seqablate.diagnostics.lag import LAG
 from seqablate.diagnostics.profile import PROFILE
+from seqablate.record.run import Run
 from seqablate.statistics.interval import median
 
 
@@ -191,3 +192,9 @@ def test_a_record_that_cannot_be_read_is_said_and_the_others_are_drawn(make_run)
     found = document(compare_runs(runs), runs)
     assert found["learning"][0]["arms"][0]["median"] == [0.9]
     assert any("no curves of b" in line and "line 2" in line for line in found["said"])
+
+
+def test_the_path_of_a_run_is_shown_without_control_characters(make_run):
+    folder = make_run("a").path.parent
+    runs = [Run(folder.rename(folder.with_name("r\u202e")) / "a")]
+    assert document(compare_runs(runs), runs)["runs"][0]["path"].endswith("r\\u202e/a")
