@@ -31,7 +31,8 @@ class Finding:
         word: the verdict on it.
         estimate: the difference (of success rates, or the median of the paired ones), or the ratio; None without pairs.
         low, high: its interval; None where it cannot be stated, of a median below 6 pairs.
-        level: of the interval that decides whether the claim is contradicted.
+        level: of the interval: of an effect that which decides whether the claim is contradicted, of an equality that
+            which must lie inside the margin.
         p: of no difference, two-sided, exact; None where equality is claimed.
         effects: of each pair, in the order of the seeds.
         holds: whether the estimate alone meets the criterion: where the runs lean to when they do not decide.
@@ -128,11 +129,12 @@ def _finding(criterion: Criterion, effect: _Rates | _Numbers, alpha: float, leve
         word = _of_effect(interval, needed, holds and p is not None and p <= alpha)
     else:
         holds = interval.estimate is not None and abs(interval.estimate) < needed
-        word = _of_equality(effect.interval(1 - 2 * alpha), interval, needed)
+        interval, wide = effect.interval(1 - 2 * alpha), interval
+        word = _of_equality(interval, wide, needed)
     estimate, low, high = (_shown(criterion, end) for end in (interval.estimate, interval.low, interval.high))
     note = None if interval.low is not None else f"{counted(interval.n, 'pair')} are too few for an interval"
     effects = [criterion.shown(each) for each in effect.differences]
-    return Finding(criterion, word, estimate, low, high, level, p, effects, holds, note)
+    return Finding(criterion, word, estimate, low, high, interval.level, p, effects, holds, note)
 
 
 def _shown(criterion: Criterion, end: float | None) -> float | None:

@@ -169,5 +169,7 @@ def test_repetitions_say_together_what_all_of_them_say(words, word):
 
 def test_equality_is_two_one_sided_tests_so_the_interval_of_90_percent_decides():
     """Ten of ten twice: the 90 % interval ends at z * z / (10 + z * z) = 0.213, the one of 95 % at 0.278."""
-    assert of([1] * 10, [1] * 10, "solved", within=0.25).word == "SUPPORTED"
+    found = of([1] * 10, [1] * 10, "solved", within=0.25)
+    assert (found.word, found.level) == ("SUPPORTED", 0.9)
+    assert found.high == pytest.approx(1.6448536269514722**2 / (10 + 1.6448536269514722**2))
     assert of([1] * 10, [1] * 10, "solved", within=0.21).word == "INCONCLUSIVE"
