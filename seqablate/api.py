@@ -91,7 +91,7 @@ def load_run(path: str | Path) -> Run:
 
 
 def load_runs(*paths: str | Path) -> pd.DataFrame:
-    """Every run in some folders as one table: a row a run, with its settings, status and results.
+    """Every run in some folders that can be read, as one table: a row a run, with its settings, status and results.
 
     Columns are the keys of the config (``model``, ``optim.lr``), and what came of a run: see
     :func:`seqablate.compare.frame.runs_frame`. Needs no torch.

@@ -23,8 +23,8 @@ EPILOG = """examples:
 
 An arm is one configuration; its runs differ in their seed. A share of solved runs has Wilson's interval, a median the
 exact interval between two order statistics. Differences are paired by seed and tested exactly: McNemar's test of solved
-runs, the sign-flip test of ranks for numbers; Holm's correction covers every test that is shown. A run that diverged is
-a failure. Runs are never chosen by their results. The README.md of seqablate/compare and that of seqablate/statistics
+runs, the sign-flip test of ranks for numbers, with Holm's correction over all of them. A run that diverged is a
+failure. Runs are never chosen by their results. The README.md of seqablate/compare and that of seqablate/statistics
 explain each number."""
 FORMATS: dict[str, Callable[[Comparison], str]] = {
     "json": lambda comparison: json.dumps(comparison.to_json(), indent=1, allow_nan=False),

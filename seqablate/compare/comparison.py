@@ -41,8 +41,7 @@ class RunLine:
     """One run of an arm.
 
     Attributes:
-        unit: its seed, and what else tells it from the other runs of its arm: runs of two arms with the same unit are
-            a pair.
+        unit: its seed, and the settings that are pooled: no other run of its arm has the same.
         value: on the comparison's scale; the worst possible number if the run diverged, None if it has not ended.
         steps_to_solve: updates until it had solved its task, else those that it made without solving it.
         solved: whether it solved its task and still did at its end; None where the task has no goal.
@@ -73,13 +72,15 @@ class ArmResult:
         label: its settings, as far as they differ from those of other arms.
         config: the factors with their values.
         look: for each factor which of its values the arm has: a colour for the first, a dash for the second.
-        n: runs that came to an end of their own, done or diverged: all numbers below are of these.
+        n: seeds with runs that came to an end of their own, done or diverged: the numbers below are of these. With
+            settings pooled, a seed has several runs, and its number is their mean.
         seeds: theirs.
         statuses: how many of all runs stand how.
         solved: the share that solved the task, Wilson's interval; None where the task has no goal.
         value: the median on the comparison's scale, exact interval; a diverged run counts as the worst possible number.
-        steps_to_solve: the Kaplan-Meier median, exact interval; inf: not within the budget.
-        reach: lags until 1 % of the gradient is left, the median; inf: more is left at the end of the curve.
+        steps_to_solve: the Kaplan-Meier median, exact interval; inf: not within the budget. None with settings pooled.
+        reach: lags until 1 % of the gradient is left, the median over runs that are done and have a lag curve; inf:
+            more is left at the end of the curve.
         clipped: the median share of clipped steps; None where nothing could be clipped.
         ms_per_step: the median time of a training step in milliseconds.
         parameters: of its models; usually one number.
@@ -107,11 +108,13 @@ class Test:
 
     Attributes:
         telling: pairs that differ. Without one p is 1 whatever is true, and the test does not count in the correction.
+        direction: 1 or -1: the side to which the test leans, which need not be that of the median; 0: to none.
     """
 
     difference: Interval
     p: float | None
     telling: int
+    direction: int
     holm: float | None = None
 
 
@@ -121,7 +124,9 @@ class Contrast:
 
     Attributes:
         changed: the factors in which they differ.
-        pairs: units that both have; 0: the arms are compared as independent samples.
+        pairs: seeds that both have; 0: the arms are compared as independent samples.
+        successes: of the runs that are compared: how many of the arm's solved the task, how many there are, and the
+            same of the baseline; None where the task has no goal, or settings are pooled.
         solved: the difference of the shares that solved the task (Newcombe; exact McNemar, or Fisher without pairs).
         value: the median of the differences on the comparison's scale (exact interval; exact sign-flip of their ranks).
     """
@@ -130,6 +135,7 @@ class Contrast:
     baseline: str
     changed: list[str]
     pairs: int
+    successes: tuple[int, int, int, int] | None
     solved: Test | None
     value: Test | None
 
@@ -141,8 +147,8 @@ class Effect:
     Attributes:
         name: ``clip=norm against clip=none``.
         kind: ``main`` or ``interaction``.
-        pairs: units that all arms involved have.
-        value: median over units on the comparison's scale.
+        pairs: seeds that all arms involved have.
+        value: median over seeds on the comparison's scale.
     """
 
     name: str
@@ -164,7 +170,7 @@ class Comparison:
     """Arms side by side.
 
     Attributes:
-        factors: the keys that tell the arms apart.
+        factors: the keys that define the arms.
         claim: one sentence: what the numbers say of the largest question that they can answer.
         notes: what is unfair or undecidable about them, a line each.
         level: of every interval.

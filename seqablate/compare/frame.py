@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """A row a run.
+    """A row for each run that can be read.
 
     First ``run``, ``path``, ``status`` and ``seed``, then every key of the configs by its dotted name, then results:
     ``step`` (updates made), ``evaluation_<metric>`` and ``test_<metric>``, ``solved``, ``solved_at``, ``lost_at``,

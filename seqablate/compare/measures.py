@@ -27,6 +27,7 @@ class Measure:
         of: the number; None where a run has none. It is asked of runs that are done; see :meth:`value`.
         split: the data that it is measured on; None: on none.
         cost: of computing (time, parameters), which a run that diverged has as well.
+        censored: whether a run that is done may have ended before there was a number.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Measure:
     of: Callable[[RunInfo], float | None]
     split: Split | None = None
     cost: bool = False
+    censored: bool = False
 
     @property
     def worst(self) -> float:
@@ -61,7 +63,8 @@ def solved(run: Run) -> bool | None:
 def time_to_solve(run: Run) -> tuple[float, bool] | None:
     """(updates until the task was solved, True), or (updates made without solving it, False); None without a goal.
 
-    A run that diverged will never solve its task: (inf, False). So does one count that had solved it and lost it again.
+    A run that diverged will never solve its task: (inf, False). One that had solved it and lost it again has not solved
+    it: (updates made, False).
     """
     found = solved(run)
     if found is None:
@@ -92,7 +95,7 @@ def gradient_factor(info: RunInfo) -> float | None:
 
 def ms_per_step(info: RunInfo) -> float | None:
     """Wall time of a training step in milliseconds, without evaluations."""
-    return 1000 * info.seconds.train / info.step if info.step and info.seconds.train else None
+    return 1000 * info.seconds.train / info.step if info.step and info.seconds.train > 0 else None
 
 
 def _steps_to_solve(info: RunInfo) -> float | None:
@@ -115,12 +118,11 @@ def headline(runs: Sequence[Run]) -> Measure:
     Raises:
         UsageError: the tasks have different ones.
     """
-    found = {run.info.metric.name: run.info.metric for run in runs}
+    found = {(run.info.metric.name, run.info.metric.lower_is_better) for run in runs}
     if len(found) > 1:
-        names = ", ".join(printable(name) for name in found)
+        names = ", ".join(sorted(printable(name) for name, _ in found))
         raise UsageError(
-            f"the tasks of these runs have different metrics ({names}): choose runs with --where task=NAME, "
-            "or compare them by --metric loss"
+            f"the tasks of these runs have different metrics ({names}): choose runs with --where task=NAME"
         )
     metric, split = runs[0].info.metric, split_of(runs)
     return Measure(metric.name, metric.unit, metric.lower_is_better, _value(split), split)
@@ -132,7 +134,7 @@ def split_of(runs: Sequence[Run]) -> Split:
 
 
 OTHERS = (
-    Measure("steps_to_solve", "updates", True, _steps_to_solve),
+    Measure("steps_to_solve", "updates", True, _steps_to_solve, censored=True),
     Measure("reach", "lags until 1 % is left", False, reach),
     Measure("gradient_factor", "per lag", False, gradient_factor),
     Measure("ms_per_step", "ms", True, ms_per_step, cost=True),

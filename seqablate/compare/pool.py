@@ -44,9 +44,9 @@ def pool(values_RK: np.ndarray, level: float = 0.95) -> Pooled:
 
 
 def _middle(low_K: np.ndarray, high_K: np.ndarray) -> np.ndarray:
-    """Half-way between; of equal infinities the same."""
+    """Half-way between; infinite where one of them is, and NaN between both infinities."""
     with np.errstate(invalid="ignore"):
-        return np.where(low_K == high_K, low_K, low_K + (high_K - low_K) / 2)
+        return np.where(low_K == high_K, low_K, low_K / 2 + high_K / 2)
 
 
 def rows_of(curves: Sequence[np.ndarray]) -> np.ndarray:

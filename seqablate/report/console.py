@@ -66,8 +66,8 @@ def run_console(stderr: bool = False) -> LastingConsole:
 
 
 def _sized(file: Any) -> LastingConsole:
-    console = LastingConsole(file=file, highlight=False)
-    return console if console.is_terminal else LastingConsole(file=file, highlight=False, width=PIPE_WIDTH)
+    console = LastingConsole(file=file, highlight=False, emoji=False)  # ":100:" may be a name
+    return console if console.is_terminal else LastingConsole(file=file, highlight=False, emoji=False, width=PIPE_WIDTH)
 
 
 def silence(stream: TextIO) -> None:

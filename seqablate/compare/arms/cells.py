@@ -44,12 +44,14 @@ class Column(Generic[T]):
         cell: of a row.
         left: aligned to the left.
         losable: may be left out on a narrow terminal; the larger the sooner, 0 never.
+        infinite: what an infinite number in it means.
     """
 
     heading: str
     cell: Callable[[T], Cell]
     left: bool = False
     losable: int = 0
+    infinite: str = ""
 
 
 def arm_columns(comparison: Comparison) -> list[Column[ArmResult]]:
@@ -59,11 +61,16 @@ def arm_columns(comparison: Comparison) -> list[Column[ArmResult]]:
     columns.append(Column("n", _count))
     if any(arm.solved for arm in arms):
         columns.append(Column("solved", lambda arm: _share(arm.solved)))
-    columns.append(Column(f"{scale.label} (median)", lambda arm: interval(arm.value, scale.goal)))
-    if any(arm.steps_to_solve for arm in arms):
-        columns.append(Column("steps to solve (median)", _steps, losable=1))
-    if any(arm.reach for arm in arms):
-        columns.append(Column("1 % of gradient left at lag", lambda arm: interval(arm.reach), losable=2))
+    worst = f"of {scale.label}: runs that diverged, or have no such number"
+    columns.append(Column(f"{scale.label} (median)", lambda arm: interval(arm.value, scale.goal), infinite=worst))
+    if any(arm.steps_to_solve for arm in arms) and scale.name != "steps_to_solve":
+        never = "of steps to solve: runs that diverged, or did not solve the task within their budget"
+        columns.append(Column("steps to solve (median)", _steps, losable=1, infinite=never))
+    if any(arm.reach for arm in arms) and scale.name != "reach":
+        beyond = "of a lag: more than 1 % of the gradient is left at the end of the curve"
+        columns.append(
+            Column("1 % of gradient left at lag", lambda arm: interval(arm.reach), losable=2, infinite=beyond)
+        )
     if any(arm.clipped is not None for arm in arms):
         columns.append(Column("clipped", lambda arm: Cell(percent(arm.clipped)), losable=3))
     columns.append(Column("ms a step", lambda arm: Cell(number(arm.ms_per_step)), losable=4))
@@ -90,7 +97,7 @@ def contrast_columns(comparison: Comparison) -> list[Column[Contrast]]:
         columns.append(Column("p", lambda one: _p(one.solved)))
     if any(one.value for one in comparison.contrasts):
         columns.append(Column(f"{comparison.scale.label} (median)", lambda one: _difference(one.value)))
-        columns.append(Column("p ", lambda one: _p(one.value)))
+        columns.append(Column("p", lambda one: _p(one.value)))
     return columns
 
 
@@ -113,13 +120,13 @@ def interval(found: Interval | None, goal: float | None = None) -> Cell:
 
 
 def _steps(arm: ArmResult) -> Cell:
-    """``> 3000`` where half of the runs did not solve the task: the most steps that one of them made."""
+    """``> 3000`` where half of the runs did not solve the task within their budget: the largest of their budgets."""
     found = interval(arm.steps_to_solve)
     if found.text != INFINITY:
         return found
-    seen = [run.steps_to_solve for run in arm.runs if run.steps_to_solve is not None]
-    longest = max(filter(math.isfinite, seen), default=None)
-    return found if longest is None else Cell(f"> {longest:.0f}", found.below)
+    unsolved = [run.steps_to_solve for run in arm.runs if run.solved is False and run.steps_to_solve is not None]
+    budgets = list(filter(math.isfinite, unsolved))
+    return found if 2 * len(budgets) < arm.n else Cell(f"> {max(budgets):.0f}", found.below)
 
 
 def bounds(found: Interval) -> str:
@@ -138,6 +145,8 @@ def _number(value: float, goal: float | None = None) -> str:
 def _share(found: Interval | None) -> Cell:
     if found is None or found.estimate is None:
         return Cell("–")
+    if found.low is None:  # seeds have several runs
+        return Cell(percent(found.estimate))
     return Cell(f"{round(found.estimate * found.n)}/{found.n}", bounds(found))
 
 
@@ -165,15 +174,9 @@ def _range(values: Sequence[int]) -> str:
 
 
 def infinite(comparison: Comparison) -> list[str]:
-    """What ``∞`` means, where it stands in the table of arms."""
-    found = []
-    pairs = {
-        "of steps to solve: some runs did not solve the task within their budget": "steps_to_solve",
-        "of a lag: more than 1 % of the gradient is left at the end of the curve": "reach",
-        f"of {comparison.scale.name}: runs diverged": "value",
-    }
-    for words, name in pairs.items():
-        found_there = [getattr(arm, name) for arm in comparison.arms]
-        if any(math.isinf(value) for one in found_there if one for value in (one.estimate, one.low, one.high) if value):
-            found.append(f"{INFINITY} {words}")
-    return found
+    """What ``∞`` means, for each column of the table of arms in which it stands."""
+    return [
+        f"{INFINITY} {column.infinite}"
+        for column in arm_columns(comparison)
+        if column.infinite and any(INFINITY in column.cell(arm).line for arm in comparison.arms)
+    ]

@@ -18,25 +18,17 @@ def claim(arms: Sequence[ArmResult], contrasts: Sequence[Contrast], scale: Scale
     """
     if len(arms) == 1:
         return _alone(arms[0], scale)
-    by_label = {arm.label: arm for arm in arms}
-    tested = [(one, best) for one in contrasts if (best := _clearest(one)) is not None]
+    tested = [(one, test) for one in contrasts for test in (one.value, one.solved) if test is not None]
     if not tested:
         return f"{counted(len(arms), 'arm')}: no difference can be tested (see the notes)."
     one, test = min(tested, key=lambda pair: _p(pair[1]))
-    arm, base = by_label[one.arm], by_label[one.baseline]
-    words = _solved(one, arm, base) if test is one.solved else _value(one, arm, base, scale)
     if _p(test) > ALPHA:
-        return f"No difference is shown. The clearest: {words}."
+        return f"No difference is shown. The smallest p is that of {_numbers(one, test, scale)}."
+    words = _difference(one, scale)
     if len(contrasts) == 1:
         return f"{words}."
-    count = sum(_p(best) <= ALPHA for _, best in tested)
-    return f"{count} of {len(contrasts)} arms differ from their baseline. The clearest: {words}."
-
-
-def _clearest(one: Contrast) -> Test | None:
-    """Of two as clear ones the numbers: they tell more than whether a task was solved."""
-    tests = [test for test in (one.value, one.solved) if test is not None and test.p is not None]
-    return min(tests, key=_p, default=None)
+    clear = {id(each) for each, found in tested if _p(found) <= ALPHA}
+    return f"{len(clear)} of {len(contrasts)} arms differ from their baseline. The clearest: {words}."
 
 
 def _p(test: Test) -> float:
@@ -45,36 +37,54 @@ def _p(test: Test) -> float:
 
 def _alone(arm: ArmResult, scale: Scale) -> str:
     solved = f", solved {_share(arm.solved)}" if arm.solved else ""
-    return f"One arm, {arm.label}: {counted(arm.n, 'run')}{solved}, median {scale.label} {number(arm.value.estimate)}."
+    return f"One arm, {arm.label}: {counted(arm.n, 'seed')}{solved}, median {scale.label} {number(arm.value.estimate)}."
 
 
-def _solved(one: Contrast, arm: ArmResult, base: ArmResult) -> str:
-    """Without pairs too."""
+def _difference(one: Contrast, scale: Scale) -> str:
+    """What is clear of a contrast: of shares, of numbers, or of both."""
+    tests = [test for test in (one.solved, one.value) if test is not None and _p(test) <= ALPHA]
+    return "; ".join(_statement(one, test, scale) for test in tests)
+
+
+def _statement(one: Contrast, test: Test, scale: Scale) -> str:
+    if test is one.solved:
+        word = "more often" if test.direction > 0 else "less often"
+        return f"{one.arm} solved the task {word} than {one.baseline}: {_shares(one)}, {_tested(one, test)}"
+    return f"{one.arm} {_relation(test, scale)} {one.baseline} in {scale.label}: {_median(test)}, {_tested(one, test)}"
+
+
+def _relation(test: Test, scale: Scale) -> str:
+    """The median and the test, which is of ranks, may point to different sides; then neither is claimed."""
+    estimate = test.difference.estimate
+    if not estimate or (estimate > 0) != (test.direction > 0):
+        return "differs from"
+    if scale.split is None:  # a number of the run itself: whether more of it is better depends on the question
+        return "is higher than" if estimate > 0 else "is lower than"
+    return "is better than" if (estimate < 0) == scale.lower_is_better else "is worse than"
+
+
+def _numbers(one: Contrast, test: Test, scale: Scale) -> str:
+    """The same without a verdict."""
+    words = _shares(one) if test is one.solved else f"{scale.label}, {_median(test)}"
+    return f"{one.arm} less {one.baseline}: {words}, {_tested(one, test)}"
+
+
+def _shares(one: Contrast) -> str:
+    """Of the runs that are compared."""
+    assert one.successes is not None
     assert one.solved is not None
-    return (
-        f"{arm.label} solved {_share(arm.solved)}, {base.label} {_share(base.solved)}: "
-        f"difference {_interval(one.solved.difference)}, {_tested(one, one.solved)}"
-    )
+    k1, n1, k2, n2 = one.successes
+    return f"solved {k1} of {n1} against {k2} of {n2}, difference {_interval(one.solved.difference)}"
 
 
-def _value(one: Contrast, arm: ArmResult, base: ArmResult, scale: Scale) -> str:
-    assert one.value is not None
-    better = _better(one.value.difference.estimate, scale)
-    return (
-        f"{arm.label} is {better} than {base.label} in {scale.label}: "
-        f"median difference {_interval(one.value.difference)}, {_tested(one, one.value)}"
-    )
-
-
-def _better(difference: float | None, scale: Scale) -> str:
-    if not difference:
-        return "not other"
-    return "better" if (difference < 0) == scale.lower_is_better else "worse"
+def _median(test: Test) -> str:
+    return f"median difference {_interval(test.difference)}"
 
 
 def _tested(one: Contrast, test: Test) -> str:
-    pairs = f"{counted(one.pairs, 'pair')} of seeds" if one.pairs else "no pairs"
-    return f"p = {p_value(_p(test))} ({pairs})"
+    pairs = f"{counted(one.pairs, 'seed')} in pairs" if one.pairs else "without pairs"
+    p = p_value(_p(test))
+    return f"p {p} ({pairs})" if p.startswith("below") else f"p = {p} ({pairs})"
 
 
 def p_value(p: float | None) -> str:

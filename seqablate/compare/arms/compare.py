@@ -31,9 +31,9 @@ def compare_runs(
 
     Args:
         runs: at least one.
-        by: keys that tell arms apart; None: all in which the runs differ, but the seed.
+        by: keys that define the arms; None: all in which the runs differ, but the seed.
         where: ``key=value[,value...]``: only these runs.
-        baseline: ``key=value``: the level that others are compared with; empty: the arm that was started first.
+        baseline: ``key=value``: the level that others are compared with; empty: the first arm.
         metric: the metric of the task (None), ``loss``, or another measure of :mod:`seqablate.compare.measures`.
         level: of every interval.
         requests: for runs of a sweep the number of the request that planned them.
@@ -43,12 +43,13 @@ def compare_runs(
         UsageError: a setting that no run has, runs of different metrics, or no run left.
     """
     grouping = group_runs(runs, by, where)
-    kept = [run for group in grouping.groups for run in (*(unit.run for unit in group.units), *group.others)]
+    counted = [run for group in grouping.groups for run in group.runs]
+    kept = [*counted, *(run for group in grouping.groups for run in group.others)]
     measure = find_measure(metric, kept)
     against = find_against(grouping, read_settings(baseline, kept, "--baseline"))
-    changed = {run.path: what for run, what in zip(kept, other_code(kept), strict=True)}
+    changed = {run.path: what for run, what in zip(counted, other_code(counted), strict=True)}
     arms = [
-        arm_result(group, look, measure, level, changed)
+        arm_result(group, look, measure, level, changed, grouping.pooled)
         for group, look in zip(grouping.groups, looks(grouping.groups, grouping.factors), strict=True)
     ]
     contrasts, found = corrected([contrast(one, measure, level) for one in against], effects(grouping, measure, level))
@@ -60,7 +61,7 @@ def compare_runs(
         contrasts=contrasts,
         effects=found,
         claim=claim(arms, contrasts, scale),
-        notes=notes(grouping, against, measure, changed, requests or {}),
+        notes=notes(grouping, against, measure, changed, requests or {}, contrasts, found),
         left_out=[*left_out, *grouping.left_out, *_unended(grouping)],
         level=level,
     )

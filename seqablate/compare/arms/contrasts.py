@@ -5,20 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import chain, product
 
-from seqablate.compare.arms.grouping import Group, Grouping
+from seqablate.compare.arms.grouping import Group, Grouping, Unit, has_value
+from seqablate.compare.arms.results import known, seed_value
 from seqablate.compare.comparison import Contrast, Effect, Test
-from seqablate.compare.measures import Measure, solved
+from seqablate.compare.measures import Measure, solved, time_to_solve
 from seqablate.compare.settings import settings
-from seqablate.config.flat import shown
 from seqablate.errors import UsageError
 from seqablate.record.run import Run
 from seqablate.statistics.interval import median, paired_rate_difference, rate_difference
 from seqablate.statistics.tests import fisher, holm, mcnemar, sign_flip
 
-Pair = tuple[Run, Run]  # of an arm and of its baseline
-Corner = tuple[Group, Group, Group, Group]  # both levels of both factors: 11, 01, 10, 00
+Pair = tuple[Unit, Unit]  # the same seed of an arm and of its baseline
+ROUNDING = 1e-12  # of the values: differences of less are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,9 @@ class Against:
 
     @property
     def pairs(self) -> list[Pair]:
-        """Their runs with the same seed (and the same of what else is pooled)."""
-        others = self.baseline.by_key()
-        return [(unit.run, others[unit.key]) for unit in self.arm.units if unit.key in others]
+        """The seeds that both have."""
+        others = self.baseline.by_seed()
+        return [(unit, others[unit.seed]) for unit in self.arm.units if unit.seed in others]
 
 
 def find_against(grouping: Grouping, baseline: Sequence[tuple[str, list[str]]]) -> list[Against]:
@@ -57,7 +57,7 @@ def find_against(grouping: Grouping, baseline: Sequence[tuple[str, list[str]]]) 
         return [Against(group, first) for group in others]
     if unknown := [key for key, _ in baseline if key not in grouping.factors]:
         raise UsageError(
-            f"--baseline {unknown[0]}: it does not tell arms apart; they differ in {', '.join(grouping.factors)}"
+            f"--baseline {unknown[0]}: it does not define arms here; {', '.join(grouping.factors) or 'nothing'} does"
         )
     bases = [group for group in grouping.groups if _has(group, baseline)]
     if not bases:
@@ -69,7 +69,7 @@ def find_against(grouping: Grouping, baseline: Sequence[tuple[str, list[str]]]) 
 
 
 def _has(group: Group, wanted: Sequence[tuple[str, list[str]]]) -> bool:
-    return all(shown(group.config.get(key)) in values for key, values in wanted)
+    return all(key in group.config and has_value(group.config[key], values) for key, values in wanted)
 
 
 def _alike(group: Group, bases: Sequence[Group], keys: Sequence[str]) -> Group | None:
@@ -85,14 +85,25 @@ def _alike(group: Group, bases: Sequence[Group], keys: Sequence[str]) -> Group |
 def contrast(against: Against, measure: Measure, level: float) -> Contrast:
     """One arm less its baseline."""
     pairs = against.pairs
+    share = _shares(against, pairs, level)
     return Contrast(
         arm=against.arm.label,
         baseline=against.baseline.label,
         changed=against.changed,
         pairs=len(pairs),
-        solved=_solved(against, pairs, level),
-        value=_paired([gap(measure.value(one), measure.value(other)) for one, other in pairs], level),
+        successes=None if share is None else share[0],
+        solved=None if share is None else share[1],
+        value=_paired(*_numbers(pairs, measure), level),
     )
+
+
+def _numbers(pairs: Sequence[Pair], measure: Measure) -> tuple[list[float | None], float]:
+    """The differences, None where one cannot be stated, and the size of the values that they are of."""
+    values = [(seed_value(one, measure), seed_value(other, measure)) for one, other in pairs]
+    size = max((abs(value) for value in known(chain(*values)) if math.isfinite(value)), default=0.0)
+    if measure.censored:
+        return [_censored_gap(one.run, other.run) for one, other in pairs], size
+    return [gap(one, other) for one, other in values], size
 
 
 def gap(one: float | None, other: float | None) -> float | None:
@@ -102,42 +113,101 @@ def gap(one: float | None, other: float | None) -> float | None:
     return 0.0 if one == other else one - other
 
 
-def _paired(differences: Sequence[float | None], level: float) -> Test | None:
-    """None without pairs, or where not every pair has numbers."""
-    numbers = [value for value in differences if value is not None and not math.isnan(value)]
-    if not numbers or len(numbers) < len(differences):
+def _censored_gap(one: Run, other: Run) -> float | None:
+    """Of steps to solve: infinite where one did not solve the task; None where its budget was too small to tell."""
+    first, second = time_to_solve(one), time_to_solve(other)
+    if first is None or second is None:
         return None
-    return Test(difference=median(numbers, level), p=sign_flip(numbers), telling=sum(map(bool, numbers)))
+    (time, happened), (base, base_happened) = first, second
+    if happened and base_happened:
+        return time - base
+    if happened:
+        return -math.inf if base >= time else None
+    if base_happened:
+        return math.inf if time >= base else None
+    return 0.0
 
 
-def _solved(against: Against, pairs: Sequence[Pair], level: float) -> Test | None:
-    if pairs:
-        found = [(solved(one), solved(other)) for one, other in pairs]
-        if any(None in pair for pair in found):
-            return None
-        both, first, second, neither = (found.count((a, b)) for a, b in product((True, False), repeat=2))
-        difference = paired_rate_difference(both, first, second, neither, level)
-        return Test(difference=difference, p=mcnemar(first, second), telling=first + second)
-    sides = [[solved(unit.run) for unit in group.units] for group in (against.arm, against.baseline)]
+def _paired(differences: Sequence[float | None], size: float, level: float) -> Test | None:
+    """None without pairs, or where not every pair has numbers. Differences within rounding are equal."""
+    found = known(differences)
+    if not found or len(found) < len(differences):
+        return None
+    numbers = [_rounded(value, size) for value in found]
+    ranks = rankdata([abs(value) for value in numbers])
+    lean = sum(rank * ((value > 0) - (value < 0)) for rank, value in zip(ranks, numbers, strict=True))
+    return Test(
+        difference=median(numbers, level),
+        p=sign_flip(numbers),
+        telling=sum(map(bool, numbers)),
+        direction=(lean > 0) - (lean < 0),
+    )
+
+
+def _rounded(value: float, size: float) -> float:
+    """To twelve digits of the size of the values."""
+    if value == 0 or math.isinf(value) or size == 0:
+        return value
+    return round(value, 12 - math.ceil(math.log10(size)))
+
+
+def rankdata(values: Sequence[float]) -> list[float]:
+    """Their ranks from 1; equal ones share the mean of theirs."""
+    ordered = sorted(values)
+    first = {value: ordered.index(value) for value in set(values)}
+    return [first[value] + (ordered.count(value) + 1) / 2 for value in values]
+
+
+def _shares(against: Against, pairs: Sequence[Pair], level: float) -> tuple[tuple[int, int, int, int], Test] | None:
+    """How many solved the task, and the test; None where that is not known of all, or a seed has several runs."""
+    if not (against.arm.single and against.baseline.single):
+        return None
+    sides = (
+        [[solved(pair[side].run) for pair in pairs] for side in (0, 1)]
+        if pairs
+        else [[solved(run) for run in group.runs] for group in (against.arm, against.baseline)]
+    )
     if any(not side or None in side for side in sides):
         return None
-    (k1, n1), (k2, n2) = ((sum(map(bool, side)), len(side)) for side in sides)
-    telling = min(k1 + k2, n1 + n2 - k1 - k2)
-    return Test(difference=rate_difference(k1, n1, k2, n2, level), p=fisher(k1, n1, k2, n2), telling=telling)
+    k1, k2 = (sum(map(bool, side)) for side in sides)
+    n1, n2 = map(len, sides)
+    if not pairs:
+        difference, p = rate_difference(k1, n1, k2, n2, level), fisher(k1, n1, k2, n2)
+        telling = min(k1 + k2, n1 + n2 - k1 - k2)
+    else:
+        found = list(zip(*sides, strict=True))
+        both, first, second, neither = (found.count((a, b)) for a, b in product((True, False), repeat=2))
+        difference, p = paired_rate_difference(both, first, second, neither, level), mcnemar(first, second)
+        telling = first + second
+    direction = (k1 * n2 > k2 * n1) - (k1 * n2 < k2 * n1)
+    return (k1, n1, k2, n2), Test(difference=difference, p=p, telling=telling, direction=direction)
 
 
 def effects(grouping: Grouping, measure: Measure, level: float) -> list[Effect]:
     """With two factors and an arm for every combination: main effects and interactions, each against the first level.
 
-    A unit counts where all arms have it, with finite numbers.
+    They are of the seeds that all arms have. None is stated that a run without a finite number takes part in.
     """
-    if len(grouping.factors) != 2:
+    found = _grid(grouping)
+    if found is None or measure.censored:
         return []
+    grid, levels = found
+    return [one for one in _effects(grouping.factors, grid, levels, measure, level) if one is not None]
+
+
+def crossed(grouping: Grouping) -> bool:
+    """Whether there are two factors, and an arm for every combination."""
+    return _grid(grouping) is not None
+
+
+def _grid(grouping: Grouping) -> tuple[dict[tuple[str, ...], Group], list[list[str]]] | None:
+    if len(grouping.factors) != 2:
+        return None
     grid = {tuple(repr(group.config.get(key)) for key in grouping.factors): group for group in grouping.groups}
     levels = [list(dict.fromkeys(key[i] for key in grid)) for i in (0, 1)]
     if min(map(len, levels)) < 2 or len(grid) != len(levels[0]) * len(levels[1]):
-        return []
-    return [found for found in _effects(grouping.factors, grid, levels, measure, level) if found is not None]
+        return None
+    return grid, levels
 
 
 def _effects(
@@ -182,16 +252,18 @@ def _effect(
     measure: Measure,
     level: float,
 ) -> Effect | None:
-    """``combine`` takes for one unit the differences of the sides."""
-    tables = [(one.by_key(), other.by_key()) for one, other in sides]
-    shared = [unit.key for unit in sides[0][0].units if all(unit.key in runs for side in tables for runs in side)]
-    found = []
-    for key in shared:
-        gaps = [gap(measure.value(one[key]), measure.value(other[key])) for one, other in tables]
-        if any(value is None or not math.isfinite(value) for value in gaps):
+    """``combine`` takes for one seed the differences of the sides."""
+    tables = [(one.by_seed(), other.by_seed()) for one, other in sides]
+    shared = [unit.seed for unit in sides[0][0].units if all(unit.seed in units for side in tables for units in side)]
+    found, size = [], 0.0
+    for seed in shared:
+        values = [seed_value(units[seed], measure) for side in tables for units in side]
+        numbers = known(values)
+        if len(numbers) < len(values) or not all(map(math.isfinite, numbers)):
             return None
-        found.append(combine([value for value in gaps if value is not None]))
-    test = _paired(found, level)
+        size = max(size, *map(abs, numbers))
+        found.append(combine([a - b for a, b in zip(numbers[::2], numbers[1::2], strict=True)]))
+    test = _paired(found, size, level)
     if test is None:
         return None
     return Effect(name=name, kind="main" if kind == "main" else "interaction", pairs=len(found), value=test)

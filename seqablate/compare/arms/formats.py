@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 Rows = tuple[str, Sequence[Column[Any]], Sequence[Any]]  # a title, columns and rows
 MOST_NOTES = 12
+MARKDOWN = r"\`*_|~"
 LATEX = str.maketrans(
     {
         **{letter: f"\\{letter}" for letter in "&%$#_{}"},
@@ -27,23 +28,27 @@ LATEX = str.maketrans(
         "^": r"\textasciicircum{}",
         "∞": r"$\infty$",
         "–": "--",
+        "[": "{[}",
+        "]": "{]}",
     }
 )
-HOLM = "Intervals are of 95 %. p: exact, two-sided, after Holm's correction over all tests shown."
 
 
 def tables(comparison: Comparison) -> Iterator[Rows]:
     """Every table that has rows."""
     yield "", arm_columns(comparison), comparison.arms
     if comparison.contrasts:
-        yield "Differences, paired by seed", contrast_columns(comparison), comparison.contrasts
+        yield "Differences", contrast_columns(comparison), comparison.contrasts
     if comparison.effects:
         yield "Effects of two factors", effect_columns(comparison), comparison.effects
 
 
 def remarks(comparison: Comparison) -> list[str]:
     """What is said below the tables."""
-    lines = [f"note: {note}" for note in comparison.notes]
+    lines = [*infinite(comparison), f"Intervals are of {100 * comparison.level:g} %."]
+    if comparison.contrasts:
+        lines[-1] += " p: exact, two-sided, after Holm's correction over all tests that could have come out either way."
+    lines += [f"note: {note}" for note in comparison.notes]
     lines += [f"left out: {one.path}: {one.why}" for one in comparison.left_out[:MOST_NOTES]]
     more = len(comparison.left_out) - MOST_NOTES
     return [*lines, *([f"left out: {more} more folders (--json names them)"] if more > 0 else [])]
@@ -58,7 +63,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         if title:
             console.print(f"[bold]{title}[/]")
         console.print(_fitting(columns, rows, console.width))
-    for line in (*infinite(comparison), HOLM, *remarks(comparison)):
+    for line in remarks(comparison):
         style = "yellow" if line.startswith(("note", "left out")) else "dim"
         console.print(f"[{style}]{escape(printable(line))}[/]")
 
@@ -72,7 +77,7 @@ def as_text(comparison: Comparison, width: int = 120) -> str:
     """The same as plain text."""
     from rich.console import Console
 
-    console = Console(width=width, file=io.StringIO(), color_system=None)
+    console = Console(width=width, file=io.StringIO(), color_system=None, emoji=False)
     with console.capture() as captured:
         print_comparison(comparison, console)
     return captured.get()
@@ -118,9 +123,7 @@ def to_markdown(comparison: Comparison) -> str:
         lines.append(_row(["---" if column.left else "---:" for column in columns]))
         lines += [_row([_markdown(column.cell(row).line) for column in columns]) for row in rows]
         lines.append("")
-    return "\n".join(
-        [*lines, *(f"- {_markdown(line)}" for line in (*infinite(comparison), HOLM, *remarks(comparison)))]
-    )
+    return "\n".join([*lines, *(f"- {_markdown(line)}" for line in remarks(comparison))])
 
 
 def _plain(text: str, escape: Callable[[str], str]) -> str:
@@ -134,7 +137,8 @@ def _row(cells: Sequence[str]) -> str:
 def _markdown(text: str) -> str:
     """As it is, also where it holds Markdown or HTML."""
     escaped = printable(text).replace("&", "&amp;").replace("<", "&lt;")
-    return "".join(f"\\{letter}" if letter in r"\`*_|" else letter for letter in escaped)
+    escaped = "".join(f"\\{letter}" if letter in MARKDOWN else letter for letter in escaped)
+    return escaped.replace("](", r"]\(").replace("][", r"]\[")  # no link and no image
 
 
 def to_latex(comparison: Comparison) -> str:
@@ -148,9 +152,7 @@ def to_latex(comparison: Comparison) -> str:
         lines.append(r"\midrule")
         lines += [_latex_row([column.cell(row).line for column in columns]) for row in rows]
         lines += [r"\bottomrule", r"\end{tabular}"]
-    return "\n".join(
-        [*lines, *(f"% {printable(line)}" for line in (*infinite(comparison), HOLM, *remarks(comparison)))]
-    )
+    return "\n".join([*lines, *(f"% {printable(line)}" for line in remarks(comparison))])
 
 
 def _latex_row(cells: Sequence[str]) -> str:
@@ -168,7 +170,7 @@ def to_html(comparison: Comparison) -> str:
         parts.append(
             f"<table><caption>{_html(title)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         )
-    said = "".join(f"<li>{_html(line)}</li>" for line in (*infinite(comparison), HOLM, *remarks(comparison)))
+    said = "".join(f"<li>{_html(line)}</li>" for line in remarks(comparison))
     return "".join([*parts, f"<ul>{said}</ul>"])
 
 
@@ -185,8 +187,15 @@ def to_csv(comparison: Comparison) -> str:
     rows = [arm_row(comparison, arm) for arm in comparison.arms]
     keys = list(dict.fromkeys(key for row in rows for key in row))
     writer.writerow(keys)
-    writer.writerows([["" if row.get(key) is None else row[key] for key in keys] for row in rows])
+    writer.writerows([[_csv(row.get(key)) for key in keys] for row in rows])
     return out.getvalue().rstrip("\n")
+
+
+def _csv(value: Any) -> Any:
+    """Text without control characters, and none that a spreadsheet takes for a formula."""
+    if not isinstance(value, str):
+        return "" if value is None else value
+    return ("'" if value[:1] in ("=", "+", "-", "@") else "") + printable(value)
 
 
 def arm_row(comparison: Comparison, arm: ArmResult) -> dict[str, Any]:
@@ -195,8 +204,8 @@ def arm_row(comparison: Comparison, arm: ArmResult) -> dict[str, Any]:
     row |= {"n": arm.n, "diverged": arm.statuses.get("diverged", 0)}
     row |= _three("solved", arm.solved)
     row |= _three(comparison.scale.label.replace(" ", "_"), arm.value)
-    row |= _three("steps_to_solve", arm.steps_to_solve)
-    row |= _three("reach", arm.reach)
+    row |= {} if comparison.scale.name == "steps_to_solve" else _three("steps_to_solve", arm.steps_to_solve)
+    row |= {} if comparison.scale.name == "reach" else _three("reach", arm.reach)
     row |= {"clipped": arm.clipped, "ms_per_step": arm.ms_per_step, "parameters": " ".join(map(str, arm.parameters))}
     found = next((one for one in comparison.contrasts if one.arm == arm.label), None)
     row |= {"baseline": found.baseline, "pairs": found.pairs} if found else {}

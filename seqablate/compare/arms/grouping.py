@@ -1,4 +1,4 @@
-"""From runs to arms: which runs count, what tells arms apart, and which runs of two arms are a pair."""
+"""From runs to arms: which runs count, which settings define an arm, and which runs of two arms are a pair."""
 
 from __future__ import annotations
 
@@ -9,26 +9,31 @@ from typing import Any
 
 from seqablate.compare.comparison import LeftOut
 from seqablate.compare.measures import ENDED
-from seqablate.compare.settings import differing_keys, settings
+from seqablate.compare.settings import NAME_ENOUGH, differing_keys, headings, settings
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import UsageError, printable, shorten
 from seqablate.record.run import Run
 
-Setting = tuple[str, str]  # a key, and a value as it is written in an override
+Settings = tuple[tuple[str, str], ...]  # keys, and values as they are written in an override
+MISSING = object()  # what a run of another variant has for a key
 
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One run of an arm, and what tells it from the others there: runs of two arms with the same key are a pair."""
+    """One seed of an arm. Units of two arms with the same seed are a pair.
 
-    key: tuple[tuple[str, str], ...]
-    run: Run
+    Attributes:
+        seed: it.
+        runs: those that ended by themselves, by the settings that are pooled; one, where nothing is pooled.
+    """
+
+    seed: int
+    runs: dict[Settings, Run]
 
     @property
-    def label(self) -> str:
-        """``seed 3``, ``seed 3, lr=0.01``."""
-        (_, seed), *others = self.key
-        return ", ".join([f"seed {seed}", *settings(dict(others))])
+    def run(self) -> Run:
+        """The only one, or the first."""
+        return next(iter(self.runs.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +41,29 @@ class Group:
     """An arm.
 
     Attributes:
+        label: its settings, unlike that of any other arm.
         config: the factors with their values.
-        units: runs that ended by themselves, one for each key.
+        units: one for each seed, in the order of seeds.
         others: runs that have not ended by themselves.
     """
 
+    label: str
     config: dict[str, Any]
     units: list[Unit]
     others: list[Run]
 
     @property
-    def label(self) -> str:
-        return ", ".join(settings(self.config)) or "all runs"
+    def runs(self) -> list[Run]:
+        """Those that ended by themselves."""
+        return [run for unit in self.units for run in unit.runs.values()]
 
-    def by_key(self) -> dict[tuple[tuple[str, str], ...], Run]:
-        return {unit.key: unit.run for unit in self.units}
+    @property
+    def single(self) -> bool:
+        """Whether each seed has one run."""
+        return all(len(unit.runs) == 1 for unit in self.units)
+
+    def by_seed(self) -> dict[int, Unit]:
+        return {unit.seed: unit for unit in self.units}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +71,7 @@ class Grouping:
     """All arms.
 
     Attributes:
-        factors: the keys that tell the arms apart.
+        factors: the keys that define the arms.
         pooled: keys that differ within arms.
         left_out: copies of a run.
     """
@@ -74,7 +87,7 @@ def group_runs(runs: Sequence[Run], by: Sequence[str] | None, where: Sequence[st
 
     Args:
         runs: all that there are.
-        by: keys that tell the arms apart; None: all that differ but the seed.
+        by: keys that define the arms; None: all that differ but the seed.
         where: ``key=value[,value...]``: only runs with these values.
 
     Raises:
@@ -87,10 +100,33 @@ def group_runs(runs: Sequence[Run], by: Sequence[str] | None, where: Sequence[st
     found: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     flats = {run.path: flat_config(run.config) for run in runs}
     for run in runs:
-        found[tuple(repr(flats[run.path].get(key)) for key in factors)].append(run)
+        found[tuple(repr(flats[run.path].get(key, MISSING)) for key in factors)].append(run)
     left_out: list[LeftOut] = []
-    groups = [_group(members, flats, factors, pooled, left_out) for members in found.values()]
+    labels = _labels([flats[members[0].path] for members in found.values()], factors)
+    groups = [
+        _group(label, members, flats, factors, pooled, left_out)
+        for label, members in zip(labels, found.values(), strict=True)
+    ]
     return Grouping(factors, pooled, _in_order(groups, factors), left_out)
+
+
+def _labels(flats: Sequence[Mapping[str, Any]], factors: Sequence[str]) -> list[str]:
+    """``rnn, clip=none``: the settings of each arm; a number behind those that would be the same."""
+    short = headings(factors)
+    found = [
+        ", ".join(
+            shown(flat[key]) if key in NAME_ENOUGH else f"{short[key]}={shown(flat[key])}"
+            for key in factors
+            if key in flat
+        )
+        or "all runs" * (not factors)
+        or f"without {', '.join(factors)}"
+        for flat in flats
+    ]
+    return [
+        label if found.count(label) == 1 else f"{label} ({found[: number + 1].count(label)})"
+        for number, label in enumerate(found)
+    ]
 
 
 def find_key(name: str, runs: Sequence[Run]) -> str:
@@ -111,54 +147,85 @@ def find_key(name: str, runs: Sequence[Run]) -> str:
 
 
 def read_settings(words: Sequence[str], runs: Sequence[Run], option: str) -> list[tuple[str, list[str]]]:
-    """``key=value[,value...]`` -> (key, values), checked (UsageError)."""
+    """``key=value[,value...]`` -> (key, values), checked (UsageError). A list is one value: ``sizes=[8,16]``."""
     found = []
     for word in words:
         key, equals, values = word.partition("=")
         if not equals or not key or not values:
             raise UsageError(f"{option} {shorten(word)}: write key=value")
-        found.append(("seed" if key == "seed" else find_key(key, runs), values.split(",")))
+        listed = [values] if values.startswith("[") else values.split(",")
+        found.append(("seed" if key == "seed" else find_key(key, runs), listed))
     return found
+
+
+def has_value(value: Any, wanted: Sequence[str]) -> bool:
+    """Whether a value of a config is one of those that were written: ``0.001`` and ``1e-3`` are the same."""
+    if shown(value) in wanted:
+        return True
+    return type(value) in (int, float) and any(_number(word) == value for word in wanted)
+
+
+def _number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
 
 
 def _chosen(runs: Sequence[Run], where: Sequence[str]) -> list[Run]:
     kept = list(runs)
     for key, values in read_settings(where, runs, "--where"):
-        there = {shown(flat_config(run.config).get(key)) for run in kept}
-        kept = [run for run in kept if shown(flat_config(run.config).get(key)) in values]
+        there = {shown(flat_config(run.config)[key]) for run in kept if key in flat_config(run.config)}
+        kept = [run for run in kept if has_value(flat_config(run.config).get(key, MISSING), values)]
         if not kept:
-            raise UsageError(f"--where {key}={','.join(values)}: no run has it; there are {shorten(sorted(there))}")
+            asked = f"--where {key}={','.join(values)}"
+            raise UsageError(f"{asked}: no run has it; there is {shorten(', '.join(sorted(there)))}")
     return kept
 
 
 def _group(
+    label: str,
     members: Sequence[Run],
     flats: Mapping[Any, dict[str, Any]],
     factors: Sequence[str],
     pooled: Sequence[str],
     left_out: list[LeftOut],
 ) -> Group:
-    """Runs with the same values of the factors. Of copies the one that has ended counts, the newest of several."""
+    """Runs with the same values of the factors. Of copies of a run the newest that has ended by itself counts."""
     config = {key: flats[members[0].path][key] for key in factors if key in flats[members[0].path]}
-    units: dict[tuple[tuple[str, str], ...], Unit] = {}
+    units: dict[int, Unit] = {}
     others = []
     for run in members:
         if run.status not in ENDED:
             others.append(run)
             continue
         flat = flats[run.path]
-        key = (("seed", str(run.info.seed)), *((key, shown(flat[key])) for key in pooled if key in flat))
-        unit = Unit(key, run)
-        if key in units:
-            left_out.append(LeftOut(path=str(units[key].run.path), why=f"a copy of {run.name} ({unit.label})"))
-        units[key] = unit
-    return Group(config, sorted(units.values(), key=lambda unit: (unit.run.info.seed, unit.key)), others)
+        runs = units.setdefault(run.info.seed, Unit(run.info.seed, {})).runs
+        key = tuple((key, shown(flat[key])) for key in pooled if key in flat)
+        if key in runs:
+            left_out.append(_copy(runs[key], run))
+        runs[key] = run
+    return Group(label, config, [units[seed] for seed in sorted(units)], others)
+
+
+def _copy(older: Run, newer: Run) -> LeftOut:
+    same = (older.status, older.info.final, older.info.test) == (newer.status, newer.info.final, newer.info.test)
+    result = "the same result" if same else f"another result ({older.status}, {newer.status})"
+    return LeftOut(path=str(older.path), why=f"a copy of {newer.name} (seed {newer.info.seed}) with {result}")
+
+
+def unit_label(run: Run, pooled: Sequence[str]) -> str:
+    """``seed 3``, ``seed 3, lr=0.01``."""
+    flat = flat_config(run.config)
+    return ", ".join([f"seed {run.info.seed}", *settings({key: flat[key] for key in pooled if key in flat})])
 
 
 def _in_order(groups: Sequence[Group], factors: Sequence[str]) -> list[Group]:
     """By their factors: numbers by size, other values as they came."""
-    orders = {key: _order([group.config.get(key) for group in groups]) for key in factors}
-    return sorted(groups, key=lambda group: [orders[key].index(repr(group.config.get(key))) for key in factors])
+    orders = {key: _order([group.config.get(key, MISSING) for group in groups]) for key in factors}
+    return sorted(
+        groups, key=lambda group: [orders[key].index(repr(group.config.get(key, MISSING))) for key in factors]
+    )
 
 
 def _order(values: Sequence[Any]) -> list[str]:
@@ -170,8 +237,8 @@ def _order(values: Sequence[Any]) -> list[str]:
 
 def looks(groups: Sequence[Group], factors: Sequence[str]) -> list[tuple[int, ...]]:
     """For each arm and factor which of the factor's values it has."""
-    orders = {key: _order([group.config.get(key) for group in groups]) for key in factors}
+    orders = {key: _order([group.config.get(key, MISSING) for group in groups]) for key in factors}
     return [
-        tuple(orders[key].index(repr(group.config.get(key))) for key in factors) or (number,)
+        tuple(orders[key].index(repr(group.config.get(key, MISSING))) for key in factors) or (number,)
         for number, group in enumerate(groups)
     ]

@@ -14,7 +14,7 @@ import numpy as np
 from seqablate.compare.comparison import ArmResult
 from seqablate.compare.group import Group, Member, fitting, levels, sentences, spread_words
 from seqablate.compare.picture import Picture, slug
-from seqablate.compare.settings import settings
+from seqablate.compare.settings import headings, settings
 from seqablate.config.flat import shown
 from seqablate.figures.bands import Band
 from seqablate.figures.bars import Axis, draw_bars
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHARES = Scale(log=False)
+LARGEST = 1e300
 
 
 def pictures(group: Group) -> Iterator[Picture]:
@@ -38,7 +39,7 @@ def pictures(group: Group) -> Iterator[Picture]:
             continue
         lines = _lines(group.comparison.factors, key, having)
         notes = [f"{member.arm.label}: has no number as {key}" for member in group.members if member not in having]
-        name = key.rpartition(".")[2]
+        name = headings(group.comparison.factors)[key]
         if all(member.arm.solved for member in having):
             yield Picture(stem=slug(f"solved-against-{name}"), draw=partial(_solved, group, key, lines), notes=notes)
         stem = slug(f"{group.comparison.scale.name}-against-{name}")
@@ -46,7 +47,7 @@ def pictures(group: Group) -> Iterator[Picture]:
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) < LARGEST  # false for NaN, and for integers beyond floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from typing import Any
 
 from seqablate.compare.comparison import ArmResult, Comparison, RunLine
 from seqablate.compare.learning import MOST_POINTS
+from seqablate.compare.measures import ENDED
 from seqablate.compare.page.frames import MOST_MOMENTS, moments, signal_charts
 from seqablate.compare.page.learning import learning_charts
 from seqablate.compare.page.reading import Story, read_story
@@ -58,11 +59,12 @@ def _moments(arms: Sequence[ArmResult]) -> list[int]:
 
 
 def _stories(arms: Sequence[ArmResult], by_path: Mapping[str, Run]) -> tuple[list[list[Story]], list[str]]:
-    """The runs of each arm with their curves, and a line for each record that cannot be read."""
+    """The runs of each arm that count, with their curves, and a line for each record that cannot be read."""
     when = _moments(arms)
     unread: list[str] = []
     return [
-        [story for run in arm.runs if (story := _story(by_path.get(run.path), when, unread))] for arm in arms
+        [s for run in arm.runs if run.status in ENDED and (s := _story(by_path.get(run.path), when, unread))]
+        for arm in arms
     ], unread
 
 
