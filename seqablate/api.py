@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
     import torch
 
-    from seqablate.compare.arms.answer import Answer
+    from seqablate.comparison.arms.answer import Answer
     from seqablate.training.parts import Parts
     from seqablate.training.session import Ending, Reporter
 
@@ -94,13 +94,13 @@ def load_runs(*paths: str | Path) -> pd.DataFrame:
     """Every run in some folders that can be read, as one table: a row a run, with its settings, status and results.
 
     Columns are the keys of the config (``model``, ``optim.lr``), and what came of a run: see
-    :func:`seqablate.compare.frame.runs_frame`. Needs no torch.
+    :func:`seqablate.comparison.frame.runs_frame`. Needs no torch.
 
     Raises:
         UsageError: a folder does not exist, or there is no readable run in any of them.
     """
-    from seqablate.compare.find import find_runs
-    from seqablate.compare.frame import runs_frame
+    from seqablate.comparison.find import find_runs
+    from seqablate.comparison.frame import runs_frame
 
     return runs_frame(find_runs(paths)[0])
 
@@ -116,15 +116,15 @@ def compare(
 
     Args:
         paths: folders of runs or of sweeps.
-        by, where, baseline, metric: see :func:`seqablate.compare.arms.compare.compare_runs`.
+        by, where, baseline, metric: see :func:`seqablate.comparison.arms.compare.compare_runs`.
 
     Raises:
         UsageError: a folder does not exist, no run is left, or a setting that no run has.
     """
-    from seqablate.compare.arms.answer import Answer
-    from seqablate.compare.arms.compare import compare_runs
-    from seqablate.compare.comparison import LeftOut
-    from seqablate.compare.find import find_runs, without_runs
+    from seqablate.comparison.arms.answer import Answer
+    from seqablate.comparison.arms.compare import compare_runs
+    from seqablate.comparison.find import find_runs, without_runs
+    from seqablate.comparison.result import LeftOut
     from seqablate.sweep.growth import not_begun, requests_of
 
     runs, left_out = find_runs(paths)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from seqablate.api import compare
 from seqablate.cli.parser import Parser
-from seqablate.compare.arms.formats import print_comparison, to_csv, to_latex, to_markdown
-from seqablate.compare.comparison import Comparison
+from seqablate.comparison.arms.formats import print_comparison, to_csv, to_latex, to_markdown
+from seqablate.comparison.result import Comparison
 from seqablate.errors import UsageError, printable, shorten
 from seqablate.report.console import make_console
 
@@ -24,7 +24,7 @@ EPILOG = """examples:
 An arm is one configuration; its runs differ in their seed. A share of solved runs has Wilson's interval, a median the
 exact interval between two order statistics. Differences are paired by seed and tested exactly: McNemar's test of solved
 runs, the sign-flip test of ranks for numbers, with Holm's correction over all of them. A run that diverged is a
-failure. Runs are never chosen by their results. The README.md of seqablate/compare and that of seqablate/statistics
+failure. Runs are never chosen by their results. The README.md of seqablate/comparison and that of seqablate/statistics
 explain each number."""
 FORMATS: dict[str, Callable[[Comparison], str]] = {
     "json": lambda comparison: json.dumps(comparison.to_json(), indent=1, allow_nan=False),

@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqablate.cli.parser import Parser
-from seqablate.compare.arms.overview import overview
-from seqablate.compare.files import save_picture, suffix
-from seqablate.compare.find import find_runs, with_records
-from seqablate.compare.table import rows
+from seqablate.comparison.arms.overview import overview
+from seqablate.comparison.files import save_picture, suffix
+from seqablate.comparison.find import find_runs, with_records
+from seqablate.comparison.table import rows
 from seqablate.errors import UsageError, printable
 from seqablate.record.rows import strict
 from seqablate.record.run import Run
 from seqablate.report.console import make_console, silence_stdout
 
 if TYPE_CHECKING:
-    from seqablate.compare.curves import When
+    from seqablate.comparison.curves import When
 
 FORMATS = (".png", ".svg")
 VERSION = 1  # of --json
@@ -87,7 +87,7 @@ def _whens(words: str) -> list[When]:
 
 def show(runs: Sequence[Run], out: Path, whens: Sequence[When] = (None,), *, each: bool = False) -> None:
     """Print the table and the curves, and save the pictures in ``out``."""
-    from seqablate.compare.pictures import every_picture  # neither is needed for the help, nor for --json
+    from seqablate.comparison.pictures import every_picture  # neither is needed for the help, nor for --json
     from seqablate.diagnostics import load_views
 
     console = make_console()

@@ -9,7 +9,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from seqablate.compare.settings import headings
+from seqablate.comparison.settings import headings
 from seqablate.errors import printable, shorten
 from seqablate.launch.events import Event
 from seqablate.report.lines import one_line

@@ -50,7 +50,7 @@ def _next(folder: SweepFolder, bad: Sequence[RunStanding]) -> list[str]:
 
 
 def _print_table(folder: SweepFolder, found: Sequence[RunStanding]) -> None:
-    from seqablate.compare.arms.overview import overview
+    from seqablate.comparison.arms.overview import overview
     from seqablate.record.run import Run
 
     runs = [Run(folder.run_path(one.run)) for one in found if one.info is not None]

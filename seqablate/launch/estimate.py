@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.table import Table
 from rich.text import Text
 
-from seqablate.compare.settings import headings
+from seqablate.comparison.settings import headings
 from seqablate.config.compose import compose_config
 from seqablate.errors import printable, shorten
 from seqablate.launch.base import still_to_do

@@ -6,7 +6,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from seqablate.compare.measures import OTHERS
+from seqablate.comparison.measures import OTHERS
 from seqablate.shape import Misfit
 
 MEASURES = ("solved", "value", *(measure.name for measure in OTHERS))  # value: the headline metric of the task

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from seqablate.compare.code import other_code
+from seqablate.comparison.code import other_code
 from seqablate.errors import UsageError
 from seqablate.record.rows import strict
 from seqablate.record.run import Run

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from statistics import median
 
-from seqablate.compare.measures import find_measure, solved
+from seqablate.comparison.measures import find_measure, solved
 from seqablate.record.run import Run
 from seqablate.study.criterion import Criterion
 from seqablate.study.frozen import Frozen

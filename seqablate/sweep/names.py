@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Collection, Mapping
 
-from seqablate.compare.settings import headings
+from seqablate.comparison.settings import headings
 
 LONGEST = 100  # bytes; claims add to it, and a file name has at most 255
 

@@ -13,9 +13,9 @@ import recorded
 import yaml
 from chromium import CHROMIUM, Browser
 
-from seqablate.compare.arms.compare import compare_runs
-from seqablate.compare.comparison import Comparison, LeftOut
-from seqablate.compare.page import write_page
+from seqablate.comparison.arms.compare import compare_runs
+from seqablate.comparison.page import write_page
+from seqablate.comparison.result import Comparison, LeftOut
 from seqablate.record.run import Run
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine"), pytest.mark.slow]

@@ -143,7 +143,14 @@ def test_an_edit_counts_where_a_run_is_computed_and_nowhere_else(tmp_path):
         "diagnostics/lag.py", "training/step.py", "signals/decay.py", "streams.py", "assemble.py",
         "optim/adamw.py", "optim/adam.py",  # adamw builds on adam
     ]  # fmt: skip
-    not_at_all = ["report/live.py", "cli/show.py", "figures/curve.py", "compare/table.py", "text.py", "sweep/names.py"]
+    not_at_all = [
+        "report/live.py",
+        "cli/show.py",
+        "figures/curve.py",
+        "comparison/table.py",
+        "text.py",
+        "sweep/names.py",
+    ]
     of_others = ["clip/value.py", "tasks/copy.py", "models/recurrent/gru.py", "optim/sgd.py", "schedule/step.py"]
     files = [*counts, *not_at_all, *of_others]
     words = ["clip=norm", "optim=adamw"]

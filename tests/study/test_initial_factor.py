@@ -8,7 +8,7 @@ import torch
 
 import seqablate
 from seqablate.assemble import build_model, build_task, read_overrides
-from seqablate.compare.measures import gradient_factor
+from seqablate.comparison.measures import gradient_factor
 from seqablate.study.file import load_study
 from seqablate.study.runs import run_words
 
