@@ -27,7 +27,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from coverage import KINDS, pairs
+from interval_coverage import KINDS, pairs
 
 from seqablate.study.criterion import Criterion
 from seqablate.study.power import power_of

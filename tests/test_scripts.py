@@ -18,8 +18,8 @@ LEAST = {
     "bench_skips.py": "rnn --rounds 1",
     "bench_sweep.py": "--runs 2 --steps 2",
     "check_estimate.py": "--help",  # of a small sweep the time cannot be told so well
-    "coverage.py": "--repeats 20 --sizes 6",
-    "coverage_rejected.py": "--repeats 2 --sizes 6",
+    "interval_coverage.py": "--repeats 20 --sizes 6",
+    "interval_coverage_rejected.py": "--repeats 2 --sizes 6",
     "every_model_learns.py": "--only mlp --seeds 1 --steps 2",
     "false_verdicts.py": "--studies 10 --sizes 6",
     "lm_reference.py": "--corpus text.txt --steps 2 --batch-size 2 --bptt 8 --hidden-size 4",

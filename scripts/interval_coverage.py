@@ -7,8 +7,8 @@ long dependencies gives: 60 % of the runs solve it and the others stay at chance
 
 Exact: the intervals of rates again, at every true rate on a grid, by the probability of each possible count.
 
-    python scripts/coverage.py                 2,000 repeats, n = 10 and 30
-    python scripts/coverage.py --level 0.9     the intervals by which equivalence is decided
+    python scripts/interval_coverage.py                 2,000 repeats, n = 10 and 30
+    python scripts/interval_coverage.py --level 0.9     the intervals by which equivalence is decided
 
 Exit code 1 where a coverage is more than one point below its level: of an interval of medians on any distribution (two
 standard errors are allowed for), of an interval of rates on average over all true rates. Counts are few and whole

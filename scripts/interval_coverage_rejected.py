@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How often intervals that seqablate does not use contain the true value, on the distributions of coverage.py.
+"""How often intervals that seqablate does not use contain the true value, on the distributions of interval_coverage.py.
 
 Of the interquartile mean: the percentile bootstrap, BCa and bootstrap-t (Efron & Tibshirani 1993, chapters 12 to 14),
 and the t interval of a trimmed mean (Tukey & McLaughlin 1963). Of the mean: Student's t. Of a rate: the normal
@@ -8,7 +8,7 @@ approximation (Wald). Of the time to solve: the median of the runs that solved.
 Then intervals of a rate and of differences of rates with other bounds of a single rate in the place of Wilson's, at all
 true rates, and their mean width over all counts.
 
-    python scripts/coverage_rejected.py        1,500 repeats, n = 10 and 30: some minutes
+    python scripts/interval_coverage_rejected.py        1,500 repeats, n = 10 and 30: some minutes
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import math
 from functools import cache, partial
 
 import numpy as np
-from coverage import CASES as USED
-from coverage import Case, Kind, ends_of, exact, simulate
+from interval_coverage import CASES as USED
+from interval_coverage import Case, Kind, ends_of, exact, simulate
 from scipy.special import ndtr, ndtri
 from scipy.stats import beta, binomtest
 from scipy.stats import t as student_t
