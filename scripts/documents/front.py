@@ -93,7 +93,11 @@ def readme(runs: Runs, path: Path) -> None:
     end = re.search(r"^(solved|not solved).*", runs.output(*FIRST), re.MULTILINE | re.DOTALL)
     put_block(path, "result", textwrap.indent(end[0] if end else "", "    "))
     comparison = command("compare", str(runs.train(*GATES)))
-    put_block(path, "arms", textwrap.indent(_without_edges(comparison), "    "))
+    lines = comparison.splitlines()
+    end_of_claim = next(number for number, line in enumerate(lines) if not line.strip())
+    claim = textwrap.fill(" ".join(lines[:end_of_claim]), WIDTH)
+    tables = _without_edges("\n".join(lines[end_of_claim:]))
+    put_block(path, "arms", textwrap.indent(f"{claim}\n{tables}", "    "))
     put_block(path, "experiments", "\n".join(_experiments(runs)))
 
 
