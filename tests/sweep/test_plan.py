@@ -1,0 +1,30 @@
+"""What the words of a request compose to, run by run."""
+
+from __future__ import annotations
+
+import pytest
+
+from seqablate.config.codec import digest
+from seqablate.config.compose import compose_config
+from seqablate.errors import UsageError
+from seqablate.sweep.plan import compose_runs
+
+
+@pytest.mark.parametrize("more", [[], ["eval.seed=${seed}"], ["model=lstm", "steps=7"]], ids=str)
+def test_runs_that_are_taken_from_others_are_those_that_hydra_composes(more):
+    arms = [[*more, f"seed={seed}"] for seed in (3, 0, 12, 7, 5)]
+    found = compose_runs(arms, more, None)
+    assert [one.digest for one in found] == [digest(compose_config(words)) for words in arms]
+    assert len({one.digest for one in found}) == 5
+
+
+@pytest.mark.parametrize("seed", ["x", "1.5", "-1", "99999999999999999999999999", "007", "null"])
+def test_a_seed_that_is_not_plain_is_composed_as_it_is_written(seed):
+    arms = [[f"seed={n}"] for n in (1, 2)] + [[f"seed={seed}"]]
+    try:
+        wanted = digest(compose_config([f"seed={seed}"]))
+    except UsageError:
+        with pytest.raises(UsageError, match="seed"):
+            compose_runs(arms, [], None)
+    else:
+        assert compose_runs(arms, [], None)[2].digest == wanted
