@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -13,6 +14,8 @@ from seqablate.assemble import load_variants
 
 load_variants()
 torch.set_num_threads(1)
+# A shell that starts the tests in the background has Ctrl-C ignored, by every process that a test starts as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # Files that start whole processes take longest: they go first, so that the workers of the suite end together.
