@@ -100,8 +100,13 @@ def _arms(arms: Sequence[ArmLine]) -> list[list[str]]:
     for arm in arms:
         solved = "–" if arm.solved is None else f"{arm.solved} of {arm.runs}"
         tuned = " ".join(arm.chosen) or "–"
-        rows.append([arm.arm, tuned, str(arm.runs), solved, *(number(arm.measures[name]) for name in names)])
+        rows.append([arm.arm, tuned, str(arm.runs), solved, *(_whole(arm.measures[name]) for name in names)])
     return rows
+
+
+def _whole(value: float | None) -> str:
+    """A count with all its digits."""
+    return str(int(value)) if value is not None and 1e4 <= value < 1e9 and value == int(value) else number(value)
 
 
 def _missing(report: Report) -> Iterator[str]:

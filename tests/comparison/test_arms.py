@@ -325,6 +325,14 @@ def test_arms_that_nothing_is_compared_with_are_named(make_arm):
     assert any("not compared" in note for note in found.notes)
 
 
+def test_a_second_baseline_and_sizes_that_differ_are_named(make_arm):
+    runs = make_arm("a", [0.1] * 2, model={**RNN, "gain": 1}) + make_arm("b", [0.1] * 2, model={**RNN, "gain": 2})
+    runs += make_arm("l", [0.2] * 2, model=LSTM, info={"parameters": 40})
+    said = "\n".join(compare_runs(runs, baseline=["model=rnn"]).notes)
+    assert "lstm is compared with rnn, gain=1; rnn, gain=2 would fit as a baseline as well" in said
+    assert "different numbers of parameters (40, 10)" in said
+
+
 def test_effects_that_a_diverged_run_takes_away_are_missed_aloud(make_arm, make_run):
     runs = []
     for model, clip in itertools.product((RNN, LSTM), ({"name": "none"}, NORM)):

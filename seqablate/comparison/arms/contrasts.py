@@ -23,10 +23,11 @@ ROUNDING = 1e-12  # of the values: differences of less are none
 
 @dataclass(frozen=True, slots=True)
 class Against:
-    """An arm and the one that it is compared with."""
+    """An arm and the one that it is compared with; ``others`` fit as well and come later in the table."""
 
     arm: Group
     baseline: Group
+    others: Sequence[Group] = ()
 
     @property
     def changed(self) -> list[str]:
@@ -65,21 +66,21 @@ def find_against(grouping: Grouping, baseline: Sequence[tuple[str, list[str]]]) 
         raise UsageError(f"--baseline {asked}: no arm has it")
     keys = [key for key, _ in baseline]
     found = ((group, _alike(group, bases, keys)) for group in grouping.groups if not _has(group, baseline))
-    return [Against(group, base) for group, base in found if base is not None]
+    return [Against(group, fitting[0], fitting[1:]) for group, fitting in found if fitting]
 
 
 def _has(group: Group, wanted: Sequence[tuple[str, list[str]]]) -> bool:
     return all(key in group.config and has_value(group.config[key], values) for key, values in wanted)
 
 
-def _alike(group: Group, bases: Sequence[Group], keys: Sequence[str]) -> Group | None:
-    """The baseline that differs from an arm in the baseline's keys alone, and in keys that only one of them has."""
+def _alike(group: Group, bases: Sequence[Group], keys: Sequence[str]) -> list[Group]:
+    """The baselines that differ from an arm in the baseline's keys alone, and in keys that only one of them has."""
 
     def distance(base: Group) -> int:
         shared = [key for key in group.config if key in base.config and key not in keys]
         return sum(repr(group.config[key]) != repr(base.config[key]) for key in shared)
 
-    return next((base for base in bases if distance(base) == 0), None)
+    return [base for base in bases if distance(base) == 0]
 
 
 def contrast(against: Against, measure: Measure, level: float) -> Contrast:

@@ -21,6 +21,7 @@ from seqablate.text import counted, number
 BUDGET = ("steps", "batch_size")
 LOOKING = ("eval.every", "stop_when_solved")  # when a run is found to have solved its task, and whether it goes on
 MOST_NAMED = 3
+UNLIKE = 1.5  # times as many parameters: more than a GRU has beside an LSTM
 
 
 def notes(
@@ -56,6 +57,8 @@ def notes(
         *_few_pairs(stated, effects),
         *_apart(contrasts),
         *_no_baseline(grouping, contrasts),
+        *_several_baselines(contrasts),
+        *list(_sizes(contrasts))[:MOST_NAMED],
         *_no_effects(grouping, bool(effects)),
         *_same(contrasts),
         *_grown(grouping, requests),
@@ -191,6 +194,26 @@ def _no_baseline(grouping: Grouping, contrasts: Sequence[Against]) -> Iterator[s
     alone = [group.label for group in grouping.groups if id(group) not in used]
     if alone and len(grouping.groups) > 1:
         yield f"not compared, for lack of an arm that differs in the baseline's settings alone: {_listed(alone)}"
+
+
+def _several_baselines(contrasts: Sequence[Against]) -> Iterator[str]:
+    for one in contrasts:
+        if one.others:
+            others = _listed([group.label for group in one.others])
+            yield f"{one.arm.label} is compared with {one.baseline.label}; {others} would fit as a baseline as well"
+
+
+def _sizes(contrasts: Sequence[Against]) -> Iterator[str]:
+    """Models of very different sizes, where the size is not what is asked."""
+    for one in contrasts:
+        sizes = [{run.info.parameters for run in group.runs} for group in (one.arm, one.baseline)]
+        if all(sizes) and not any("size" in key or "depth" in key or "layers" in key for key in one.changed):
+            small, large = sorted((max(sizes[0]), max(sizes[1])))
+            if large >= UNLIKE * small:
+                yield (
+                    f"{one.arm.label} and {one.baseline.label} have different numbers of parameters "
+                    f"({max(sizes[0])}, {max(sizes[1])}): model.match_params makes them about equal"
+                )
 
 
 def _no_effects(grouping: Grouping, effects: bool) -> Iterator[str]:

@@ -65,6 +65,11 @@ def _table(
 Pair = tuple[ArmResult, RunLine]
 
 
+def _solved_at(run: RunLine) -> Cell:
+    """Below it, whether the run has lost its solution again."""
+    return Cell("–") if run.solved_at is None else Cell(str(run.solved_at), "" if run.solved else "lost again")
+
+
 def _run_columns(comparison: Comparison) -> Iterator[Column[Pair]]:
     scale = comparison.scale
     yield Column("arm", lambda pair: Cell(pair[0].label), left=True)
@@ -73,5 +78,5 @@ def _run_columns(comparison: Comparison) -> Iterator[Column[Pair]]:
     yield Column("steps", lambda pair: Cell(str(pair[1].step)))
     yield Column(scale.label, lambda pair: Cell(apart(pair[1].value, scale.goal).replace("inf", "∞")))
     if scale.goal is not None:
-        yield Column("solved at step", lambda pair: Cell("–" if pair[1].solved_at is None else str(pair[1].solved_at)))
+        yield Column("solved at step", lambda pair: _solved_at(pair[1]))
     yield Column("folder", lambda pair: Cell(pair[1].name), left=True)
