@@ -125,13 +125,17 @@ def make_fixtures(folder: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     words = [word for word in arguments if word != "-v"]
-    chosen = [r for r in read_table() if not words or any(word in r.line for word in words)]
+    return ask([r for r in read_table() if not words or any(word in r.line for word in words)], "-v" in arguments)
+
+
+def ask(chosen: list[Request], aloud: bool = False) -> int:
+    """Make these requests as processes; 1 if one is answered in a wrong way, else 0."""
     bad = 0
     with tempfile.TemporaryDirectory() as place, ThreadPoolExecutor(WORKERS) as pool:
         make_fixtures(Path(place))
         for request, (found, said) in zip(chosen, pool.map(lambda r: faults(r, Path(place)), chosen), strict=True):
             bad += bool(found)
-            if found or "-v" in arguments:
+            if found or aloud:
                 print(
                     f"{'WRONG' if found else 'right'} {request.line}: {', '.join(found)}\n      {said[-600:].strip()}"
                 )
