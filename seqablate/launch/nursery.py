@@ -7,24 +7,49 @@ forked from it is ready within milliseconds. It never uses a GPU, so that its ch
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from multiprocessing import forkserver, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerContext, ForkServerProcess
+from multiprocessing.process import current_process
+from multiprocessing.util import Finalize
 from typing import Any
 
-from seqablate.errors import RunFailure, UsageError
+from seqablate.errors import RunFailure, UsageError, shorten
 
 PRELOADED = "seqablate.launch.preload"
+LONGEST_TMPDIR = 70  # what multiprocessing puts behind it takes up to 30 letters
+SHORT = "/tmp"
 
 
 def server() -> ForkServerContext:
     """What starts worker processes; it begins to import torch when it is first asked for."""
+    _shorten_sockets()
     context = get_context("forkserver")
     context.set_forkserver_preload([PRELOADED])
     return context
+
+
+def _shorten_sockets() -> None:
+    """Have multiprocessing put its sockets into a folder with a short name: the path of one has 107 letters at most.
+
+    It would put them into ``TMPDIR``, whatever its length, and fail.
+    """
+    config = current_process()._config  # type: ignore[attr-defined]
+    if "tempdir" in config or len(os.fsencode(tempfile.gettempdir())) <= LONGEST_TMPDIR:
+        return
+    try:
+        config["tempdir"] = tempfile.mkdtemp(prefix="seqablate-", dir=SHORT)
+    except OSError as error:
+        raise UsageError(
+            f"TMPDIR={shorten(tempfile.gettempdir())}: too long for the sockets of worker processes, and {SHORT} cannot "
+            f"be used ({error.strerror}); set TMPDIR to a folder of {LONGEST_TMPDIR} letters at most"
+        ) from error
+    Finalize(None, shutil.rmtree, args=(config["tempdir"], True), exitpriority=-100)  # when no socket is left
 
 
 def warm_up() -> None:

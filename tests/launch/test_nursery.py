@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from multiprocessing import Pipe
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +35,19 @@ def test_what_a_task_says_is_wrong_comes_back_as_an_error_and_so_does_the_death_
         in_a_worker(_open, "missing")
     with pytest.raises(RunFailure, match="exit code -9"):
         in_a_worker(eval, "__import__('os').kill(__import__('os').getpid(), 9)")
+
+
+@pytest.mark.slow
+def test_a_temporary_folder_with_a_long_name_is_no_obstacle(tmp_path):
+    """A socket's path has 107 letters at most, and multiprocessing makes its sockets in TMPDIR."""
+    place = tmp_path / ("x" * 120)
+    place.mkdir()
+    code = "from seqablate.launch.nursery import in_a_worker; print(in_a_worker(eval, '6 * 7'))"
+    before = set(Path("/tmp").glob("seqablate-*"))
+    words = [sys.executable, "-c", code]
+    done = subprocess.run(words, env=os.environ | {"TMPDIR": str(place)}, capture_output=True, text=True, timeout=200)
+    assert (done.returncode, done.stdout) == (0, "42\n"), done.stderr
+    assert set(Path("/tmp").glob("seqablate-*")) == before
 
 
 def _files_read() -> list[str]:

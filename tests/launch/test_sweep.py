@@ -259,10 +259,11 @@ def test_two_sweeps_of_one_name_started_at_once_share_the_work(tmp_path):
 
 @pytest.mark.slow
 def test_another_shell_joins_a_sweep_and_a_reader_sees_it_go_on(tmp_path):
-    process = start("train", "-m", *LONG, "seed=range(4)", "jobs=1", "name=s",
-                    cwd=tmp_path)  # fmt: skip
+    """Four runs take several times as long as a worker takes to start."""
+    words = ["train", "-m", *LONG, "steps=2500", "seed=range(4)", "jobs=1", "name=s"]
+    process = start(*words, cwd=tmp_path)
     folder = tmp_path / "outputs" / "s"
-    wait_for(folder / "sweep.jsonl")  # written before the first run, so both have work
+    wait_for(folder / "sweep.jsonl")
     joined = call("work", str(folder), cwd=tmp_path)
     output, complaint = process.communicate(timeout=240)
     assert (joined.returncode, process.returncode) == (0, 0), joined.stderr + complaint
