@@ -46,8 +46,8 @@ def _shorten_sockets() -> None:
         config["tempdir"] = tempfile.mkdtemp(prefix="seqablate-", dir=SHORT)
     except OSError as error:
         raise UsageError(
-            f"TMPDIR={shorten(tempfile.gettempdir())}: too long for the sockets of worker processes, and {SHORT} cannot "
-            f"be used ({error.strerror}); set TMPDIR to a folder of {LONGEST_TMPDIR} letters at most"
+            f"TMPDIR={shorten(tempfile.gettempdir())}: too long for the sockets of worker processes, and {SHORT} "
+            f"cannot be used ({error.strerror}); set TMPDIR to a folder of {LONGEST_TMPDIR} letters at most"
         ) from error
     Finalize(None, shutil.rmtree, args=(config["tempdir"], True), exitpriority=-100)  # when no socket is left
 
