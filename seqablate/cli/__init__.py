@@ -8,8 +8,8 @@ import signal
 import sys
 from importlib import import_module
 
+from seqablate.cli.process import end_at_once_on_interrupt
 from seqablate.config.registry import GROUPS
-from seqablate.launch.process import end_at_once_on_interrupt
 
 LISTINGS = {f"{group}s": group for group in GROUPS}
 COMMANDS = {

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from seqablate.assemble import load_variants
 from seqablate.cli.parser import Parser
+from seqablate.cli.process import begin_run
 from seqablate.cli.train import exit_code
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.process import begin_run
 from seqablate.sweep.folder import is_sweep
 
 

@@ -13,10 +13,10 @@ from rich.live import Live
 from rich.text import Text
 
 from seqablate.cli.parser import Parser
+from seqablate.cli.process import begin_run
 from seqablate.errors import printable
 from seqablate.launch.board import arm_table, current_lines, left_words
 from seqablate.launch.events import Event
-from seqablate.launch.process import begin_run
 from seqablate.report.console import make_console
 from seqablate.sweep.folder import SweepFolder, open_sweep
 from seqablate.sweep.overview import RunNow, failures, look, to_json

@@ -9,13 +9,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from seqablate.assemble import load_variants
+from seqablate.cli.process import begin_run
 from seqablate.config.codec import to_plain
 from seqablate.config.compose import choices_of, compose_config
 from seqablate.config.overrides import read_words
 from seqablate.config.plugins import load_plugins
 from seqablate.config.schema import TrainConfig
 from seqablate.errors import UsageError, shorten
-from seqablate.launch.process import begin_run
 from seqablate.sweep.options import divide, option_values
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from seqablate.assemble import load_variants
 from seqablate.cli.parser import Parser
-from seqablate.launch.process import begin_run
+from seqablate.cli.process import begin_run
 
 
 def main(argv: list[str]) -> int:
