@@ -125,7 +125,12 @@ def freeze(folder: Path, wanted: Frozen) -> Frozen:
         ensure_folder(folder)
         with replacing(folder / NAME) as file:
             file.write(json.dumps(asdict(wanted), indent=1).encode())
-    found = read_frozen(folder)  # of two that are started at once, one has written last
+    return agreed(folder, wanted)  # of two that are started at once, one has written last
+
+
+def agreed(folder: Path, wanted: Frozen) -> Frozen:
+    """What a folder was frozen with (UsageError: it is not what is asked for, or cannot be read)."""
+    found = read_frozen(folder)
     _refuse_changes(folder, found, wanted)
     return found
 
@@ -160,7 +165,7 @@ def _refuse_changes(folder: Path, found: Frozen, wanted: Frozen) -> None:
         what = " and ".join(changed[:3])
         raise UsageError(
             f"{folder} was frozen with another {what}: seeds and criterion of a study are fixed before its first run; "
-            "put the file back, or choose another name= (report lists both)"
+            "put the file back, name the folder, or choose another name="
         )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seqablate.errors import UsageError, shorten
 from seqablate.study.file import load_study
-from seqablate.study.frozen import LARGEST_FIRST, Budget, folder_of, is_study, make, read_frozen
+from seqablate.study.frozen import LARGEST_FIRST, Budget, agreed, folder_of, is_study, make, read_frozen
 from seqablate.sweep.options import divide as divide_options
 
 OUTPUTS = "outputs"
@@ -21,12 +21,13 @@ class Request:
         words: as they were typed.
 
     Attributes:
-        frozen: what would be frozen now, or of a folder what is.
+        frozen: what the folder was frozen with; what would be frozen now, where there is no folder yet.
         folder: where.
         options: the words that say how its sweeps are carried out.
 
     Raises:
-        UsageError: there is no such study, or a word that a study does not take.
+        UsageError: there is no such study, a word that a study does not take, or a folder that was frozen with another
+            study of this name.
     """
 
     def __init__(self, what: str, words: Sequence[str]) -> None:
@@ -40,6 +41,8 @@ class Request:
             self.frozen = make(study, budget, None if first is None else _first(first))
             name, outputs = said.pop("name", None), said.pop("output_dir", OUTPUTS)
             self.folder = Path(outputs) / (_plain(name) if name else folder_of(self.frozen, study.seeds))
+            if is_study(self.folder):  # a verdict is by what was frozen, not by what the file has become
+                self.frozen = agreed(self.folder, self.frozen)
         for key in said:
             raise UsageError(
                 f"{shorten(key)}: a study takes budget=, seeds.first=, name= and output_dir= (its folder none of them) "

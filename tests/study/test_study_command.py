@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from seqablate.cli import main
+from seqablate.study.file import load_study
+from seqablate.study.frozen import freeze, make
 from seqablate.sweep.claims import Claims
 
 TINY = """\
@@ -135,3 +137,18 @@ def test_what_is_listed_and_shown_is_the_same_as_json(capsys):
     shown = json.loads(capsys.readouterr().out)
     assert shown["version"] == 1
     assert {key: value for key, value in shown.items() if key != "version"} in listed["studies"]
+
+
+@pytest.mark.parametrize("command", ["report", "plan", "run"])
+def test_a_file_that_was_edited_after_the_study_was_frozen_decides_nothing(
+    file, tmp_path, monkeypatch, capsys, command
+):
+    """Turning a criterion round would turn CONTRADICTED into SUPPORTED; nothing is written either."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "outputs" / "study-tiny"
+    freeze(folder, make(load_study("tiny.yaml")))
+    file.write_text(TINY.replace("lstm - rnn", "rnn - lstm"))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert main(["study", command, "tiny.yaml"]) == 2
+    assert "was frozen with another criterion" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
