@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -91,7 +91,7 @@ class _Seeds:
         if len(known) == 2 and replace(known[0], seed=known[1].seed) == known[1]:
             return replace(known[0], seed=int(seeds[0]))
         config = _compose(words)
-        if len(known) < 2:
+        if len(known) < 2 and all(config.seed != one.seed for one in known):
             known.append(config)
         return config
 
@@ -123,19 +123,26 @@ def add_runs(plan: Plan, wanted: Sequence[Wanted]) -> tuple[list[PlannedRun], li
         UsageError: a run is in the plan with another device, backend or number of threads.
     """
     named = {run.key: run.name for run in plan.runs.values()}
-    taken = set(plan.runs)
+    taken = dict(plan.runs)
     new: list[PlannedRun] = []
     names: dict[str, None] = {}
     for one in wanted:
-        run = PlannedRun(run_name(one.swept, taken), one.words, one.digest, one.swept)
+        run = PlannedRun(_name(one, taken), one.words, one.digest, one.swept)
         if run.key in named:
             _refuse_other_means(plan.runs.get(named[run.key], run), run)
         else:
             named[run.key] = run.name
-            taken.add(run.name)
+            taken[run.name] = run
             new.append(run)
         names[named[run.key]] = None
     return new, list(names)
+
+
+def _name(wanted: Wanted, taken: Mapping[str, PlannedRun]) -> str:
+    """What is swept; and what else a run has that another one lacks which would have the same name."""
+    other = taken.get(run_name(wanted.swept, ()))
+    more = [] if other is None else [word for word in wanted.words if word not in other.words]
+    return run_name({**wanted.swept, **swept_values(more, ())}, taken)
 
 
 def _refuse_other_means(planned: PlannedRun, wanted: PlannedRun) -> None:

@@ -7,7 +7,8 @@ import pytest
 from seqablate.config.codec import digest
 from seqablate.config.compose import compose_config
 from seqablate.errors import UsageError
-from seqablate.sweep.plan import compose_runs
+from seqablate.sweep.folder import Plan
+from seqablate.sweep.plan import add_runs, compose_runs
 
 
 @pytest.mark.parametrize("more", [[], ["eval.seed=${seed}"], ["model=lstm", "steps=7"]], ids=str)
@@ -16,6 +17,24 @@ def test_runs_that_are_taken_from_others_are_those_that_hydra_composes(more):
     found = compose_runs(arms, more, None)
     assert [one.digest for one in found] == [digest(compose_config(words)) for words in arms]
     assert len({one.digest for one in found}) == 5
+
+
+def test_a_seed_that_is_asked_for_twice_says_nothing_about_the_others():
+    """Two equal configs are no evidence that runs differ in their seed alone."""
+    arms = [["eval.seed=${seed}", f"seed={seed}"] for seed in (1, 1, 2)]
+    found = compose_runs(arms, arms[0][:1], None)
+    assert found[2].digest == digest(compose_config(arms[2]))
+
+
+def test_a_name_that_is_taken_is_followed_by_what_else_differs():
+    first = compose_runs([["steps=300", "model=rnn", "seed=0"]], ["steps=300"], None)
+    planned, names = add_runs(Plan(), first)
+    assert names == ["model=rnn,seed=0"]
+    plan = Plan({run.name: run for run in planned})
+    second = compose_runs([["steps=500", "model=rnn", "seed=0"]], ["steps=500"], None)
+    assert add_runs(plan, second)[1] == ["model=rnn,seed=0,steps=500"]
+    third = compose_runs([["model=rnn", "seed=0"]], [], None)
+    assert add_runs(plan, third)[1] == ["model=rnn,seed=0-2"]
 
 
 @pytest.mark.parametrize("seed", ["x", "1.5", "-1", "99999999999999999999999999", "007", "null"])
