@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 BLOCKS = "▁▂▃▄▅▆▇█"
+INFINITY = "∞"
 LEAST_SPAN = 2.0  # decades from the lowest block to the highest, so that a flat curve looks flat
 
 
@@ -28,6 +29,13 @@ def apart(value: float | None, goal: float | None) -> str:
     if value is None or goal is None or value == goal or number(value) != number(goal):
         return number(value)
     return next((text for digits in range(4, 17) if float(text := f"{value:.{digits}g}") != goal), number(value))
+
+
+def result(value: float | None, goal: float | None = None) -> str:
+    """A result of several runs: as :func:`apart`, and ``∞`` where it is infinite, as that of a run that diverged is."""
+    if value is not None and math.isinf(value):
+        return INFINITY if value > 0 else f"-{INFINITY}"
+    return apart(value, goal)
 
 
 def counted(count: int, noun: str) -> str:
@@ -69,7 +77,7 @@ def sparkline(values: np.ndarray, width: int = 40) -> str:
 
 def condense(values: np.ndarray, width: int) -> tuple[float, ...]:
     """At most ``width`` norms that have the sparkline of a longer curve: the geometric mean of each part of it."""
-    marks = {"?": math.nan, "∞": math.inf, "0": 0.0}
+    marks = {"?": math.nan, INFINITY: math.inf, "0": 0.0}
     cells = [_cell(chunk) for chunk in _chunks(values, width)]
     return tuple(marks[cell] if isinstance(cell, str) else 10.0 ** min(cell, 308.0) for cell in cells)
 
@@ -85,7 +93,7 @@ def _cell(chunk: np.ndarray) -> float | str:
     if np.isnan(chunk).any():
         return "?"
     if np.isinf(chunk).any():
-        return "∞"
+        return INFINITY
     positive = chunk[chunk > 0]
     return float(np.log10(positive).mean()) if len(positive) else "0"
 

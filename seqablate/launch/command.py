@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seqablate.config.overrides import split_launcher
 from seqablate.config.schema import TrainConfig
-from seqablate.errors import UsageError
+from seqablate.errors import UsageError, printable
 from seqablate.launch.base import Launcher, Sweep
 from seqablate.launch.ending import report_sweep
 from seqablate.launch.everything import load_everything
@@ -19,6 +19,7 @@ from seqablate.launch.screen import SweepScreen
 from seqablate.launch.stale import find_stale, put_aside
 from seqablate.launch.work import NO_MEMORY, work_on
 from seqablate.record.folder import create_folder, ensure_folder
+from seqablate.record.schema import FINISHED
 from seqablate.report.lines import complain, say
 from seqablate.sweep.folder import Plan, PlannedRun, Request, SweepFolder, is_sweep, make_sweep, open_sweep
 from seqablate.sweep.options import Sampler, SweepOptions, split_options
@@ -33,7 +34,7 @@ from seqablate.sweep.plan import (
     run_words,
 )
 from seqablate.sweep.search import expand
-from seqablate.sweep.standing import FINISHED, RunStanding, standings
+from seqablate.sweep.standing import RunStanding, standings
 from seqablate.text import counted
 
 
@@ -217,11 +218,23 @@ def carry_out(sweep: Sweep) -> int:
 def train(sweep: Sweep, missing: list[PlannedRun]) -> int | None:
     """Train the runs that are missing (see :meth:`seqablate.launch.base.Launcher.start`)."""
     if not sweep.quiet:
-        there = len(sweep.runs) - len(missing)
-        left = f": {there} are there, {len(missing)} to do" if there else ""
-        say(f"sweep of {counted(len(sweep.runs), 'run')} in {sweep.folder.path}{left}")
+        say(standing_line(len(sweep.runs), str(sweep.folder.path), len(missing), beside=len(sweep.folder.runs)))
     launcher: Launcher = sweep.options.launch
     return launcher.start(sweep, missing) if missing else 0
+
+
+def standing_line(runs: int, place: str, missing: int, *, beside: int) -> str:
+    """``sweep of 6 runs in outputs/x (which has 6 others): 2 are there, 4 to do``.
+
+    Args:
+        runs: that a command asks for.
+        place: the folder of the sweep.
+        missing: how many of them are to be done.
+        beside: how many runs are planned there in all.
+    """
+    others = f" (which has {counted(beside - runs, 'other')})" if beside > runs else ""
+    there = f"{runs - missing} are there, " if missing < runs else ""
+    return f"sweep of {counted(runs, 'run')} in {printable(place)}{others}: {there}{missing} to do"
 
 
 def join_sweep(path: Path, words: list[str], *, leave: bool, when_ready: Callable[[], None]) -> int:

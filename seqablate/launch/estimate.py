@@ -15,7 +15,7 @@ from seqablate.comparison.settings import headings
 from seqablate.config.compose import compose_config
 from seqablate.errors import printable, shorten
 from seqablate.launch.base import still_to_do
-from seqablate.launch.command import Asked, check_runs, foresee, resume_options
+from seqablate.launch.command import Asked, check_runs, foresee, resume_options, standing_line
 from seqablate.launch.local import cores
 from seqablate.launch.nursery import in_workers
 from seqablate.launch.trial import Costs, try_arms
@@ -72,7 +72,8 @@ def foretell(words: list[str]) -> int:
     ahead = foresee(asked)
     left = check_runs(ahead.existing, ahead.runs, asked.options, touch=False).left
     name = "a new folder" if asked.path is None else str(asked.path)
-    return _foretell(name, len(ahead.runs), left, asked.options, begun)
+    beside = len({*(run.name for run in ahead.runs), *(ahead.existing.plan.runs if ahead.existing else ())})
+    return _foretell(name, len(ahead.runs), beside, left, asked.options, begun)
 
 
 def foretell_resumed(path: Path, words: list[str]) -> int:
@@ -81,14 +82,14 @@ def foretell_resumed(path: Path, words: list[str]) -> int:
     options = resume_options(words)
     folder = open_sweep(path)
     left = check_runs(folder, folder.runs, options, touch=False).left
-    return _foretell(str(path), len(folder.runs), left, options, begun)
+    return _foretell(str(path), len(folder.runs), len(folder.runs), left, options, begun)
 
 
-def _foretell(name: str, count: int, left: Sequence[RunStanding], options: SweepOptions, begun: float) -> int:
+def _foretell(
+    name: str, count: int, beside: int, left: Sequence[RunStanding], options: SweepOptions, begun: float
+) -> int:
     missing = still_to_do(left, options)
-    say(
-        f"sweep of {counted(count, 'run')} in {printable(name)}: {count - len(missing)} are there, {len(missing)} to do"
-    )
+    say(standing_line(count, name, len(missing), beside=beside))
     if not missing:
         return 0
     here = cores([one.run for one in missing])
@@ -96,9 +97,8 @@ def _foretell(name: str, count: int, left: Sequence[RunStanding], options: Sweep
     say(f"timing {counted(len({arm_of(one.run.words) for one in missing}), 'arm')}, a few seconds each")
     estimate = measure(missing, min(workers, here), begun)
     run_console().print(arm_table(estimate))
-    about = "at most" if estimate.may_stop else "about"
-    early = "; runs stop when their task is solved" if estimate.may_stop else ""
-    say(f"{about} {duration(estimate.in_all(workers))} with {counted(workers, 'worker')}{early} (nothing was written)")
+    less = ", or less: runs stop when their task is solved" if estimate.may_stop else ""
+    say(f"about {duration(estimate.in_all(workers))} with {counted(workers, 'worker')}{less} (nothing was written)")
     return 0
 
 

@@ -12,9 +12,10 @@ from rich.text import Text
 
 from seqablate.launch.board import arm_table, current_lines, left_words
 from seqablate.launch.events import Event
+from seqablate.record.schema import FINISHED
 from seqablate.report.console import run_console
 from seqablate.report.lines import print_line
-from seqablate.sweep.standing import FINISHED, RunStanding
+from seqablate.sweep.standing import RunStanding
 from seqablate.sweep.tally import Tally
 from seqablate.text import counted, duration
 

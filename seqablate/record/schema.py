@@ -33,6 +33,7 @@ def of_any_size(value: Any) -> int:
 
 Hash = Annotated[str, matches(r"[0-9a-f]{64}", "a SHA-256 in hexadecimal")]
 Status = Literal["running", "done", "interrupted", "diverged", "failed", "killed"]
+FINISHED = ("done", "diverged")  # by itself: such a run has a result, and a diverged one has failed
 RECORDED = ("running", "done", "interrupted", "diverged", "failed")  # "killed" is what a reader finds out
 
 

@@ -19,7 +19,7 @@ from seqablate.study.look import Look, latest_look
 from seqablate.study.runs import Point
 from seqablate.study.sweeps import values
 from seqablate.study.verdict import Finding, Word, together
-from seqablate.text import counted, number, percent
+from seqablate.text import counted, percent, result
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,8 +188,8 @@ def _measured(finding: Finding, look: Look) -> str:
         return f"Of {criterion.title}: {finding.note or 'no median can be stated'}."
     sides = ", ".join(_side(side, criterion, look) for side in criterion.sides if side in look.runs)
     kind = "ratio" if criterion.is_ratio else "difference"
-    p = "" if finding.p is None else f", p = {number(finding.p)}"
-    effect = f"the {kind} is {number(finding.estimate)}{interval(finding)}{p}"
+    p = "" if finding.p is None else f", p = {result(finding.p)}"
+    effect = f"the {kind} is {result(finding.estimate)}{interval(finding)}{p}"
     return f"{_name(criterion)}: {sides}; {effect}, and the claim needs {criterion.asked}."
 
 
@@ -204,14 +204,14 @@ def _side(side: str, criterion: Criterion, look: Look) -> str:
     found = [value for value in values(criterion.measure, look.runs[side]) if value is not None]
     if criterion.measure == "solved":
         return f"{side} {sum(map(int, found))} of {len(found)}"
-    return f"{side} {number(median(found).estimate)}"
+    return f"{side} {result(median(found).estimate)}"
 
 
 def interval(finding: Finding) -> str:
     """`` (95 % interval 0.61 to 1)``; nothing where none can be stated."""
     if finding.low is None or finding.high is None:
         return ""
-    return f" ({percent(finding.level)} interval {number(finding.low)} to {number(finding.high)})"
+    return f" ({percent(finding.level)} interval {result(finding.low)} to {result(finding.high)})"
 
 
 def _notes(frozen: Frozen, look: Look) -> Iterator[str]:
@@ -236,6 +236,6 @@ def _edges(arm: str, point: Point, frozen: Frozen) -> Iterator[str]:
             ordered = sorted(tried, key=float)
         except ValueError:
             continue
-        if len(ordered) > 2 and value in (ordered[0], ordered[-1]):
+        if len(ordered) > 1 and value in (ordered[0], ordered[-1]):
             end = "smallest" if value == ordered[0] else "largest"
             yield f"{arm}: {word} is the {end} value that was tried; one beyond it may do better"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,7 @@ class Request:
 
     def __init__(self, what: str, words: Sequence[str]) -> None:
         self.options, mine = divide_options(words)
+        self._typed = [what, *words]
         said = dict(map(_split, mine))
         if is_study(Path(what)):
             self.folder, self.frozen = Path(what), read_frozen(Path(what))
@@ -48,6 +50,12 @@ class Request:
                 f"{shorten(key)}: a study takes budget=, seeds.first=, name= and output_dir= (its folder none of them) "
                 "and what a sweep as a whole takes, such as jobs=2; all else stands in its file"
             )
+
+    @property
+    def again(self) -> str:
+        """What is typed to go on with it: its folder if there is one, else the words that it was asked for with."""
+        words = [str(self.folder)] if is_study(self.folder) else self._typed
+        return " ".join(map(shlex.quote, words))
 
 
 def _split(word: str) -> tuple[str, str]:

@@ -14,12 +14,13 @@ from statistics import median
 
 from seqablate.comparison.measures import find_measure, solved
 from seqablate.record.run import Run
+from seqablate.record.schema import FINISHED
 from seqablate.study.criterion import Criterion
 from seqablate.study.frozen import Frozen
 from seqablate.study.runs import Point, points, run_words
 from seqablate.study.verdict import Measures
 from seqablate.sweep.folder import is_sweep, open_sweep
-from seqablate.sweep.standing import FINISHED, RunStanding, standing_of
+from seqablate.sweep.standing import RunStanding, standing_of
 
 TUNING, RUNS = "tuning", "runs"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from seqablate.study.file import Study
 from seqablate.study.plan import Plan
 from seqablate.study.report import ArmLine, Report, interval
-from seqablate.text import counted, duration, number
+from seqablate.text import counted, duration, result
 
 MOST_LISTED = 5  # missing runs
 
@@ -57,12 +57,19 @@ def planned(plan: Plan) -> Iterator[str]:
     for power in plan.powers:
         yield power.line()
     if plan.seconds is not None:
-        most = "at most" if plan.may_stop else "about"
-        yield f"time: {most} {duration(plan.seconds)} with {counted(plan.workers, 'worker')} here (nothing was written)"
+        less = ", or less: runs stop when their task is solved" if plan.may_stop else ""
+        workers = counted(plan.workers, "worker")
+        yield f"time: about {duration(plan.seconds)} with {workers} here{less} (nothing was written)"
 
 
-def reported(report: Report, pictures: Sequence[Path]) -> Iterator[str]:
-    """The report: word, sentences, findings, arms, notes, folders, and where its pictures are."""
+def reported(report: Report, pictures: Sequence[Path], again: str) -> Iterator[str]:
+    """The report: word, sentences, findings, arms, notes, folders, and where its pictures are.
+
+    Args:
+        report: what is said.
+        pictures: of it.
+        again: the study, as one names it to go on with it.
+    """
     yield f"{report.study}: {report.claim}"
     yield f"{report.verdict}{_quick(report)}"
     yield ""
@@ -73,11 +80,11 @@ def reported(report: Report, pictures: Sequence[Path]) -> Iterator[str]:
         yield ""
         yield from aligned(_arms(report.arms))
     yield from (f"note: {note}" for note in report.notes)
-    yield from _missing(report)
+    yield from _missing(report, again)
     yield from _folders(report)
     yield from (f"picture: {path}" for path in pictures)
     if report.findings:
-        yield f"next: seqablate compare {shlex.quote(report.folder)}/runs"
+        yield f"next: seqablate show {shlex.quote(report.folder)}/runs"
 
 
 def _quick(report: Report) -> str:
@@ -89,7 +96,7 @@ def _findings(report: Report) -> Iterator[str]:
     for found in report.findings:
         ends = interval(found).strip(" ()") or (found.note or "–")
         rows.append(
-            (found.criterion.title, found.word, number(found.estimate), ends, number(found.p), str(found.pairs))
+            (found.criterion.title, found.word, result(found.estimate), ends, result(found.p), str(found.pairs))
         )
     return aligned(rows)
 
@@ -106,17 +113,17 @@ def _arms(arms: Sequence[ArmLine]) -> list[list[str]]:
 
 def _whole(value: float | None) -> str:
     """A count with all its digits."""
-    return str(int(value)) if value is not None and 1e4 <= value < 1e9 and value == int(value) else number(value)
+    return str(int(value)) if value is not None and 1e4 <= value < 1e9 and value == int(value) else result(value)
 
 
-def _missing(report: Report) -> Iterator[str]:
+def _missing(report: Report, again: str) -> Iterator[str]:
     for line in report.missing[:MOST_LISTED]:
         yield f"without a result: {line}"
     if len(report.missing) > MOST_LISTED:
         yield f"and {len(report.missing) - MOST_LISTED} more (--json names all)"
     if report.missing:
-        again = " sweep.retry_failed=true" if any(": failed" in line for line in report.missing) else ""
-        yield f"go on: seqablate study run {shlex.quote(report.folder)}{again}"
+        retried = " sweep.retry_failed=true" if any(": failed" in line for line in report.missing) else ""
+        yield f"go on: seqablate study run {again}{retried}"
 
 
 def _folders(report: Report) -> Iterator[str]:

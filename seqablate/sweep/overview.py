@@ -11,10 +11,11 @@ from typing import Any, get_args
 from seqablate.errors import UsageError
 from seqablate.record.reader import read_record
 from seqablate.record.rows import strict
+from seqablate.record.schema import FINISHED
 from seqablate.record.tail import newest_step
 from seqablate.sweep.claims import Claims
 from seqablate.sweep.folder import SweepFolder
-from seqablate.sweep.standing import FINISHED, RunStanding, Standing, standings
+from seqablate.sweep.standing import RunStanding, Standing, standings
 
 VERSION = 1  # of --json
 

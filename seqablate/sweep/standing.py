@@ -16,7 +16,6 @@ from seqablate.record.schema import RunInfo
 from seqablate.sweep.folder import PlannedRun, SweepFolder
 
 Standing = Literal["pending", "running", "done", "diverged", "failed", "interrupted", "killed"]
-FINISHED = ("done", "diverged")  # results; such runs are never touched
 UNFINISHED = ("pending", "interrupted", "killed")  # to be done, from the newest checkpoint
 
 

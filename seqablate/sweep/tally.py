@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 
+from seqablate.record.schema import FINISHED
 from seqablate.sweep.folder import PlannedRun
-from seqablate.sweep.standing import FINISHED, RunStanding
+from seqablate.sweep.standing import RunStanding
 
 STATES = ("done", "diverged", "running", "failed", "to do")
 Arm = tuple[tuple[str, str], ...]  # the swept keys but the seed, with their values

@@ -14,6 +14,7 @@ from seqablate.study.frozen import freeze, make
 from seqablate.study.look import latest_look
 from seqablate.study.picture import draw
 from seqablate.study.report import make_report
+from seqablate.study.request import Request
 from seqablate.study.run import stages
 from seqablate.study.sweeps import choose, tuning_stage
 from seqablate.study.text import reported
@@ -91,13 +92,27 @@ def test_a_report_says_the_word_the_effect_and_two_sentences(tmp_path):
         "So 10 seeds of each arm support the claim.",
     ]
     assert json.loads(json.dumps(report.to_json(), allow_nan=False))["arms"][0]["solved"] == 10
-    assert any("SUPPORTED" in line for line in reported(report, []))
+    assert any("SUPPORTED" in line for line in reported(report, [], "s"))
 
 
 def test_a_value_at_the_end_of_what_was_tried_is_named(tmp_path):
     frozen = make(study())
     report = make_report(write_study(tmp_path / "s", frozen, first_solves, first_solves), frozen)
     assert "one: optim.lr=0.01 is the largest value that was tried; one beyond it may do better" in report.notes
+
+
+def test_of_two_values_that_were_tried_each_is_an_end(tmp_path):
+    frozen = make(study(tune={"optim.lr": ["0.01", "0.001"]}))
+    report = make_report(write_study(tmp_path / "s", frozen, first_solves, first_solves), frozen)
+    assert "one: optim.lr=0.01 is the largest value that was tried; one beyond it may do better" in report.notes
+
+
+def test_a_study_that_was_never_begun_is_gone_on_with_by_the_words_that_named_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    request = Request("lstm-remembers", ["budget=quick", "name=my try"])
+    assert request.again == "lstm-remembers budget=quick 'name=my try'"
+    freeze(request.folder, request.frozen)
+    assert request.again == "'outputs/my try'"
 
 
 def test_diverged_runs_are_failures_and_are_counted(tmp_path):
@@ -189,8 +204,8 @@ def test_nothing_is_run_on_the_seeds_that_decide_while_a_run_of_tuning_has_faile
         write_stage(stage, lambda job: solved_at(None, status="failed", message="no space left"))
         found.append(stage.path.name)
     assert found == ["tuning"]
-    lines = list(reported(make_report(tmp_path / "s", frozen), []))
-    assert "go on: seqablate study run" in lines[-1]
+    lines = list(reported(make_report(tmp_path / "s", frozen), [], "mine.yaml"))
+    assert "go on: seqablate study run mine.yaml" in lines[-1]
     assert "sweep.retry_failed=true" in lines[-1]
 
 

@@ -16,5 +16,5 @@ def main(arguments: argparse.Namespace) -> int:
     request = Request(arguments.study, arguments.words)
     report = make_report(request.folder, request.frozen)
     pictures = draw(report, request.folder)
-    print_result(report.to_json(), reported(report, pictures), as_json=arguments.json)
+    print_result(report.to_json(), reported(report, pictures, request.again), as_json=arguments.json)
     return EXIT_CODES[report.together]

@@ -19,9 +19,8 @@ from seqablate.errors import RunFailure, UsageError
 from seqablate.launch.cluster.own import own_folder
 from seqablate.record.files import is_file, is_folder, read_bytes, replacing, sync_folder
 from seqablate.record.info import read_info
-from seqablate.record.schema import Hash
+from seqablate.record.schema import FINISHED, Hash
 from seqablate.shape import By, Misfit, Step, fitting, one_of
-from seqablate.sweep.standing import FINISHED
 
 VERSION = 1
 DEEPEST = 4  # names in a path

@@ -28,10 +28,11 @@ from seqablate.launch.cluster.own import own_folder
 from seqablate.launch.events import Event, print_event
 from seqablate.launch.screen import SweepScreen
 from seqablate.launch.work import NO_MEMORY, work_on
+from seqablate.record.schema import FINISHED
 from seqablate.report.lines import complain, say
 from seqablate.sweep.folder import PlannedRun
 from seqablate.sweep.queue import Orders
-from seqablate.sweep.standing import FINISHED, RunStanding, standings
+from seqablate.sweep.standing import RunStanding, standings
 from seqablate.text import counted
 from seqablate.training.interrupt import Interruption
 
