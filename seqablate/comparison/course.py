@@ -43,7 +43,12 @@ def read_course(run: Run) -> Course:
 def evaluations(run: Run) -> Evals:
     """Loss and metrics of every evaluation, by training step."""
     rows = (unread.read() for unread in run.record.unread(EvalRow))
-    return {row.step: {"loss": row.loss, **row.metrics} for row in rows if isinstance(row, EvalRow)}
+    return {row.step: results(row) for row in rows if isinstance(row, EvalRow)}
+
+
+def results(row: EvalRow) -> dict[str, float]:
+    """Loss and metrics of an evaluation."""
+    return {"loss": row.loss, **row.metrics}
 
 
 def standing_curves(signals: Iterable[Signal]) -> dict[CurveView, Signal]:
@@ -72,10 +77,11 @@ def _last_curves(run: Run) -> dict[CurveView, Signal]:
         kept[-1][1].append(unread)
     found: dict[CurveView, Signal] = {}
     for kept in measured.values():
-        curves = (standing_curves(_decoded(rows)) for _, rows in reversed(kept))
+        curves = (standing_curves(decoded(rows)) for _, rows in reversed(kept))
         found |= next(filter(None, curves), {})
     return found
 
 
-def _decoded(rows: Iterable[Unread]) -> list[Signal]:
+def decoded(rows: Iterable[Unread]) -> list[Signal]:
+    """The signals among some rows of a record."""
     return [row.signal for unread in rows if isinstance(row := unread.read(), SignalRow)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seqablate.comparison.pool import median_over_seeds, seeds_at
+from seqablate.comparison.pool import pool, rows_of
 from seqablate.comparison.settings import arms
 from seqablate.figures.curve import Curve
 from seqablate.figures.scale import Scale
@@ -162,13 +162,13 @@ def _pooled(label: str, members: Sequence[Found], say_step: bool, floor: float |
     start = max(first for first, _ in parts)
     curves = [values[start - first :] for first, values in parts]
     vanished = sum(bool((values < (floor or FLOORS["float64"])).any()) for values in curves)
-    at_least, most = seeds_at(curves).min(), len(curves)
+    pooled = pool(rows_of(curves))
+    at_least, most = pooled.n_K.min(), len(curves)
     seeds = f"{most} seeds" if at_least == most else f"{at_least} to {most} seeds"
     words = [f"{label} ({kept[0].signals[0].place.owner})"]
     words += [after([one.step for one in kept])] if say_step else []
     words += [f"median over {seeds} ({vanished} vanished, {diverged} diverged)"]
-    y = median_over_seeds(curves)
-    return Curve(", ".join(words), y, start + np.arange(len(y)), look)
+    return Curve(", ".join(words), pooled.median_K, start + np.arange(len(pooled.n_K)), look)
 
 
 def _curve(label: str, signal: Signal, look: Look) -> Curve:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import count
 
 import numpy as np
 
 from seqablate.comparison.course import Course, read_course
-from seqablate.comparison.measures import ENDED
 from seqablate.comparison.result import ArmResult, Comparison, RunLine
 from seqablate.errors import UsageError, printable
 from seqablate.figures.scale import Scale
 from seqablate.record.run import Run
-from seqablate.statistics.interval import order_statistic
+from seqablate.record.schema import FINISHED
+from seqablate.statistics.interval import fewest
 from seqablate.text import counted
 
 MOST_ARMS = 12  # in one picture; more cannot be told apart
@@ -31,7 +30,7 @@ class Member:
     @property
     def ended(self) -> list[RunLine]:
         """Its runs that ended by themselves."""
-        return [line for line in self.arm.runs if line.status in ENDED]
+        return [line for line in self.arm.runs if line.status in FINISHED]
 
     @property
     def diverged(self) -> list[Course]:
@@ -90,7 +89,7 @@ def _member(arm: ArmResult, by_path: dict[str, Run], notes: list[str]) -> Member
     courses = []
     for line in arm.runs:
         run = by_path.get(line.path)
-        if run is not None and line.status in ENDED:
+        if run is not None and line.status in FINISHED:
             try:
                 courses.append(read_course(run))
             except UsageError as error:
@@ -124,11 +123,9 @@ def spread_words(counts: Iterable[int], level: float, drawn: str) -> str:
         drawn: how: ``shaded``, ``bars``.
     """
     sizes = set(counts) - {0, 1}
-    exact, fewest = f"exact {100 * level:g} % interval", next(n for n in count(1) if order_statistic(n, level))
+    exact, least = f"exact {100 * level:g} % interval", fewest(level)
     if not sizes:
         return ""
-    if max(sizes) < fewest:
-        return f"Median and range ({drawn}): fewer than {fewest} runs have no {exact}."
-    return (
-        f"Median and its {exact} ({drawn}{f'; of fewer than {fewest} runs the range' if min(sizes) < fewest else ''})."
-    )
+    if max(sizes) < least:
+        return f"Median and range ({drawn}): fewer than {least} runs have no {exact}."
+    return f"Median and its {exact} ({drawn}{f'; of fewer than {least} runs the range' if min(sizes) < least else ''})."

@@ -9,10 +9,9 @@ from typing import Literal
 
 from seqablate.errors import UsageError, printable
 from seqablate.record.run import Run
-from seqablate.record.schema import RunInfo
+from seqablate.record.schema import FINISHED, RunInfo
 from seqablate.signals.fit import Fit
 
-ENDED = ("done", "diverged")  # by themselves: such a run has a result, and a diverged one has failed
 Split = Literal["test", "evaluation"]
 
 
@@ -45,7 +44,7 @@ class Measure:
 
     def value(self, run: Run) -> float | None:
         """The number of a run, the worst one instead of NaN; None where it has none, or has not ended by itself."""
-        if run.status not in ENDED:
+        if run.status not in FINISHED:
             return None
         if run.status == "diverged" and not self.cost:
             return self.worst

@@ -112,7 +112,7 @@ class Test:
     """
 
     difference: Interval
-    p: float | None
+    p: float
     telling: int
     direction: int
     holm: float | None = None

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqablate.comparison.code import other_code
+from seqablate.comparison.measures import headline_decay
 from seqablate.comparison.settings import differing_keys, headings, settings
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import printable
 from seqablate.record.run import Run
-from seqablate.record.schema import RunInfo
 from seqablate.signals.fit import Fit
 from seqablate.signals.words import half_life, rate_cell, step_counted
 from seqablate.text import apart, duration, number, percent
@@ -113,11 +113,6 @@ def _row(run: Run, keys: list[str], changed: str | None) -> Row:
         other_code=changed,
         clips=flat.get("clip") != "none",
     )
-
-
-def headline_decay(info: RunInfo) -> Fit | None:
-    """The fit at the place that stands for the run."""
-    return max(info.decay, key=lambda fit: fit.place.rank, default=None)
 
 
 def render_table(runs: Sequence[Run], width: int) -> Table:

@@ -10,7 +10,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, count
 from statistics import NormalDist
 
 
@@ -101,6 +101,11 @@ def _middle(ordered: Sequence[float]) -> float | None:
 
 
 @cache
+def fewest(level: float) -> int:
+    """From how many values on the median has an exact interval: 6 at 95 %."""
+    return next(n for n in count(1) if order_statistic(n, level))
+
+
 def order_statistic(n: int, level: float = 0.95) -> int:
     """The rank r, from 1, so that the r-th smallest and the r-th largest of n values bound the median; 0 if none do.
 

@@ -26,13 +26,24 @@ def sign_flip(differences: Sequence[float]) -> float:
     Raises:
         ValueError: a difference is NaN.
     """
-    if any(math.isnan(difference) for difference in differences):
-        raise ValueError("no test of differences with NaN among them")
-    sizes = sorted(abs(difference) for difference in differences)
-    signed = [_doubled_rank(abs(d), sizes) * (1 if d > 0 else -1) for d in differences if d]
+    signed = _signed_ranks(differences)
     unit = math.gcd(*signed)  # in units of which the sums are smaller, and their distribution shorter
     ranks = tuple(sorted(abs(rank) // unit for rank in signed))
     return min(1.0, float(_tail(ranks)[abs(sum(signed)) // max(unit, 1)]))
+
+
+def lean(differences: Sequence[float]) -> int:
+    """The side to which :func:`sign_flip` leans: the sign of the sum of signed ranks, 1, -1 or 0."""
+    total = sum(_signed_ranks(differences))
+    return (total > 0) - (total < 0)
+
+
+def _signed_ranks(differences: Sequence[float]) -> list[int]:
+    """Twice the rank of every difference that is not 0, with its sign (ValueError if one is NaN)."""
+    if any(math.isnan(difference) for difference in differences):
+        raise ValueError("no test of differences with NaN among them")
+    sizes = sorted(abs(difference) for difference in differences)
+    return [_doubled_rank(abs(d), sizes) * (1 if d > 0 else -1) for d in differences if d]
 
 
 def _doubled_rank(size: float, ordered: Sequence[float]) -> int:

@@ -209,8 +209,20 @@ def test_seeds_that_were_added_after_a_look_are_named(make_arm):
     early = make_arm("a", [0.1] * 3, info={"started": "2026-01-01T00:00:00", "ended": "2026-01-01T01:00:00"})
     late = make_arm("b", [0.1] * 2, first=3, info={"started": "2026-01-01T02:00:00", "ended": "2026-01-01T03:00:00"})
     requests = {run.path: number for number, runs in enumerate((early, late)) for run in runs}
-    assert any("seeds were added" in note for note in compare_runs(early + late, requests=requests).notes)
-    assert not any("seeds were added" in note for note in compare_runs(early + late).notes)
+    assert any("were added after" in note for note in compare_runs(early + late, requests=requests).notes)
+    assert not any("were added after" in note for note in compare_runs(early + late).notes)
+
+
+def test_every_arm_that_has_grown_after_a_look_is_counted(make_arm):
+    early, late = "2026-01-01T00:00:00", "2026-01-02T00:00:00"
+    parts = [
+        [run for model in (RNN, LSTM) for run in make_arm(f"{model['name']}{first}", [0.1] * 2, first=first,
+         model=model, info={"started": day, "ended": day})]
+        for first, day in ((0, early), (2, late))
+    ]  # fmt: skip
+    requests = {run.path: number for number, runs in enumerate(parts) for run in runs}
+    [note] = [note for note in compare_runs([*parts[0], *parts[1]], requests=requests).notes if "added" in note]
+    assert "(rnn: 2, then 2 more, lstm: 2, then 2 more)" in note
 
 
 def test_arms_without_a_seed_in_common_are_compared_as_independent(make_arm):
@@ -272,6 +284,35 @@ def test_steps_to_solve_that_a_small_budget_hides_are_not_compared(make_arm):
     [one] = compare_runs(long + lstm, metric="steps_to_solve").contrasts
     assert one.value.difference.estimate in (math.inf, -math.inf)
     assert one.value.p == 2 / 2**6
+
+
+def test_steps_to_solve_are_one_median_whether_compared_by_them_or_not(make_arm):
+    """Times 100 (censored), 40, 40, 900: half have solved at 40, and the middle of the four numbers is 70."""
+    runs = [run for n, (step, at) in enumerate([(100, None), (40, 40), (40, 40), (1000, 900)])
+            for run in make_arm(f"r{n}", [0.5 if at is None else 0.001], first=n,
+                                info={"step": step, "solved_at": at, "lost_at": None})]  # fmt: skip
+    column = compare_runs(runs).arms[0].steps_to_solve
+    assert column.estimate == 40
+    assert compare_runs(runs, metric="steps_to_solve").arms[0].value == column
+
+
+def test_steps_to_solve_of_pooled_settings_have_no_difference(make_arm):
+    """A seed has several runs then, and its first one does not stand for it."""
+    runs = [
+        run
+        for model in (RNN, LSTM)
+        for lr in (0.1, 0.2)
+        for run in make_arm(f"{model['name']}{lr}", [0.001] * 6, model=model, optim={"name": "sgd", "lr": lr})
+    ]
+    [one] = compare_runs(runs, by=["model"], metric="steps_to_solve").contrasts
+    assert (one.pairs, one.value) == (6, None)
+
+
+def test_medians_of_few_seeds_are_said_to_have_no_interval(make_arm):
+    runs = make_arm("a", [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    few, enough = as_text(compare_runs(runs[:5])), as_text(compare_runs(runs))
+    assert "A median of fewer than 6 seeds has none." in few
+    assert "has none" not in enough
 
 
 def test_what_rounding_alone_tells_apart_is_equal(make_arm):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqablate.comparison.curves import overlay
-from seqablate.comparison.pool import median_over_seeds, seeds_at
+from seqablate.comparison.pool import pool, rows_of
 from seqablate.diagnostics.lag import LAG
 from seqablate.diagnostics.profile import PROFILE
 
@@ -89,22 +89,21 @@ def test_no_curves_no_picture(make_run):
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.lists(st.floats(0, 1e6) | st.just(np.inf) | st.just(np.nan), min_size=1, max_size=7), min_size=1))
-def test_the_median_is_that_of_the_standard_library_with_nan_as_the_largest_value(curves):
+def test_the_median_is_that_of_the_standard_library_with_nan_as_an_overflow(curves):
     expected, counts = [], []
     for k in range(max(map(len, curves))):
-        column = [2e6 if np.isnan(c[k]) else 1e6 + 1 if np.isinf(c[k]) else c[k] for c in curves if k < len(c)]
+        column = [np.inf if np.isnan(c[k]) else c[k] for c in curves if k < len(c)]
         low, high = statistics.median_low(column), statistics.median_high(column)
-        expected.append(np.nan if high == 2e6 else np.inf if high > 1e6 else (low + high) / 2)
+        expected.append(low if low == high else (low + high) / 2)
         counts.append(len(column))
-    found = [np.array(c) for c in curves]
-    np.testing.assert_allclose(median_over_seeds(found), expected, rtol=1e-9)
-    assert seeds_at(found).tolist() == counts
+    pooled = pool(rows_of([np.array(c) for c in curves]))
+    np.testing.assert_allclose(pooled.median_K, expected, rtol=1e-9)
+    assert pooled.n_K.tolist() == counts
 
 
 def test_curves_that_fall_have_a_median_that_falls():
     curves = [np.array([1, 1e-3, 0, 0.0])] * 9 + [np.array([1, 0.9, 0.8, 0.7])]
-    pooled = median_over_seeds(curves)
-    assert pooled.tolist() == [1, 1e-3, 0, 0]
+    assert pool(rows_of(curves)).median_K.tolist() == [1, 1e-3, 0, 0]
 
 
 def test_a_diverged_run_is_shown_by_the_last_curve_that_is_known_and_says_of_when_it_is(make_run, signal):

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqablate.statistics.tests import fisher, holm, mcnemar, sign_flip
+from seqablate.statistics.tests import fisher, holm, lean, mcnemar, sign_flip
 
 INF = math.inf
 
@@ -31,6 +31,14 @@ def every_assignment(differences: list[float]) -> float:
 @given(st.lists(st.sampled_from([-INF, -3.0, -1.0, 0.0, 1.0, 2.0, 3.0, INF]), min_size=1, max_size=8))
 def test_sign_flip_counts_every_assignment_of_signs_with_ties_zeros_and_diverged_runs(differences):
     assert sign_flip(differences) == pytest.approx(every_assignment(differences), rel=0, abs=1e-12)
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([-INF, -3.0, -1.0, 0.0, 1.0, 2.0, INF]), min_size=1, max_size=9))
+def test_the_lean_of_differences_is_the_sign_of_the_sum_of_their_signed_ranks(differences):
+    from scipy.stats import rankdata
+
+    assert lean(differences) == np.sign(np.sum(rankdata(np.abs(differences)) * np.sign(differences)))
 
 
 @pytest.mark.parametrize("n", [1, 5, 6, 10, 30, 50])

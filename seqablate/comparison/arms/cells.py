@@ -12,10 +12,9 @@ from seqablate.comparison.result import ArmResult, Comparison, Contrast, Effect,
 from seqablate.comparison.settings import headings
 from seqablate.config.flat import shown
 from seqablate.statistics.interval import Interval
-from seqablate.text import apart, number, percent
+from seqablate.text import INFINITY, number, percent, result
 
 T = TypeVar("T")
-INFINITY = "∞"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +115,7 @@ def interval(found: Interval | None, goal: float | None = None) -> Cell:
     """``0.0031`` with ``[0.002, 0.004]`` below."""
     if found is None or found.estimate is None:
         return Cell("–")
-    return Cell(_number(found.estimate, goal), bounds(found))
+    return Cell(result(found.estimate, goal), bounds(found))
 
 
 def _steps(arm: ArmResult) -> Cell:
@@ -133,13 +132,7 @@ def bounds(found: Interval) -> str:
     """``[0.002, 0.004]``; empty where there are none."""
     if found.low is None or found.high is None:
         return ""
-    return f"[{_number(found.low)}, {_number(found.high)}]"
-
-
-def _number(value: float, goal: float | None = None) -> str:
-    if math.isinf(value):
-        return INFINITY if value > 0 else f"-{INFINITY}"
-    return apart(value, goal)
+    return f"[{result(found.low)}, {result(found.high)}]"
 
 
 def _share(found: Interval | None) -> Cell:
@@ -153,7 +146,7 @@ def _share(found: Interval | None) -> Cell:
 def _difference(test: Test | None) -> Cell:
     if test is None or test.difference.estimate is None:
         return Cell("–")
-    text = _number(test.difference.estimate)
+    text = result(test.difference.estimate)
     return Cell(text if text.startswith("-") or text == "0" else f"+{text}", bounds(test.difference))
 
 

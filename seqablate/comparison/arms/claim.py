@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from seqablate.comparison.result import ArmResult, Contrast, Scale, Test
 from seqablate.statistics.interval import Interval
-from seqablate.text import counted, number
+from seqablate.text import counted, result
 
 ALPHA = 0.05
 
@@ -37,7 +37,7 @@ def _p(test: Test) -> float:
 
 def _alone(arm: ArmResult, scale: Scale) -> str:
     solved = f", solved {_share(arm.solved)}" if arm.solved else ""
-    return f"One arm, {arm.label}: {counted(arm.n, 'seed')}{solved}, median {scale.label} {number(arm.value.estimate)}."
+    return f"One arm, {arm.label}: {counted(arm.n, 'seed')}{solved}, median {scale.label} {result(arm.value.estimate)}."
 
 
 def _difference(one: Contrast, scale: Scale) -> str:
@@ -102,5 +102,5 @@ def _share(interval: Interval | None) -> str:
 
 def _interval(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
-        return number(interval.estimate)
-    return f"{number(interval.estimate)} ({number(interval.low)} to {number(interval.high)})"
+        return result(interval.estimate)
+    return f"{result(interval.estimate)} ({result(interval.low)} to {result(interval.high)})"

@@ -13,12 +13,10 @@ from seqablate.comparison.measures import Measure, solved, time_to_solve
 from seqablate.comparison.result import Contrast, Effect, Test
 from seqablate.comparison.settings import settings
 from seqablate.errors import UsageError
-from seqablate.record.run import Run
 from seqablate.statistics.interval import median, paired_rate_difference, rate_difference
-from seqablate.statistics.tests import fisher, holm, mcnemar, sign_flip
+from seqablate.statistics.tests import fisher, holm, lean, mcnemar, sign_flip
 
 Pair = tuple[Unit, Unit]  # the same seed of an arm and of its baseline
-ROUNDING = 1e-12  # of the values: differences of less are none
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +74,11 @@ def _has(group: Group, wanted: Sequence[tuple[str, list[str]]]) -> bool:
 def _alike(group: Group, bases: Sequence[Group], keys: Sequence[str]) -> list[Group]:
     """The baselines that differ from an arm in the baseline's keys alone, and in keys that only one of them has."""
 
-    def distance(base: Group) -> int:
-        shared = [key for key in group.config if key in base.config and key not in keys]
-        return sum(repr(group.config[key]) != repr(base.config[key]) for key in shared)
+    def alike(base: Group) -> bool:
+        shared = (key for key in group.config if key in base.config and key not in keys)
+        return all(repr(group.config[key]) == repr(base.config[key]) for key in shared)
 
-    return [base for base in bases if distance(base) == 0]
+    return [base for base in bases if alike(base)]
 
 
 def contrast(against: Against, measure: Measure, level: float) -> Contrast:
@@ -103,7 +101,7 @@ def _numbers(pairs: Sequence[Pair], measure: Measure) -> tuple[list[float | None
     values = [(seed_value(one, measure), seed_value(other, measure)) for one, other in pairs]
     size = max((abs(value) for value in known(chain(*values)) if math.isfinite(value)), default=0.0)
     if measure.censored:
-        return [_censored_gap(one.run, other.run) for one, other in pairs], size
+        return [_censored_gap(one, other) for one, other in pairs], size
     return [gap(one, other) for one, other in values], size
 
 
@@ -114,9 +112,14 @@ def gap(one: float | None, other: float | None) -> float | None:
     return 0.0 if one == other else one - other
 
 
-def _censored_gap(one: Run, other: Run) -> float | None:
-    """Of steps to solve: infinite where one did not solve the task; None where its budget was too small to tell."""
-    first, second = time_to_solve(one), time_to_solve(other)
+def _censored_gap(one: Unit, other: Unit) -> float | None:
+    """Of steps to solve: infinite where one did not solve the task.
+
+    None where its budget was too small to tell, or a seed has several runs.
+    """
+    if len(one.runs) > 1 or len(other.runs) > 1:
+        return None
+    first, second = time_to_solve(one.run), time_to_solve(other.run)
     if first is None or second is None:
         return None
     (time, happened), (base, base_happened) = first, second
@@ -135,13 +138,11 @@ def _paired(differences: Sequence[float | None], size: float, level: float) -> T
     if not found or len(found) < len(differences):
         return None
     numbers = [_rounded(value, size) for value in found]
-    ranks = rankdata([abs(value) for value in numbers])
-    lean = sum(rank * ((value > 0) - (value < 0)) for rank, value in zip(ranks, numbers, strict=True))
     return Test(
         difference=median(numbers, level),
         p=sign_flip(numbers),
         telling=sum(map(bool, numbers)),
-        direction=(lean > 0) - (lean < 0),
+        direction=lean(numbers),
     )
 
 
@@ -150,13 +151,6 @@ def _rounded(value: float, size: float) -> float:
     if value == 0 or math.isinf(value) or size == 0:
         return value
     return round(value, 12 - math.ceil(math.log10(size)))
-
-
-def rankdata(values: Sequence[float]) -> list[float]:
-    """Their ranks from 1; equal ones share the mean of theirs."""
-    ordered = sorted(values)
-    first = {value: ordered.index(value) for value in set(values)}
-    return [first[value] + (ordered.count(value) + 1) / 2 for value in values]
 
 
 def _shares(against: Against, pairs: Sequence[Pair], level: float) -> tuple[tuple[int, int, int, int], Test] | None:
@@ -273,11 +267,11 @@ def _effect(
 def corrected(contrasts: Sequence[Contrast], found: Sequence[Effect]) -> tuple[list[Contrast], list[Effect]]:
     """The same with Holm's correction over every test that could have come out either way (Tarone 1990)."""
     tests = [test for one in contrasts for test in (one.solved, one.value)] + [one.value for one in found]
-    adjusted = iter(holm([test.p for test in tests if test is not None and test.p is not None and test.telling]))
+    adjusted = iter(holm([test.p for test in tests if test is not None and test.telling]))
 
     def correct(test: Test | None) -> Test | None:
-        if test is None or test.p is None:
-            return test
+        if test is None:
+            return None
         return replace(test, holm=next(adjusted) if test.telling else 1.0)
 
     done = [replace(one, solved=correct(one.solved), value=correct(one.value)) for one in contrasts]

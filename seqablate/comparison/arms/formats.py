@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from seqablate.comparison.arms.cells import Column, arm_columns, contrast_columns, effect_columns, infinite
 from seqablate.comparison.result import ArmResult, Comparison, Test
 from seqablate.errors import printable
-from seqablate.statistics.interval import Interval
+from seqablate.statistics.interval import Interval, fewest
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -46,6 +46,8 @@ def tables(comparison: Comparison) -> Iterator[Rows]:
 def remarks(comparison: Comparison) -> list[str]:
     """What is said below the tables."""
     lines = [*infinite(comparison), f"Intervals are of {100 * comparison.level:g} %."]
+    if any(arm.value.low is None for arm in comparison.arms):
+        lines[-1] += f" A median of fewer than {fewest(comparison.level)} seeds has none."
     if comparison.contrasts:
         lines[-1] += " p: exact, two-sided, after Holm's correction over all tests that could have come out either way."
     lines += [f"note: {note}" for note in comparison.notes]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seqablate.comparison.measures import ENDED
 from seqablate.comparison.result import LeftOut
 from seqablate.comparison.settings import NAME_ENOUGH, differing_keys, headings, settings
 from seqablate.config.flat import flat_config, shown
 from seqablate.errors import UsageError, printable, shorten
 from seqablate.record.run import Run
+from seqablate.record.schema import FINISHED
 
 Settings = tuple[tuple[str, str], ...]  # keys, and values as they are written in an override
 MISSING = object()  # what a run of another variant has for a key
@@ -196,7 +196,7 @@ def _group(
     units: dict[int, Unit] = {}
     others = []
     for run in members:
-        if run.status not in ENDED:
+        if run.status not in FINISHED:
             others.append(run)
             continue
         flat = flats[run.path]

@@ -7,10 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from seqablate.comparison.arms.grouping import Group, Unit, unit_label
-from seqablate.comparison.measures import ENDED, Measure, ms_per_step, reach, solved, time_to_solve
+from seqablate.comparison.measures import Measure, ms_per_step, reach, solved, time_to_solve
 from seqablate.comparison.result import ArmResult, RunLine
 from seqablate.config.flat import flat_config
 from seqablate.record.run import Run
+from seqablate.record.schema import FINISHED
 from seqablate.statistics.censored import median_time
 from seqablate.statistics.interval import Interval, median, rate
 
@@ -34,7 +35,7 @@ def arm_result(
         seeds=[unit.seed for unit in group.units],
         statuses=dict(Counter(run.status for run in [*runs, *group.others])),
         solved=_solved(group, level),
-        value=median(known(seed_value(unit, measure) for unit in group.units), level),
+        value=_value(group, measure, level),
         steps_to_solve=_steps(group, level),
         reach=_reach(done, level),
         clipped=_middle(_clipped(run) for run in runs),
@@ -42,6 +43,13 @@ def arm_result(
         parameters=sorted({run.info.parameters for run in runs}),
         runs=[_line(run, unit_label(run, pooled), measure, changed) for run in (*runs, *group.others)],
     )
+
+
+def _value(group: Group, measure: Measure, level: float) -> Interval:
+    """The median over seeds; of steps to solve as the column of that name gives it, where it can."""
+    if measure.censored and (steps := _steps(group, level)) is not None:
+        return steps
+    return median(known(seed_value(unit, measure) for unit in group.units), level)
 
 
 def seed_value(unit: Unit, measure: Measure) -> float | None:
@@ -88,7 +96,7 @@ def _middle(values: Iterable[float | None]) -> float | None:
 
 def _line(run: Run, unit: str, measure: Measure, changed: Mapping[Path, str | None]) -> RunLine:
     info = run.info
-    steps = time_to_solve(run) if run.status in ENDED else None
+    steps = time_to_solve(run) if run.status in FINISHED else None
     return RunLine(
         name=run.name,
         path=str(run.path),
@@ -97,7 +105,7 @@ def _line(run: Run, unit: str, measure: Measure, changed: Mapping[Path, str | No
         status=info.status,
         step=info.step,
         value=measure.value(run),
-        solved=solved(run) if run.status in ENDED else None,
+        solved=solved(run) if run.status in FINISHED else None,
         solved_at=info.solved_at,
         steps_to_solve=None if steps is None else steps[0],
         message=info.message,

@@ -247,6 +247,7 @@ def _results(run: Run) -> tuple[Any, ...]:
 
 def _grown(grouping: Grouping, requests: Mapping[Path, int]) -> Iterator[str]:
     """Seeds that were asked for after others of the same arm had their results."""
+    grown = []
     for group in grouping.groups:
         by_request: dict[int, list[Run]] = {}
         for unit in group.units:
@@ -256,11 +257,13 @@ def _grown(grouping: Grouping, requests: Mapping[Path, int]) -> Iterator[str]:
         for earlier, later in pairwise(parts):
             ended = [run.info.ended for run in earlier if run.info.ended]
             if ended and min(ended) < min(run.info.started for run in later):
-                yield (
-                    f"seeds were added after results were there ({group.label}: {len(earlier)}, then {len(later)}"
-                    " more): whoever looks before adding finds differences too often, and p does not allow for that"
-                )
-                return
+                grown.append(f"{group.label}: {len(earlier)}, then {len(later)} more")
+                break
+    if grown:
+        yield (
+            f"runs were added after results were there ({_listed(grown)}): whoever looks before adding finds "
+            "differences too often, and p does not allow for that"
+        )
 
 
 def _code(runs: Sequence[Run], changed: Mapping[Path, str | None]) -> Iterator[str]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from seqablate.comparison.learning import MOST_POINTS
-from seqablate.comparison.measures import ENDED
 from seqablate.comparison.page.frames import MOST_MOMENTS, moments, signal_charts
 from seqablate.comparison.page.learning import learning_charts
 from seqablate.comparison.page.reading import Story, read_story
@@ -16,6 +15,7 @@ from seqablate.config.flat import flat_config, shown
 from seqablate.errors import UsageError, printable
 from seqablate.figures.styles import PALETTE, styles
 from seqablate.record.run import Run
+from seqablate.record.schema import FINISHED
 from seqablate.text import counted
 
 MOST_ARMS = 60  # with curves: more cannot be told apart
@@ -63,7 +63,7 @@ def _stories(arms: Sequence[ArmResult], by_path: Mapping[str, Run]) -> tuple[lis
     when = _moments(arms)
     unread: list[str] = []
     return [
-        [s for run in arm.runs if run.status in ENDED and (s := _story(by_path.get(run.path), when, unread))]
+        [s for run in arm.runs if run.status in FINISHED and (s := _story(by_path.get(run.path), when, unread))]
         for arm in arms
     ], unread
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from seqablate.comparison.course import standing_curves
+from seqablate.comparison.course import decoded, results, standing_curves
 from seqablate.comparison.curves import measured
 from seqablate.comparison.learning import MOST_POINTS
 from seqablate.diagnostics import load_views
@@ -85,7 +85,7 @@ def _signals(story: Story) -> Iterator[Unread]:
             if shown[unread.quantity]:
                 yield unread
         elif isinstance(row := unread.read(), EvalRow):
-            story.evals[row.step] = {"loss": row.loss, **row.metrics}
+            story.evals[row.step] = results(row)
 
 
 def _may_be_shown(quantity: str) -> bool:
@@ -100,7 +100,7 @@ def _last_before(rows: Iterable[Unread], moments: Sequence[int]) -> Iterator[lis
     waiting: dict[str, list[Unread]] = {}  # by quantity: the rows of its last measurement so far
     for row in rows:
         if left and row.step > left[-1]:
-            yield from _decoded(waiting)
+            yield from _released(waiting)
             while left and row.step > left[-1]:
                 left.pop()
         if not left:
@@ -108,13 +108,13 @@ def _last_before(rows: Iterable[Unread], moments: Sequence[int]) -> Iterator[lis
         if row.quantity not in waiting or waiting[row.quantity][0].step != row.step:
             waiting[row.quantity] = []
         waiting[row.quantity].append(row)
-    yield from _decoded(waiting)
+    yield from _released(waiting)
 
 
-def _decoded(waiting: dict[str, list[Unread]]) -> Iterator[list[Signal]]:
+def _released(waiting: dict[str, list[Unread]]) -> Iterator[list[Signal]]:
     """The signals that wait, which they do no longer."""
     for rows in waiting.values():
-        yield [row.signal for unread in rows if isinstance(row := unread.read(), SignalRow)]
+        yield decoded(rows)
     waiting.clear()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from seqablate.comparison.arms.cells import Cell, Column, arm_columns, contrast_columns, effect_columns
 from seqablate.comparison.result import ArmResult, Comparison, RunLine
-from seqablate.text import apart
+from seqablate.text import result
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ def _run_columns(comparison: Comparison) -> Iterator[Column[Pair]]:
     yield Column("seed", lambda pair: Cell(pair[1].unit.removeprefix("seed ")))
     yield Column("status", lambda pair: Cell(pair[1].status, "other code" if pair[1].other_code else ""), left=True)
     yield Column("steps", lambda pair: Cell(str(pair[1].step)))
-    yield Column(scale.label, lambda pair: Cell(apart(pair[1].value, scale.goal).replace("inf", "∞")))
+    yield Column(scale.label, lambda pair: Cell(result(pair[1].value, scale.goal)))
     if scale.goal is not None:
         yield Column("solved at step", lambda pair: _solved_at(pair[1]))
     yield Column("folder", lambda pair: Cell(pair[1].name), left=True)
