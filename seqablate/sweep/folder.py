@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from seqablate.config.flat import counts
-from seqablate.errors import RunFailure, UsageError, printable
+from seqablate.errors import RunFailure, UsageError, printable, shorten
 from seqablate.record.files import open_regular
 from seqablate.record.schema import Hash, folder_name
 from seqablate.shape import By, Misfit, fitting
@@ -147,7 +147,9 @@ def open_sweep(path: str | Path) -> SweepFolder:
     if not folder.path.is_dir():
         raise UsageError(f"{printable(str(path))}: no such folder")
     if not is_sweep(folder.path):
-        raise UsageError(f"{printable(str(path))} is not a sweep: it has no {PLAN}")
+        inside = sorted(str(each) for each in folder.path.iterdir() if is_sweep(each))
+        there = f"; there is {shorten(' and '.join(inside))}" if inside else ""
+        raise UsageError(f"{printable(str(path))} is not a sweep: it has no {PLAN}{there}")
     _ = folder.plan  # read now: it says what is wrong
     return folder
 

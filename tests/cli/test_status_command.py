@@ -139,6 +139,11 @@ def test_what_is_no_sweep_is_refused(name, tmp_path):
         main([str(tmp_path / name)])
 
 
+def test_a_folder_of_sweeps_names_them(sweep):
+    with pytest.raises(UsageError, match=f"is not a sweep: it has no sweep.jsonl; there is {sweep}"):
+        main([str(sweep.parent)])
+
+
 def test_a_watch_looks_until_every_run_has_ended_and_prints_what_changes(sweep, capsys, monkeypatch):
     looks = []
 

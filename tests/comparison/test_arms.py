@@ -150,12 +150,19 @@ def test_what_is_asked_for_is_what_is_compared(make_arm):
         ({"baseline": ["model=gru"]}, "no arm has it"),
         ({"baseline": ["steps=100"]}, "does not define arms here; model does"),
         ({"metric": "accuracy"}, "choose from mse, loss"),
+        ({"baseline": ["lstm"]}, "write key=value, such as model=lstm"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(make_arm, asked, complaint):
     runs = make_arm("r", [0.1, 0.2], model=RNN) + make_arm("l", [0.3, 0.4], model=LSTM)
     with pytest.raises(UsageError, match=complaint):
         compare_runs(runs, **asked)
+
+
+def test_a_single_arm_is_called_by_what_was_asked_for(make_arm):
+    runs = make_arm("r", [0.1, 0.2], model=RNN) + make_arm("l", [0.3, 0.4], model=LSTM)
+    assert [arm.label for arm in compare_runs(runs, where=["model=rnn"]).arms] == ["model=rnn"]
+    assert [arm.label for arm in compare_runs(runs[:2]).arms] == ["all runs"]
 
 
 def test_two_factors_have_main_effects_and_an_interaction(make_arm):

@@ -102,7 +102,7 @@ def group_runs(runs: Sequence[Run], by: Sequence[str] | None, where: Sequence[st
     for run in runs:
         found[tuple(repr(flats[run.path].get(key, MISSING)) for key in factors)].append(run)
     left_out: list[LeftOut] = []
-    labels = _labels([flats[members[0].path] for members in found.values()], factors)
+    labels = _labels([flats[members[0].path] for members in found.values()], factors, where)
     groups = [
         _group(label, members, flats, factors, pooled, left_out)
         for label, members in zip(labels, found.values(), strict=True)
@@ -110,7 +110,7 @@ def group_runs(runs: Sequence[Run], by: Sequence[str] | None, where: Sequence[st
     return Grouping(factors, pooled, _in_order(groups, factors), left_out)
 
 
-def _labels(flats: Sequence[Mapping[str, Any]], factors: Sequence[str]) -> list[str]:
+def _labels(flats: Sequence[Mapping[str, Any]], factors: Sequence[str], where: Sequence[str]) -> list[str]:
     """``rnn, clip=none``: the settings of each arm; a number behind those that would be the same."""
     short = headings(factors)
     found = [
@@ -119,7 +119,7 @@ def _labels(flats: Sequence[Mapping[str, Any]], factors: Sequence[str]) -> list[
             for key in factors
             if key in flat
         )
-        or "all runs" * (not factors)
+        or (", ".join(map(printable, where)) or "all runs") * (not factors)
         or f"without {', '.join(factors)}"
         for flat in flats
     ]
@@ -152,10 +152,19 @@ def read_settings(words: Sequence[str], runs: Sequence[Run], option: str) -> lis
     for word in words:
         key, equals, values = word.partition("=")
         if not equals or not key or not values:
-            raise UsageError(f"{option} {shorten(word)}: write key=value")
+            raise UsageError(f"{option} {shorten(word)}: write key=value{_meant(word, runs)}")
         listed = [values] if values.startswith("[") else values.split(",")
         found.append(("seed" if key == "seed" else find_key(key, runs), listed))
     return found
+
+
+def _meant(word: str, runs: Sequence[Run]) -> str:
+    """`` (model=lstm)``, where a setting has the value that was given without its key."""
+    flats = [flat_config(run.config) for run in runs]
+    keys = sorted(
+        {key for key in differing_keys(runs) for flat in flats if key in flat and has_value(flat[key], [word])}
+    )
+    return f", such as {' or '.join(f'{key}={shorten(word)}' for key in keys)}" if keys else ""
 
 
 def has_value(value: Any, wanted: Sequence[str]) -> bool:
