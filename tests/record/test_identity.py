@@ -138,7 +138,7 @@ def test_an_edit_counts_where_a_run_is_computed_and_nowhere_else(tmp_path):
     shutil.copytree(PACKAGE, tmp_path / "seqablate", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(PACKAGE.parent / "configs", tmp_path / "configs")
     counts = [
-        "tasks/base.py", "tasks/adding.py", "models/base.py", "models/recurrent/lstm.py", "clip/norm.py",
+        "tasks/base.py", "tasks/memory/adding.py", "models/base.py", "models/recurrent/lstm.py", "clip/norm.py",
         "clip/base.py", "schedule/base.py", "engine/recurrence.py", "engine/cells/gru.py", "probe/timestep.py",
         "diagnostics/lag.py", "training/step.py", "signals/decay.py", "streams.py", "assemble.py",
         "optim/adamw.py", "optim/adam.py",  # adamw builds on adam
@@ -151,7 +151,7 @@ def test_an_edit_counts_where_a_run_is_computed_and_nowhere_else(tmp_path):
         "text.py",
         "sweep/names.py",
     ]
-    of_others = ["clip/value.py", "tasks/copy.py", "models/recurrent/gru.py", "optim/sgd.py", "schedule/step.py"]
+    of_others = ["clip/value.py", "tasks/memory/copy.py", "models/recurrent/gru.py", "optim/sgd.py", "schedule/step.py"]
     files = [*counts, *not_at_all, *of_others]
     words = ["clip=norm", "optim=adamw"]
     found = python(EDITING, " ".join(files), *words, path=tmp_path, cwd=tmp_path).split("\n")

@@ -1,0 +1,1 @@
+"""Tasks that ask for what was read earlier, over a wait or among distractors."""
