@@ -42,6 +42,7 @@ examples:
   seqablate train model=lstm clip=norm
   seqablate train -m model=rnn,lstm,gru clip=none,norm 'seed=range(3)'
   seqablate show outputs/*
+  seqablate tasks copy task.length=12
 """
 
 

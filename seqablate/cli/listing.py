@@ -26,7 +26,14 @@ def main(group: str, argv: list[str]) -> int:
         * (group == "model"),
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-    arguments = parser.parse_args(argv)
+    if group == "task":
+        add_sample_arguments(parser)
+    arguments = parser.parse_intermixed_args(argv)
+    if group == "task" and arguments.name is not None:
+        from seqablate.cli.samples import show
+
+        show(arguments.name, arguments.words, arguments.samples, as_json=arguments.json)
+        return 0
     from seqablate.assemble import load_variants
     from seqablate.config.catalogue import variant_entries
     from seqablate.config.plugins import load_plugins
@@ -44,6 +51,13 @@ def main(group: str, argv: list[str]) -> int:
     for complaint in load_plugins():
         console.print(f"  {complaint}", markup=False, soft_wrap=True)
     return 0
+
+
+def add_sample_arguments(parser: Parser) -> None:
+    """What is read besides where real samples of one task are asked for."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help="print samples of this task instead")
+    parser.add_argument("words", nargs="*", metavar="KEY=VALUE", help="such as task.length=12")
+    parser.add_argument("--samples", type=int, default=3, metavar="N", help="how many of them")
 
 
 def keys(entry: VariantEntry) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,7 @@ from seqablate.config.schema import TrainConfig
 from seqablate.record.schema import RunInfo
 from seqablate.signals.fit import Fit
 from seqablate.signals.words import decay_words
+from seqablate.tasks.base import Task
 from seqablate.text import apart, counted, duration, number, percent
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
@@ -43,10 +44,10 @@ def _telling_keys(variant: Any, plain: dict[str, Any]) -> Iterator[str]:
             yield f"{f.name}={value}"
 
 
-def scale_lines(parts: Parts) -> Iterator[str]:
+def scale_lines(task: Task) -> Iterator[str]:
     """What the results are to be compared with: chance or measured baselines, the goal, and their source."""
-    for metric in parts.task.metrics:
-        baselines = parts.task.baselines if metric is parts.task.metrics[0] else {}
+    for metric in task.metrics:
+        baselines = task.baselines if metric is task.metrics[0] else {}
         references = [f"{name} {number(value)}" for name, value in (baselines or {"chance": metric.chance}).items()]
         if metric.goal is not None:
             references.append(f"solved {'below' if metric.lower_is_better else 'above'} {number(metric.goal)}")
@@ -76,7 +77,7 @@ def resumed_line(state: TrainState) -> list[str]:
 
 def first_lines(parts: Parts, state: TrainState) -> list[str]:
     """What follows the headline when a run begins."""
-    return [*model_lines(parts), *scale_lines(parts), *resumed_line(state)]
+    return [*model_lines(parts), *scale_lines(parts.task), *resumed_line(state)]
 
 
 def against(metric: Metric, value: float | None, baselines: dict[str, float]) -> str:

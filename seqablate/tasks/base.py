@@ -105,10 +105,17 @@ class Task(Objective, Protocol):
 
 
 class ByObjective:
-    """Abstract: a task whose loss and scores are those of its objective."""
+    """Abstract: a task whose loss and scores are those of its objective.
+
+    Attributes:
+        input_names: for who looks at samples, what the token ids (or the features of a real input) are called.
+        target_names: what the classes are called. Both are empty where numbers say as much.
+    """
 
     __slots__ = ()
     objective: Objective
+    input_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
 
     def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
         """See :meth:`Objective.step_losses`."""

@@ -84,6 +84,7 @@ class DigitsConfig:
             parts=parts,
             objective=Classification(),
             data=data,
+            input_names=("grey value",),
             fingerprint=hashlib.sha256(table_NC.tobytes()).hexdigest(),
         )
 
@@ -125,6 +126,7 @@ class Digits(ByObjective):
     objective: Classification
     data: RunData
     fingerprint: str
+    input_names: tuple[str, ...] = ()
     baselines: dict[str, float] = field(default_factory=dict)
     test_baselines: dict[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()

@@ -86,6 +86,8 @@ class LmConfig:
             baselines=baselines,
             test_baselines=test_baselines,
             notes=_unknown(corpus),
+            input_names=corpus.vocabulary,
+            target_names=corpus.vocabulary,
             corpus=corpus,
             streams=streams,
             objective=Classification(),
@@ -154,6 +156,8 @@ class LanguageModelling(ByObjective):
     baselines: dict[str, float]
     test_baselines: dict[str, float]
     notes: tuple[str, ...]
+    input_names: tuple[str, ...]
+    target_names: tuple[str, ...]
     corpus: Corpus
     streams: dict[str, Streams]
     objective: Classification

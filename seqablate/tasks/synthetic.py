@@ -31,6 +31,7 @@ class SyntheticTask(ByObjective):
             else of its sample from a generator of its own (``rng.spawn``).
         objective: loss and scores.
         data: seeds and sizes of this run.
+        input_names, target_names: see :class:`seqablate.tasks.base.ByObjective`.
         also_needed: what must hold besides the headline metric's goal for the task to be solved.
         shuffle_labels: train on the targets of other sequences, drawn independently of the input: a control, from which
             nothing about the input can be learned. Evaluation and test keep theirs. (A language model's targets are
@@ -42,6 +43,8 @@ class SyntheticTask(ByObjective):
     sampler: Sampler
     objective: Regression | Classification
     data: RunData
+    input_names: tuple[str, ...] = ()
+    target_names: tuple[str, ...] = ()
     also_needed: Callable[[dict[str, float]], bool] = lambda results: True
     baselines: dict[str, float] = field(default_factory=dict)
     test_baselines: dict[str, float] = field(default_factory=dict)

@@ -73,6 +73,7 @@ class AddingConfig:
         return SyntheticTask(
             spec=self.traits.sized(input_size=2, output_size=1),
             metrics=metrics,
+            input_names=("marker", "value") if self.variant is AddingVariant.pascanu else ("value", "marker"),
             sampler=lambda rng, count: sampler(rng, count, self.length),
             objective=Regression(tolerance),
             data=data,

@@ -28,6 +28,7 @@ from seqablate.tasks.synthetic import SyntheticTask, one_hot
 SYMBOLS = 10  # to remember
 ALPHABET = 8  # values of a symbol: 1..8
 BLANK, DELIMITER = 0, 9
+NAMES = ("-", *map(str, range(1, ALPHABET + 1)))
 
 
 class CopyVariant(Enum):
@@ -81,6 +82,8 @@ class CopyConfig:
             sampler=lambda rng, count: sample_copy(rng, count, self.length),
             objective=Classification(scored_steps=SYMBOLS),
             data=data,
+            input_names=(*NAMES, ":"),
+            target_names=NAMES,
             shuffle_labels=self.shuffle_labels,
         )
 

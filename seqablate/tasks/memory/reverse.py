@@ -70,6 +70,7 @@ class ReverseConfig:
             sampler=lambda rng, count: sample_reverse(rng, count, self.length, self.symbols),
             objective=Classification(exact=True),
             data=data,
+            input_names=(*map(str, range(self.symbols)), ":"),
             shuffle_labels=self.shuffle_labels,
         )
 

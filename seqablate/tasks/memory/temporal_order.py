@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from itertools import product
 from typing import ClassVar
 
 import numpy as np
@@ -87,6 +88,8 @@ class TemporalOrderConfig:
             sampler=self.sample,
             objective=Classification(),
             data=data,
+            input_names=tuple("XYabcdEB"),
+            target_names=tuple("".join(order) for order in product("XY", repeat=self.symbols)),
             shuffle_labels=self.shuffle_labels,
         )
 
