@@ -30,6 +30,16 @@ def first_samples(batch: Batch) -> Batch:
     return Batch(x=np.ascontiguousarray(batch.x[:T, :SAMPLES]), y=y, lengths=lengths)
 
 
+def last_targets(batch: Batch) -> np.ndarray | None:
+    """[B] each sample's last step with a target, of a batch of tensors; None where that is the last step of all."""
+    from seqablate.tasks.base import NO_TARGET
+
+    asked = batch.y.cpu().numpy() != NO_TARGET
+    if asked.ndim == 1 or asked[-1].all():
+        return None
+    return len(asked) - 1 - np.asarray(asked[::-1].argmax(0))
+
+
 def reverse_steps(x_TB: np.ndarray, lengths: np.ndarray | None) -> np.ndarray:
     """Each sample's valid steps in reverse order; NaN behind them."""
     if lengths is None:

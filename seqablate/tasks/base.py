@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 # Given token ids [1, 1] and the carried state, the logits [V] of the next token and the new state.
 NextLogits = Callable[[np.ndarray, Any], tuple[np.ndarray, Any]]
+NO_TARGET = -1  # the class of a step at which nothing is asked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Batch:
     Args:
         x: [T, B, I] real or [T, B] token ids (int64).
         y: targets, [B] for a loss on the last step, [T, B] for a loss on every step, of a transduction [S, B] for its
-            last S steps.
+            last S steps. A step of class NO_TARGET has no loss; every sample has a step with a target.
         lengths: [B] valid steps of each sample; None when all T are. Padding stands at the end and is zero.
         reset: whether a carried state is reset before this batch (TaskTraits.carries_state).
     """

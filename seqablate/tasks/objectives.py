@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from seqablate.tasks.base import Batch
+from seqablate.tasks.base import NO_TARGET, Batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,8 @@ class Classification:
     """Cross-entropy (nats) of a class after the last step, at every step, or at the last S steps of a transduction.
 
     Targets are [B] for output [B, O], and [S, B] for output [S, B, O] or [T, B, O]: steps before the last S, which only
-    read the source, have no loss.
+    read the source, have no loss. Nor does a step whose target is NO_TARGET: a sample's loss and scores are means over
+    its other steps.
 
     Args:
         scored_steps: how many steps at the end count for the accuracy (None: all with a target).
@@ -46,17 +47,22 @@ class Classification:
 
     def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
         """Cross-entropy, shaped as the targets: [B] or [S, B]."""
-        losses = F.cross_entropy(_answers(output, batch).flatten(0, -2), batch.y.flatten(), reduction="none")
-        return losses.view(batch.y.shape)
+        logits, y = _answers(output, batch).flatten(0, -2), batch.y
+        losses = F.cross_entropy(logits, y.flatten(), ignore_index=NO_TARGET, reduction="none").view(y.shape)
+        if losses.dim() == 1:
+            return losses
+        # Scaled so that the mean over all steps is the mean over those with a target.
+        return losses * (len(y) / (y != NO_TARGET).sum(0).to(losses.dtype))
 
     def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
         """``accuracy`` [B], the share of scored steps predicted rightly; ``exact`` [B] if asked for."""
-        right = (_answers(output, batch).argmax(-1) == batch.y).to(output.dtype)
+        right = _answers(output, batch).argmax(-1) == batch.y
         if right.dim() == 1:
-            return {"accuracy": right}
-        right_SB = right[-(self.scored_steps or len(right)) :]
-        exact = {"exact": right_SB.amin(0)} if self.exact else {}
-        return {"accuracy": right_SB.mean(0), **exact}
+            return {"accuracy": right.to(output.dtype)}
+        y_SB = batch.y[-(self.scored_steps or len(right)) :]
+        right_SB, asked_SB = right[-len(y_SB) :], y_SB != NO_TARGET
+        exact = {"exact": (right_SB | ~asked_SB).all(0).to(output.dtype)} if self.exact else {}
+        return {"accuracy": right_SB.sum(0).to(output.dtype) / asked_SB.sum(0), **exact}
 
 
 def _answers(output: torch.Tensor, batch: Batch) -> torch.Tensor:
