@@ -122,7 +122,8 @@ class Reference:
             return (h + f * (n - h),)
         a = self._product("ih", x, *gates, also=also) + self._product("hh", h, *gates)
         if name.startswith("rnn"):
-            return (a.tanh() if name == "rnn_tanh" else a.clamp(min=0),)
+            f = {"tanh": torch.tanh, "relu": lambda a: a.clamp(min=0), "sigmoid": lambda a: 1 / (1 + (-a).exp())}
+            return (f.get(name.removeprefix("rnn_"), lambda a: 1 * a)(a),)
         a = dict(zip(gates, a.chunk(len(gates), 1), strict=True))
         i, o = a["i"].sigmoid(), a["o"].sigmoid()
         f = 1 - i if name == "lstm_coupled_gates" else a["f"].sigmoid()

@@ -36,6 +36,7 @@ def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip
     cell                        CPU                          GPU
     ==========================  ===========================  ==========
     RNN, LSTM, GRU              compiled (torch: no numba)   torch
+    RNN of sigmoid, identity    compiled (loop: no numba)    loop
     time_skip, layer_norm       loop                         loop
     any other                   loop                         loop
     ==========================  ===========================  ==========

@@ -21,10 +21,12 @@ class Skip(Enum):
 
 
 class Nonlinearity(Enum):
-    """Of vanilla recurrences and of the hidden layers of deep nets."""
+    """Of vanilla recurrences and of the hidden layers of deep nets; with identity they are linear."""
 
     tanh = "tanh"
     relu = "relu"
+    sigmoid = "sigmoid"
+    identity = "identity"
 
 
 class Norm(Enum):

@@ -12,6 +12,10 @@ Recurrences, every gate's block drawn on its own (:class:`seqablate.models.choic
     smart_tanh   N(0, .01^2)      15 into a unit, spectral radius .95     0
     chrono       Glorot           orthogonal                              log U(1, T - 1) where a gate remembers
 
+None of it depends on the nonlinearity. With orthogonal values the gradient of a linear RNN (``identity``) has the
+factor ``gain`` per step, of one with tanh or relu at most that, and of one with sigmoid, whose slope is 1/4 at most, at
+most ``gain / 4``.
+
 The matrix of a skip over time starts as the recurrent one does, norms as the identity. What stands around recurrences
 (embedding, highway gates, readout) is the same for every kind, so that two arms differ in their recurrences only.
 """

@@ -21,7 +21,17 @@ from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
 
 B, I, D = 2, 3, 4  # noqa: E741
-NAMES = ["rnn_tanh", "rnn_relu", "lstm", "gru", "mgu", "lstm_coupled_gates", "lstm_no_output_activation"]
+NAMES = [
+    "rnn_tanh",
+    "rnn_relu",
+    "rnn_sigmoid",
+    "rnn_identity",
+    "lstm",
+    "gru",
+    "mgu",
+    "lstm_coupled_gates",
+    "lstm_no_output_activation",
+]
 OPTIONS = {
     "skip 2": {"time_skip": 2},
     "skip 5": {"time_skip": 5},

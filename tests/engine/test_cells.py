@@ -1,4 +1,4 @@
-"""The cells that only the plain loop runs: their papers' formulas in numpy, and torch's LSTM at its limits.
+"""The cells that torch does not have: their papers' formulas in numpy, and torch's LSTM at its limits.
 
 Shapes: T time, B batch, I input, D hidden. In the references everything is of one sample: vectors and matrices.
 """
@@ -23,6 +23,11 @@ tanh = np.tanh
 
 def sigmoid(a: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-a))
+
+
+def rnn(f):
+    """Elman 1990."""
+    return lambda x, h, c, W, U, b: (f(W[0] @ x + U[0] @ h + b[0]), c)
 
 
 def mgu(x, h, c, W, U, b):
@@ -72,6 +77,8 @@ def no_output_activation(c, i, f, z, o):
 
 
 REFERENCES = {
+    "rnn_sigmoid": rnn(sigmoid),
+    "rnn_identity": rnn(lambda a: a),
     "mgu": mgu,
     "lstm_no_input_gate": lstm(no_input_gate),
     "lstm_no_forget_gate": lstm(no_forget_gate),

@@ -28,11 +28,11 @@ from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 
 B, I, D = 2, 3, 4  # noqa: E741
-NAMES = ["rnn_tanh", "rnn_relu", "lstm", "gru", "mgu", "lstm_coupled_gates"]
+NAMES = ["rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "lstm", "gru", "mgu", "lstm_coupled_gates"]
 
 
 def backends(cell: str) -> tuple[str, ...]:
-    return ("loop", "torch", "compiled") if CELLS[cell].kernels else ("loop",)
+    return "loop", *(["torch"] if CELLS[cell].torch else []), *(["compiled"] if CELLS[cell].kernels else [])
 
 
 class Reports(list[Gradients]):

@@ -82,6 +82,24 @@ def test_variants_with_an_output_activation_have_it_too(name):
     torch.testing.assert_close(found[0].norms("total")["c"][0], wanted_B, rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize("backend", ["loop", "compiled"])
+def test_a_saturated_sigmoid_unit_keeps_the_digits_of_its_slope_at_0_and_loses_them_at_1(backend):
+    """dh/da = h (1 - h), of a rounded h: exact where h is small, and near 1 as good as 1 itself is."""
+    module, found = Recurrence("rnn_sigmoid", 1, 1), []
+    module.backend = backend
+    with torch.no_grad():
+        for p in module.parameters():
+            p.fill_(1.0 if p.dim() > 1 else 0.0)
+    x_TBI = torch.stack([torch.full_like(STATES, -1000.0), STATES])  # h_1 = 0, so that a_2 is x_2
+    output, _ = module(x_TBI, None, Observer(found.append))
+    output[-1].sum().backward()
+    a = STATES[:, 0].double()
+    slope, norms = torch.exp(-a.abs()) / (1 + torch.exp(-a.abs())) ** 2, found[0].norms("total")["h"][0]
+    torch.testing.assert_close(norms[a < 0], slope[a < 0], rtol=1e-5, atol=0)
+    torch.testing.assert_close(norms[a > 0], slope[a > 0], rtol=0, atol=5e-7)
+    assert not norms[a >= 20].any()
+
+
 def test_the_loops_tanh_can_be_differentiated_twice_and_mapped():
     x = torch.linspace(-3, 3, 13, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(Tanh.apply, x)

@@ -54,7 +54,7 @@ def data(model: str) -> torch.Tensor:
     return torch.rand(INPUTS[model], dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
-def by_hand(net, model: str, skip: str, x: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+def by_hand(net, model: str, skip: str, x: torch.Tensor, f=torch.tanh) -> tuple[torch.Tensor, list[torch.Tensor]]:
     """The answers [B, O], and the stream above each layer (of dense skips: each layer's output)."""
     p, reads, made = dict(net.named_parameters()), [], []
     stream = {"mlp": x.permute(1, 0, 2).reshape(B, -1), "tcn": x.permute(1, 2, 0)}.get(model, x[:, :, 0].T)
@@ -68,7 +68,7 @@ def by_hand(net, model: str, skip: str, x: torch.Tensor) -> tuple[torch.Tensor, 
             y = F.conv1d(F.pad(stream, (2 * 2**k, 0)), weight, bias, dilation=2**k)
         else:
             y = F.conv2d(F.pad(stream, (1, 1, 1, 1)), weight, bias)
-        y = torch.tanh(y)
+        y = f(y)
         made.append(y)
         if skip == "none" or k == 0:
             stream = y
@@ -95,6 +95,30 @@ def test_every_skip_is_its_papers_formula(model, skip, depth):
     torch.testing.assert_close(output, by_hand(net, model, skip, x)[0], rtol=1e-12, atol=1e-13)
 
 
+FORMULAS = {
+    Nonlinearity.tanh: lambda a: 1 - 2 / (1 + (2 * a).exp()),
+    Nonlinearity.relu: lambda a: (a + a.abs()) / 2,
+    Nonlinearity.sigmoid: lambda a: 1 / (1 + (-a).exp()),
+    Nonlinearity.identity: lambda a: a,
+}
+
+
+@pytest.mark.parametrize("nonlinearity", Nonlinearity, ids=lambda choice: choice.value)
+@each_model
+def test_every_nonlinearity_is_its_formula_and_so_is_its_gradient(model, nonlinearity):
+    net, x = build(model, depth=3, nonlinearity=nonlinearity, init=DeepInit.he), data(model)
+    output, (wanted, streams) = net(x)[0], by_hand(net, model, "none", x, FORMULAS[nonlinearity])
+    torch.testing.assert_close(output, wanted, rtol=1e-12, atol=1e-13)
+    parameters = list(net.parameters())
+    both = [torch.autograd.grad(found.square().sum(), parameters, retain_graph=True) for found in (output, wanted)]
+    torch.testing.assert_close(*both, rtol=1e-9, atol=1e-13)
+    with TimestepProbe(net, outputs={place.name: place.layout for place in net.probe_points}) as probe:
+        net(x)[0].square().sum().backward()
+    for place, gradient in zip(net.probe_points, torch.autograd.grad(wanted.square().sum(), streams), strict=True):
+        norms = probe[place.name].total["h"]
+        torch.testing.assert_close(norms.square().sum(), gradient.square().sum(), rtol=1e-9, atol=0)
+
+
 @each_net
 def test_the_probe_measures_the_gradient_of_each_layers_stream(model, skip, depth):
     net, x = build(model, skip, depth), data(model)
@@ -111,21 +135,23 @@ def test_the_probe_measures_the_gradient_of_each_layers_stream(model, skip, dept
         torch.testing.assert_close(norm_11TB[0, 0], norm_TB.sqrt(), rtol=1e-9, atol=1e-14)
 
 
-def test_in_the_linear_range_gradients_are_products_of_the_weights():
-    """With no negative weight or input a ReLU is the identity: dJ/dh_k = (A_(k+1) ... A_L W)^T 1, A = W or I + W."""
-    for skip in ("none", "residual"):
-        net = build("mlp", skip, 5, nonlinearity=Nonlinearity.relu)
+@pytest.mark.parametrize("nonlinearity", [Nonlinearity.relu, Nonlinearity.identity])
+@pytest.mark.parametrize("skip", ["none", "residual"])
+def test_where_a_net_is_linear_gradients_are_products_of_the_weights(skip, nonlinearity):
+    """dJ/dh_k = (A_(k+1) ... A_L W)^T 1, A = W or I + W; a ReLU is the identity with no negative weight or input."""
+    net = build("mlp", skip, 5, nonlinearity=nonlinearity)
+    if nonlinearity is Nonlinearity.relu:
         with torch.no_grad():
             for p in net.parameters():
                 p.abs_()
-        with TimestepProbe(net, outputs={place.name: "BD" for place in net.probe_points}) as probe:
-            net(data("mlp"))[0].sum().backward()
-        flowing = net.readout.weight.sum(0)
-        for k in reversed(range(5)):
-            found_B = probe[f"stack.outputs.{k}"].total["h"][0, 0, 0]
-            torch.testing.assert_close(found_B, flowing.norm().expand(B), rtol=1e-12, atol=0)
-            A = net.stack.layers[k].weight
-            flowing = flowing @ A + (flowing if skip == "residual" else 0) if k else flowing
+    with TimestepProbe(net, outputs={place.name: "BD" for place in net.probe_points}) as probe:
+        net(data("mlp"))[0].sum().backward()
+    flowing = net.readout.weight.sum(0)
+    for k in reversed(range(5)):
+        found_B = probe[f"stack.outputs.{k}"].total["h"][0, 0, 0]
+        torch.testing.assert_close(found_B, flowing.norm().expand(B), rtol=1e-12, atol=0)
+        A = net.stack.layers[k].weight
+        flowing = flowing @ A + (flowing if skip == "residual" else 0) if k else flowing
 
 
 @each_net

@@ -18,7 +18,7 @@ from seqablate.models.initialise import Initialiser
 
 D, F = 64, 10
 KINDS = [kind for kind in Init if kind is not Init.chrono]
-UNGATED = ["rnn_tanh", "rnn_relu"]
+UNGATED = ["rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity"]
 GATED = [name for name in CELLS if name not in UNGATED]
 every_kind = pytest.mark.parametrize("kind", list(Init))
 

@@ -1,10 +1,13 @@
-"""Simple recurrence: ``h' = f(W_x x + W_h h + b)``, f = tanh (Elman 1990) or relu (Le et al. 2015).
+"""Simple recurrence: ``h' = f(W_x x + W_h h + b)``, f = tanh, sigmoid (Elman 1990), relu (Le et al. 2015) or identity.
+
+With the identity the recurrence is linear: ``dh_t / dh_k = W_h^(t-k)`` whatever the input (Pascanu et al. 2013, 2.1).
 
 Shapes: T time, B batch, I input, D hidden. Kernels: ``w_x`` and ``w_h`` are the transposed weights, in panels.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -22,22 +25,63 @@ if TYPE_CHECKING:
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
-def tanh_step(x_BI: Tensor, states: States, w: Weights) -> States:
-    """``h' = tanh(W_ih x + b_ih + W_hh h + b_hh)`` (Elman 1990)."""
-    (h_BD,) = states
-    return (torch.tanh(w.from_input(x_BI) + w.from_hidden(h_BD)),)
+def identity(a: Tensor) -> Tensor:
+    """``a``."""
+    return a
 
 
-def relu_step(x_BI: Tensor, states: States, w: Weights) -> States:
-    """``h' = relu(W_ih x + b_ih + W_hh h + b_hh)`` (Le et al. 2015)."""
+NONLINEARITIES = {"tanh": torch.tanh, "relu": torch.relu, "sigmoid": torch.sigmoid, "identity": identity}
+TANH, RELU, SIGMOID, IDENTITY = range(4)  # the same for the kernels: one machine code has all of them
+
+
+def step(f: Callable[[Tensor], Tensor], x_BI: Tensor, states: States, w: Weights) -> States:
+    """``h' = f(W_ih x + b_ih + W_hh h + b_hh)`` (Elman 1990)."""
     (h_BD,) = states
-    return (torch.relu(w.from_input(x_BI) + w.from_hidden(h_BD)),)
+    return (f(w.from_input(x_BI) + w.from_hidden(h_BD)),)
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, h, relu):
+def activate(h, a, f):
+    """``h = f(a)``: h [B, D], a [B, padded D]."""
+    for i in range(h.shape[0]):
+        if f == RELU:
+            for j in range(h.shape[1]):
+                h[i, j] = _ZERO if a[i, j] <= _ZERO else a[i, j]  # NaN passes, as in torch
+        elif f == SIGMOID:
+            for j in range(h.shape[1]):
+                h[i, j] = kernels.sigmoid(a[i, j])
+        elif f == IDENTITY:
+            for j in range(h.shape[1]):
+                h[i, j] = a[i, j]
+        else:
+            for j in range(h.shape[1]):
+                h[i, j] = kernels.tanh(a[i, j])
+
+
+@compiled
+def through(d_a, d_h, h, f):
+    """``d_a = d_h * f'(a)``, which is told from h = f(a); ``d_h`` begins anew, at 0. d_a and d_h [B, padded D]."""
+    for i in range(h.shape[0]):
+        if f == RELU:
+            for j in range(h.shape[1]):
+                d_a[i, j] = _ZERO if h[i, j] <= _ZERO else d_h[i, j]
+        elif f == SIGMOID:
+            for j in range(h.shape[1]):
+                d_a[i, j] = d_h[i, j] * h[i, j] * (_ONE - h[i, j])
+        elif f == IDENTITY:
+            for j in range(h.shape[1]):
+                d_a[i, j] = d_h[i, j]
+        else:
+            for j in range(h.shape[1]):
+                d_a[i, j] = d_h[i, j] * (_ONE - h[i, j] * h[i, j])
+        for j in range(h.shape[1]):
+            d_h[i, j] = _ZERO
+
+
+@compiled
+def forward(x, w_x, w_h, b, h0, h, f):
     """Fill h [T, B, D]."""
-    T, B, D = h.shape
+    T, B, _ = h.shape
     S = kernels.chunk_length(T, B)
     chunk = np.empty((S, B, b.shape[0]), x.dtype)
     before = h0
@@ -48,18 +92,12 @@ def forward(x, w_x, w_h, b, h0, h, relu):
             kernels.from_input(chunk[:n], x[t : t + n], w_x, b)
         a, after = chunk[s], h[t]
         kernels.add_product(a, before, w_h)
-        for i in range(B):
-            if relu:
-                for j in range(D):
-                    after[i, j] = _ZERO if a[i, j] <= _ZERO else a[i, j]
-            else:
-                for j in range(D):
-                    after[i, j] = kernels.tanh(a[i, j])
+        activate(after, a, f)
         before = after
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, relu):
+def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
@@ -67,16 +105,8 @@ def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
         kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
-        d_a, after = chunk[t % S], h[t]
-        for i in range(B):
-            if relu:
-                for j in range(D):
-                    d_a[i, j] = _ZERO if after[i, j] <= _ZERO else d_h[i, j]  # NaN passes, as in torch
-                    d_h[i, j] = _ZERO
-            else:
-                for j in range(D):
-                    d_a[i, j] = d_h[i, j] * (_ONE - after[i, j] * after[i, j])
-                    d_h[i, j] = _ZERO
+        d_a = chunk[t % S]
+        through(d_a, d_h, h[t], f)
         kernels.add_product(d_h, d_a[:, :D], w_hh)
         if t % S == 0:
             n = min(S, T - t)
@@ -85,26 +115,30 @@ def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports
             kernels.to_input(d_x[t : t + n], chunk[:n], D, w_ih)
 
 
-def _forward(call: Call, *, relu: bool) -> None:
+def _forward(call: Call, *, f: int) -> None:
     b_ih, b_hh = call.weights[2:]
-    forward(call.x, *call.transposed(), kernels.padded_row(b_ih + b_hh), *call.states, *call.over_time, relu)
+    forward(call.x, *call.transposed(), kernels.padded_row(b_ih + b_hh), *call.states, *call.over_time, f)
 
 
-def _backward(call: Call, back: Backward, *, relu: bool) -> list[Array]:
+def _backward(call: Call, back: Backward, *, f: int) -> list[Array]:
     sums = kernels.Sums(call)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, relu,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, f,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
 
 
-def _kernels(relu: bool) -> Kernels:
-    return Kernels(partial(_forward, relu=relu), partial(_backward, relu=relu))
+def _cell(f: int, name: str) -> Cell:
+    return Cell(
+        f"rnn_{name}",
+        ("h",),
+        ("h",),
+        partial(step, NONLINEARITIES[name]),
+        torch=f"rnn_{name}" if f in (TANH, RELU) else None,
+        kernels=Kernels(partial(_forward, f=f), partial(_backward, f=f)),
+    )
 
 
-CELLS = (
-    Cell("rnn_tanh", ("h",), ("h",), tanh_step, torch="rnn_tanh", kernels=_kernels(relu=False)),
-    Cell("rnn_relu", ("h",), ("h",), relu_step, torch="rnn_relu", kernels=_kernels(relu=True)),
-)
+CELLS = tuple(_cell(f, name) for f, name in enumerate(NONLINEARITIES))

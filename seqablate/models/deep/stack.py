@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from seqablate.engine.cells.rnn import NONLINEARITIES
 from seqablate.models.choices import Nonlinearity, Norm, Skip
 from seqablate.models.functional import dropout
 from seqablate.models.initialise import Initialiser
@@ -50,7 +51,7 @@ class DeepStack(nn.Module):
         super().__init__()
         widths = shape.widths
         self.shape = shape
-        self.nonlinearity = {"tanh": torch.tanh, "relu": torch.relu}[shape.nonlinearity.value]
+        self.nonlinearity = NONLINEARITIES[shape.nonlinearity.value]
         self.skip = DepthSkip(shape.skip, widths, dim)
         inputs = [input_size, *(self.skip.width(k) for k in range(1, len(widths)))]
         self.layers = nn.ModuleList(affine(k, i, o) for k, (i, o) in enumerate(zip(inputs, widths, strict=True)))

@@ -1,4 +1,4 @@
-"""Vanilla recurrent network (Elman 1990): h_t = tanh(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)."""
+"""Vanilla recurrent network (Elman 1990): h_t = f(W_ih x_t + b_ih + W_hh h_{t-1} + b_hh)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ class RNNConfig(RecurrentConfig):
 
     reference: ClassVar[str] = "Elman 1990"
 
-    nonlinearity: Nonlinearity = key("of the recurrence")
+    nonlinearity: Nonlinearity = key(
+        "f of the recurrence; with identity, a linear one, the gradient is W^k whatever the input"
+    )
 
     @property
     def kernels(self) -> bool:
