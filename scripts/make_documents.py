@@ -17,12 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
+import cliff
 from documents import catalogue, diagnostics, front, probe
 from documents.runs import Runs
 
 ROOT = Path(__file__).resolve().parents[1]
 # A file, relative to the repository, and the function that writes it: function(runs, path).
-FILES = {**front.FILES, **diagnostics.FILES, **probe.FILES, **catalogue.FILES}
+FILES = {**front.FILES, **diagnostics.FILES, **probe.FILES, **catalogue.FILES, **cliff.FILES}
 
 
 def main() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
@@ -17,6 +19,7 @@ LEAST = {
     "bench_run.py": "--help",  # the same
     "bench_skips.py": "rnn --rounds 1",
     "bench_sweep.py": "--runs 2 --steps 2",
+    "cliff.py": "--out cliff.png",
     "check_estimate.py": "--help",  # of a small sweep the time cannot be told so well
     "interval_coverage.py": "--repeats 20 --sizes 6",
     "interval_coverage_rejected.py": "--repeats 2 --sizes 6",
@@ -40,3 +43,18 @@ def test_a_script_runs_to_its_end(script, tmp_path):
     done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout
+
+
+def test_at_the_cliff_the_step_without_a_clip_is_over_a_hundred_times_as_long(monkeypatch):
+    """And its gradient is that of the formula, by forward differentiation: h' = f(a), a = w h + b."""
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import cliff
+
+    way = cliff.descend()
+    assert np.linalg.norm(way.unclipped) >= 100 * np.linalg.norm(way.clipped)
+    for (w, b), gradient in list(zip(way.points, way.gradients, strict=True))[: way.cliff + 1 : 12]:
+        h, dw, db = 1 / (1 + math.exp(-cliff.FIRST)), 0.0, 0.0
+        for _ in range(cliff.TIMESTEPS):
+            before, h = h, 1 / (1 + math.exp(-(w * h + b)))
+            dw, db = h * (1 - h) * (before + w * dw), h * (1 - h) * (1 + w * db)
+        np.testing.assert_allclose(gradient, 2 * (h - cliff.TARGET) * np.array([dw, db]), rtol=1e-6)
