@@ -109,6 +109,15 @@ def shape_of(kind: Callable[..., S], config: ModelConfig, **more: Any) -> S:
     return kind(**{name: getattr(config, name) for name in names}, **more)
 
 
+def check_transduction(model: str, task: TaskTraits) -> None:
+    """Refuse a task without a source and a target of tokens, which an encoder-decoder needs (UsageError)."""
+    if task.source_steps is None or not task.tokens:
+        raise UsageError(
+            f"model={model} reads a source of tokens and writes a target: it needs a task that has both, such as "
+            "task=reverse; use another model for this task"
+        )
+
+
 def one_window(task: TaskTraits) -> list[str]:
     """The note of a model that has no state to carry from one window of a text to the next."""
     if not task.carries_state:

@@ -67,6 +67,12 @@ def check_gain(init: Init | DeepInit, gain: float) -> None:
         )
 
 
+def check_heads(hidden_size: int, num_heads: int) -> None:
+    """Refuse a width that attention heads cannot share equally (UsageError)."""
+    if hidden_size % num_heads:
+        raise UsageError(f"model.hidden_size={hidden_size}: must be a multiple of model.num_heads={num_heads}")
+
+
 def check_skip(skip: Skip, widths: Sequence[int], depth_key: str, width_key: str) -> None:
     """Refuse skips that have nothing to skip, or that would add what has different widths (UsageError).
 

@@ -53,6 +53,7 @@ LISTED = {
     "mlp": Kind("model=mlp", "task=adding task.length=10", "depth", ways=False, causal=False, padded=False),
     "cnn": Kind("model=cnn", "task=digits", "depth", ways=False, causal=False, padded=False),
     "transformer": Kind("model=transformer model.num_heads=2 model.dim_feedforward=6", skips=False, ways=False),
+    "t5": Kind("model=t5 model.num_heads=2 model.dim_feedforward=6", REVERSE, skips=False, ways=False, padded=False),
     "seq2seq": Kind("model=seq2seq", REVERSE, padded=False),
     "seq2seq-dot": Kind("model=seq2seq model.attention=dot", REVERSE, padded=False, variant=True),
     "seq2seq-additive": Kind("model=seq2seq model.attention=additive", REVERSE, padded=False, variant=True),

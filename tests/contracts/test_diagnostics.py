@@ -25,6 +25,7 @@ MODELS = [
     "model=gru task=copy task.length=10",
     "model=seq2seq task=reverse task.length=4 task.symbols=5",
     "model=transformer model.num_heads=2 model.dim_feedforward=6 task=copy task.length=10",
+    "model=t5 model.num_heads=2 model.dim_feedforward=6 task=reverse task.length=4 task.symbols=5",
     "model=mlp model.depth=3 task=adding task.length=10",
     "model=rnn task=temporal_order task.variant=hs97 task.length=22",
 ]

@@ -186,6 +186,10 @@ def count(case: Case) -> int:
         F = 6
         layer = 4 * (D * D + D) + (2 * D * F + F + D) + 4 * D
         return (10 * D + D) + case.layers * layer + 2 * D + (9 * D + 9)
+    if case.name == "t5":
+        F, heads, buckets = 6, 2, 32
+        layer = 4 * D * D + 2 * D * F + 2 * D
+        return 6 * D + case.layers * (2 * layer + 4 * D * D + D) + 2 * (buckets * heads + D)
     if case.name.startswith("seq2seq"):
         width = 2 * D if case.bidirectional else D
         source = recurrent(3, D, case)

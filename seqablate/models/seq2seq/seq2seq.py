@@ -11,6 +11,7 @@ from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
+from seqablate.models.base import check_transduction
 from seqablate.models.recurrent.config import RecurrentConfig
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Attention(Enum):
 @variant("model", "seq2seq")
 @dataclass(kw_only=True, slots=True)
 class Seq2SeqConfig(RecurrentConfig):
-    """Recurrent encoder-decoder, for task=reverse.
+    """Recurrent encoder-decoder, for tasks with a source and a target.
 
     Encoder and decoder have one shape; ``bidirectional`` is the encoder's, the decoder goes forward.
     """
@@ -45,7 +46,7 @@ class Seq2SeqConfig(RecurrentConfig):
         "Cho et al. 2014; Sutskever et al. 2014; attention: Bahdanau et al. 2015, Luong et al. 2015"
     )
     states: ClassVar[str] = "h, and c of an lstm, of encoder and decoder"
-    restrictions: ClassVar[str] = "tasks with a source and a target only (reverse)"
+    restrictions: ClassVar[str] = "tasks with a source and a target only (reverse, span_corruption)"
 
     cell: CellKind = key("of encoder and decoder")
     attention: Attention = key("how the decoder reads the encoder; none: one fixed summary")
@@ -73,11 +74,7 @@ class Seq2SeqConfig(RecurrentConfig):
         return {"f": self.forget_bias} if self.cell is CellKind.lstm else {}
 
     def check(self, task: TaskTraits) -> None:
-        if task.source_steps is None or not task.tokens:
-            raise UsageError(
-                "model=seq2seq reads a source of tokens and writes a target: it needs a task that has both, such as "
-                "task=reverse; use another model for this task"
-            )
+        check_transduction("seq2seq", task)
         RecurrentConfig.check(self, task)
 
     def sees_targets(self, task: TaskTraits) -> bool:
@@ -85,9 +82,9 @@ class Seq2SeqConfig(RecurrentConfig):
         return False
 
     def steps(self, task: TaskTraits) -> int:
-        """The source's; as many are the target's."""
+        """The source's or the target's, whichever is longer."""
         assert task.source_steps is not None
-        return task.source_steps
+        return max(task.source_steps, task.horizon - task.source_steps)
 
     def build(self, *, seed: int, task: TaskSpec) -> Model:
         from seqablate.models.seq2seq.model import EncoderDecoder

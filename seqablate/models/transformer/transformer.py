@@ -19,7 +19,7 @@ from seqablate.config.sizes import ModelSize
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.models.base import ModelConfig, one_window, shape_of
-from seqablate.models.choices import MOST_LAYERS
+from seqablate.models.choices import MOST_LAYERS, check_heads
 
 if TYPE_CHECKING:
     from seqablate.models.transformer.model import TransformerModel
@@ -63,10 +63,8 @@ class TransformerConfig(ModelConfig):
     position: Position = key("encoding of the timestep")
 
     def check_keys(self) -> None:
-        if self.match_params is None and self.hidden_size % self.num_heads:
-            raise UsageError(
-                f"model.hidden_size={self.hidden_size}: must be a multiple of model.num_heads={self.num_heads}"
-            )
+        if self.match_params is None:
+            check_heads(self.hidden_size, self.num_heads)
 
     @property
     def size_multiple(self) -> int:
