@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from seqablate.clip.base import Clip
+    from seqablate.regularizer.base import Regularizer
     from seqablate.training.parts import Parts
 
 
@@ -75,6 +76,7 @@ def assemble(config: TrainConfig) -> Parts:
     task = build_task(config)
     config = match_parameters(config, task)
     model = build_model(config, task).to(device)
+    regularizer = build_regularizer(config, model)
     clip = config.clip.build()
     backend = use_backend(model, config, clip, device)
     optimizer = config.optim.build(model.parameters())
@@ -84,6 +86,7 @@ def assemble(config: TrainConfig) -> Parts:
         config=config,
         task=task,
         model=model,
+        regularizer=regularizer,
         clip=clip,
         optimizer=optimizer,
         schedule=config.schedule,
@@ -102,6 +105,15 @@ def build_model(config: TrainConfig, task: Task) -> Any:
     with torch.random.fork_rng(devices=[]):
         model = config.model.build(seed=config.seed, task=task.spec)
     return model.to(getattr(torch, config.dtype.value))
+
+
+def build_regularizer(config: TrainConfig, model: Any) -> Regularizer:
+    """The regularizer (UsageError where it has no meaning for the model)."""
+    regularizer: Regularizer = config.regularizer.build()
+    if reason := regularizer.refusal(model):
+        name, on = variant_name(config.regularizer), variant_name(config.model)
+        raise UsageError(f"regularizer={name} cannot act on model={on}: {reason}")
+    return regularizer
 
 
 def match_parameters(config: TrainConfig, task: Task) -> TrainConfig:

@@ -12,7 +12,7 @@ from seqablate.shape import fitting
 DIGEST = "0" * 64
 METRIC = {"name": "mse", "chance": 1 / 6, "goal": 0.01, "lower_is_better": True, "unit": "", "source": ""}
 FACTS = {
-    "version": 6, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
+    "version": 7, "name": "run", "digest": DIGEST, "seed": 0, "command": ["seqablate", "train"], "git_commit": None,
     "versions": {}, "device": "cpu", "backend": "compiled", "threads": 1, "dtype": "float32", "started": "today",
     "parameters": 10, "metric": METRIC, "baselines": {}, "test_baselines": {}, "data_sha256": None,
     "fingerprint": DIGEST,
@@ -20,7 +20,7 @@ FACTS = {
 SUMMARY = {
     "status": "done", "step": 3, "message": None, "ended": None, "measured_step": None, "final": None, "best": None,
     "solved_at": None, "lost_at": None, "refuted": 0, "confirmation": None, "test": None, "decay": [],
-    "clipped_share": None,
+    "clipped_share": None, "regularized_share": None,
     "seconds": {"total": 0.0, "train": 0.0, "eval": 0.0},
 }  # fmt: skip
 

@@ -24,7 +24,7 @@ FLOORS = [
     ("config", "signals", "figures", "statistics"),
     ("record", "engine"),
     ("tasks", "models", "clip", "optim", "schedule", "probe"),
-    ("diagnostics",),
+    ("diagnostics", "regularizer"),
     ("training", "comparison"),
     ("assemble", "report"),
     ("extend", "sweep"),

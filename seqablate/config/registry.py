@@ -25,6 +25,7 @@ GROUPS = {
     "model": Group("models"),
     "task": Group("tasks"),
     "clip": Group("clip"),
+    "regularizer": Group("regularizer"),
     "optim": Group("optim"),
     "schedule": Group("schedule"),
     "diagnostic": Group("diagnostics", several=True),

@@ -92,6 +92,7 @@ class TrainConfig:
 
     model: Any = key("what is trained")
     task: Any = key("what it is trained on")
+    regularizer: Any = key("what is added to the loss")
     clip: Any = key("what is done to the gradient before a step")
     optim: Any = key("how the gradient becomes a step")
     schedule: Any = key("how the learning rate changes over the steps", headline=False)

@@ -24,7 +24,7 @@ from seqablate.engine.backends import torch as torch_kernels
 from seqablate.engine.backends.runner import Runner
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.cells import CELLS
-from seqablate.engine.ports import Clipping, Observer, Ports, StateClip
+from seqablate.engine.ports import Clipping, Observer, Ports, StateClip, together
 
 BACKENDS: dict[str, Runner] = {"loop": loop.run, "torch": torch_kernels.run_cell, "compiled": compiled.run}
 
@@ -113,6 +113,7 @@ class Recurrence(nn.Module):
     Attributes:
         backend: ``"loop"``, ``"torch"`` or ``"compiled"``; None lets :func:`choose_backend` say at each call.
         clipping: what clips the gradients of states, set by :func:`~seqablate.engine.setup.clipped_states`; or None.
+        watcher: an observer of every call, set by :func:`~seqablate.engine.setup.watched`; or None.
 
     Example:
         >>> gru = Recurrence("gru", 3, 8)
@@ -145,6 +146,7 @@ class Recurrence(nn.Module):
         self.time_skip, self.dilation, self.layer_norm = time_skip, dilation, layer_norm
         self.backend: str | None = None
         self.clipping: Clipping | None = None
+        self.watcher: Observer | None = None
         rows, bound = len(self.cell.gates) * hidden_size, 1 / math.sqrt(hidden_size)
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
         self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
@@ -188,7 +190,7 @@ class Recurrence(nn.Module):
 
     def _ports(self, observer: Observer | None) -> Ports:
         """Without gradients nobody can look at them or change them."""
-        return Ports(observer, self.clipping) if torch.is_grad_enabled() else Ports()
+        return Ports(together(observer, self.watcher), self.clipping) if torch.is_grad_enabled() else Ports()
 
     def _runner(self, device: torch.device) -> Runner:
         clip = None if self.clipping is None else self.clipping.clip

@@ -1,8 +1,8 @@
-"""What is said to all recurrences of a model at once: what runs them, and what clips the gradients inside of them."""
+"""What is said to all recurrences of a model at once: what runs them, and what watches and clips their gradients."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from seqablate.engine.backends import compiled
-from seqablate.engine.ports import Clipping, StateClip
+from seqablate.engine.ports import Clipping, Observer, StateClip
 from seqablate.engine.recurrence import Recurrence, choose_backend, refusal
 
 
@@ -77,3 +77,15 @@ def clipped_states(model: nn.Module, clip: StateClip | None) -> Iterator[Clippin
     finally:
         for cell in cells:
             cell.clipping = None
+
+
+@contextmanager
+def watched(observers: Mapping[Recurrence, Observer]) -> Iterator[None]:
+    """Have each of these recurrences tell its observer the gradients of every call made inside, beside any probe."""
+    for cell, observer in observers.items():
+        cell.watcher = observer
+    try:
+        yield
+    finally:
+        for cell in observers:
+            cell.watcher = None

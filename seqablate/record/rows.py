@@ -73,6 +73,16 @@ class TrainRow(AtStep, Row):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PenaltyRow(AtStep, Row):
+    """What a regularizer added to one update: the penalty, its weight, and the norm of the weighted gradient."""
+
+    kind = "penalty"
+    value: float
+    weight: float
+    grad_norm: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalRow(Evaluation, Row):
     """One evaluation."""
 
@@ -197,7 +207,19 @@ DECODER = json.JSONDecoder()
 ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"), default=vars)
 CHECKS = {
     row.kind: compiled(row)
-    for row in (Header, TrainRow, EvalRow, TestRow, ConfirmationRow, TextRow, CommitRow, ResumeRow, ProgressRow, EndRow)
+    for row in (
+        Header,
+        TrainRow,
+        PenaltyRow,
+        EvalRow,
+        TestRow,
+        ConfirmationRow,
+        TextRow,
+        CommitRow,
+        ResumeRow,
+        ProgressRow,
+        EndRow,
+    )
 } | {SignalRow.kind: compiled(Annotated[SignalRow, aligned])}
 
 

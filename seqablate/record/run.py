@@ -10,7 +10,7 @@ from seqablate.errors import printable
 from seqablate.record.folder import RunFolder
 from seqablate.record.info import read_info
 from seqablate.record.reader import Record, read_record
-from seqablate.record.rows import EvalRow, TrainRow
+from seqablate.record.rows import EvalRow, PenaltyRow, TrainRow
 from seqablate.record.table import signals_table
 
 if TYPE_CHECKING:
@@ -53,14 +53,16 @@ class Run:
         """Indexed by step: what training measured at every step, and ``eval_...`` where it was evaluated."""
         import pandas as pd
 
-        train, evals = [], []
+        train, penalties, evals = [], [], []
         for row in self.record.rows():
             if isinstance(row, TrainRow):
                 train.append(vars(row))
+            elif isinstance(row, PenaltyRow):
+                penalties.append({"step": row.step, "penalty": row.value, "penalty_grad_norm": row.grad_norm})
             elif isinstance(row, EvalRow):
                 metrics = {f"eval_{name}": value for name, value in row.metrics.items() if name != "loss"}
                 evals.append({"step": row.step, "eval_loss": row.loss, **metrics})
-        frames = [pd.DataFrame(rows).set_index("step") for rows in (train, evals) if rows]
+        frames = [pd.DataFrame(rows).set_index("step") for rows in (train, penalties, evals) if rows]
         return pd.concat(frames, axis=1).sort_index() if frames else pd.DataFrame()
 
     @cached_property

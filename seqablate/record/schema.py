@@ -14,7 +14,7 @@ from seqablate.shape import By, Misfit, Name, Step, at_least, matches, one_of
 from seqablate.signals.fit import Fit
 from seqablate.text import counted
 
-VERSION = 6  # of run.json and the record
+VERSION = 7  # of run.json and the record
 
 
 def folder_name(value: Any) -> str:
@@ -123,6 +123,7 @@ class Summary:
         test: results on test data, once the run is finished.
         decay: fits of the last evaluation's lag curves.
         clipped_share: of the steps so far.
+        regularized_share: of the steps so far, those at which the penalty had a gradient.
     """
 
     status: Annotated[Status, By(one_of(*RECORDED))]
@@ -139,6 +140,7 @@ class Summary:
     test: Results | None
     decay: list[Fit]
     clipped_share: float | None
+    regularized_share: float | None
     seconds: Seconds
 
 

@@ -22,6 +22,7 @@ PACKAGE = Path(__file__).parents[1]
 COMPUTING = (
     "tasks",
     "models",
+    "regularizer",
     "clip",
     "optim",
     "schedule",

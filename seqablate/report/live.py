@@ -20,7 +20,7 @@ from seqablate.record.rows import Row, SignalRow, TextRow
 from seqablate.record.schema import RunInfo
 from seqablate.report.lines import one_line, print_line, sample_words
 from seqablate.report.outcome import first_lines, headline, next_lines, outcome, result_lines
-from seqablate.report.watch import Watch, clip_name, curve_of
+from seqablate.report.watch import Watch, acting, curve_of
 from seqablate.signals.view import view_of
 from seqablate.text import number, sparkline
 from seqablate.training.parts import Parts
@@ -64,7 +64,7 @@ class LiveReporter:
         if self.live is not None:
             self.live.stop()
         colour = colour_of(info)
-        lines = (printable(line) for line in result_lines(info, clip_name(self.watch)))
+        lines = (printable(line) for line in result_lines(info, acting(self.watch)))
         print_line(self.console, outcome(info), style=f"bold {colour}")
         self.console.print(Panel(Text("\n".join(lines)), border_style=colour))
         for line in next_lines(path, info):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from shlex import quote
@@ -30,8 +30,10 @@ def headline(parts: Parts) -> str:
     pieces = []
     for group in (f.name for f in fields(TrainConfig) if f.name in GROUPS and declaration(f).headline):
         shown = ", ".join(_telling_keys(getattr(parts.config, group), plain[group]))
-        name = f"clip={plain[group]['name']}" if group == "clip" else plain[group]["name"]
-        pieces.append(f"{name} ({shown})" if shown else name)
+        name = plain[group]["name"]
+        if (group, name) != ("regularizer", "none"):
+            named = f"{group}={name}" if group in ("clip", "regularizer") else name
+            pieces.append(f"{named} ({shown})" if shown else named)
     pieces += [f"seed={parts.config.seed}", f"{parts.parameter_count:,} parameters", f"{parts.device}, {parts.backend}"]
     return " · ".join(pieces)
 
@@ -118,12 +120,12 @@ def telling(fits: list[Fit]) -> list[Fit]:
     return [fit for fit in fits if fit.direction == "forward" and fit.layer in (0, None, last[fit.part])]
 
 
-def result_lines(info: RunInfo, clip: str | None) -> Iterator[str]:
-    """The result on held-out data, what the gradient did, how often it was clipped, and the time it took.
+def result_lines(info: RunInfo, chosen: Mapping[str, str]) -> Iterator[str]:
+    """The result on held-out data, what the gradient did, what acted on it, and the time it took.
 
     Args:
         info: run.json.
-        clip: the name of the clip, None where it is not known.
+        chosen: the names of the clip and of the regularizer by group; empty where they are not known.
     """
     metric = info.metric
     if info.test is not None:
@@ -134,10 +136,11 @@ def result_lines(info: RunInfo, clip: str | None) -> Iterator[str]:
         yield from map(decay_words, telling(info.decay))
         if more := len(info.decay) - len(telling(info.decay)):
             yield f"({counted(more, 'more curve')} in run.json)"
-    if info.clipped_share == 0 and clip not in (None, "none"):
-        yield "clip never acted: this run equals clip=none"
-    elif info.clipped_share:
+    if info.clipped_share:
         yield f"clipped {percent(info.clipped_share)} of {info.step} steps"
+    for group, share in (("clip", info.clipped_share), ("regularizer", info.regularized_share)):
+        if share == 0 and chosen.get(group, "none") != "none":
+            yield f"{group} never acted: this run equals {group}=none"
     yield f"total time {duration(info.seconds.total)}"
 
 

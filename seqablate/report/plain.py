@@ -11,7 +11,7 @@ from seqablate.record.schema import RunInfo
 from seqablate.report.console import run_console
 from seqablate.report.lines import print_line, sample_words
 from seqablate.report.outcome import first_lines, headline, next_lines, outcome, result_lines
-from seqablate.report.watch import Watch, clip_name
+from seqablate.report.watch import Watch, acting
 from seqablate.training.parts import Parts
 from seqablate.training.state import TrainState
 
@@ -63,5 +63,5 @@ class PlainReporter:
 
     def end(self, path: Path, info: RunInfo) -> None:
         print_line(self.console, outcome(info))
-        for line in [*result_lines(info, clip_name(self.watch)), *next_lines(path, info)]:
+        for line in [*result_lines(info, acting(self.watch)), *next_lines(path, info)]:
             print_line(self.console, f"  {line}")

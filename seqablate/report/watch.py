@@ -64,7 +64,7 @@ class Watch:
         clipped = f"clipped {percent(self.clipped / self.step if self.step else None)}"
         loss, norm = (None, None) if self.train is None else (self.train.loss, self.train.grad_norm)
         found = [f"train loss {number(loss)}", f"gradient norm {number(norm)}"]
-        return found if clip_name(self) == "none" else [*found, clipped]
+        return found if acting(self)["clip"] == "none" else [*found, clipped]
 
     @property
     def result(self) -> str:
@@ -78,6 +78,8 @@ def curve_of(row: SignalRow) -> np.ndarray:
     return np.array([value[0] if isinstance(value, list) else value for value in row.values])
 
 
-def clip_name(watch: Watch | None) -> str | None:
-    """The clip of the run that was watched, None if it never began."""
-    return None if watch is None else variant_name(watch.parts.config.clip)
+def acting(watch: Watch | None) -> dict[str, str]:
+    """What acts on the gradients of the run that was watched, by group; empty if it never began."""
+    if watch is None:
+        return {}
+    return {group: variant_name(getattr(watch.parts.config, group)) for group in ("clip", "regularizer")}

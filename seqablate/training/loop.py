@@ -16,7 +16,7 @@ from typing import Literal, Protocol
 
 import torch
 
-from seqablate.record.rows import ConfirmationRow, EvalRow, Row, SignalRow, TestRow, TextRow, TrainRow
+from seqablate.record.rows import ConfirmationRow, EvalRow, PenaltyRow, Row, SignalRow, TestRow, TextRow, TrainRow
 from seqablate.record.schema import Best, Evaluation, Results
 from seqablate.signals import FLOORS, Signal, fit_decay
 from seqablate.signals.fit import Fit
@@ -35,6 +35,7 @@ class Measured:
 
     step: int
     lr: float
+    weight: float | None  # of the penalty, where there is one
     values: torch.Tensor
     signals: Callable[[], list[Signal]]
 
@@ -123,7 +124,7 @@ def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
         outcome = train_step(parts, step, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0)
         read = list if probe is None else partial(read_step, parts, probe, step, outcome.lengths)
         lr = parts.optimizer.param_groups[0]["lr"]
-        pending.append(Measured(step, lr, outcome.measured, lambda: [*looked, *read()]))
+        pending.append(Measured(step, lr, outcome.weight, outcome.measured, lambda: [*looked, *read()]))
     state.carried = outcome.carried
     state.step += 1
 
@@ -136,14 +137,22 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
     rows: list[Row] = []
     for measured, values in zip(pending, table, strict=True):
         named = dict(zip(COLUMNS, values, strict=True))
+        penalty = _penalty(measured, named.pop("penalty"), named.pop("penalty_norm"))
         row = TrainRow(step=measured.step, lr=measured.lr, clipped=int(named.pop("clipped")), **named)
         state.progress.clipped += row.clipped
-        rows += [row, *_rows(measured.signals())]
+        state.progress.regularized += any(found.grad_norm != 0 for found in penalty)
+        rows += [row, *penalty, *_rows(measured.signals())]
         if not math.isfinite(row.loss) or not math.isfinite(row.grad_norm):
             journal.rows(rows)
             raise Diverged(measured.step, "the loss" if not math.isfinite(row.loss) else "the gradient norm")
     pending.clear()
     journal.rows(rows)
+
+
+def _penalty(measured: Measured, value: float, norm: float) -> list[PenaltyRow]:
+    if measured.weight is None:
+        return []
+    return [PenaltyRow(step=measured.step, value=value, weight=measured.weight, grad_norm=norm)]
 
 
 def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from seqablate.clip.base import Clip
 from seqablate.config.schema import TrainConfig
+from seqablate.regularizer.base import Regularizer
 from seqablate.schedule.base import Schedule
 from seqablate.tasks.base import Task
 
@@ -20,6 +21,7 @@ class Parts:
     config: TrainConfig
     task: Task
     model: Any  # torch.nn.Module that is also a seqablate.models.base.Model
+    regularizer: Regularizer
     clip: Clip
     optimizer: torch.optim.Optimizer
     schedule: Schedule

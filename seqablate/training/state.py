@@ -17,6 +17,7 @@ class Progress:
 
     Attributes:
         clipped: how many steps were clipped.
+        regularized: at how many steps the penalty had a gradient.
         solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
         lost_at: the step since which a solved task no longer meets it, on evaluation or test data; None while it does.
         refuted: how many evaluations met the criterion and were refuted by the test data.
@@ -30,6 +31,7 @@ class Progress:
     """
 
     clipped: int = 0
+    regularized: int = 0
     solved_at: int | None = None
     lost_at: int | None = None
     refuted: int = 0

@@ -13,12 +13,13 @@ from seqablate.clip.base import global_norm
 from seqablate.engine.ports import Clipping
 from seqablate.engine.setup import clipped_states
 from seqablate.engine.subnormals import flushed
+from seqablate.regularizer.base import Measure, Penalty, add
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
 from seqablate.training.parts import Parts
 
 # Columns of a step's measurements, in the order in which they are stacked.
-COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio")
+COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio", "penalty", "penalty_norm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +28,13 @@ class StepOutcome:
 
     Args:
         measured: the values of COLUMNS in float64, one tensor on the device (nothing has waited for it).
+        weight: of the penalty; None without one.
         carried: the state the next step starts from, or None.
         lengths: [B] valid steps of the batch's samples, or None when all are.
     """
 
     measured: torch.Tensor
+    weight: float | None
     carried: Any
     lengths: np.ndarray | None
 
@@ -78,18 +81,27 @@ def train_step(
         parameter.grad = None
     parameters = parts.parameters
     with flushed(parts.device):  # what has vanished would make every operation slow
-        with probe, clipping(parts, arrays) as inside:
+        with probe, clipping(parts, arrays) as inside, parts.regularizer.watching(parts.model) as measure:
             _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
             loss = sample_losses(losses).mean()
-            loss.backward()
+            loss.backward(retain_graph=parts.regularizer.again)
+        penalty = None if measure is None else _penalise(parts, step, measure, batch)
         clip = parts.clip(parameters)
         before = [p.detach().clone() for p in parameters] if measure_update else None
         parts.optimizer.step()
         ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
     clipped = clip.clipped if inside is None else clip.clipped | inside.acted
     values = [loss.detach(), clip.norm_before, clip.norm_after, clipped, ratio]
+    values += [torch.zeros_like(ratio)] * 2 if penalty is None else [penalty.value, penalty.grad_norm]
     measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
-    return StepOutcome(measured, carried, arrays.lengths)
+    return StepOutcome(measured, None if penalty is None else penalty.weight, carried, arrays.lengths)
+
+
+def _penalise(parts: Parts, step: int, measure: Measure, batch: Batch) -> Penalty:
+    """Add the gradient of the regularizer's penalty to that of the loss."""
+    steps_T1 = torch.arange(len(batch.x), device=parts.device)[:, None]
+    valid_TB = None if batch.lengths is None else steps_T1 < batch.lengths
+    return add(measure(valid_TB), parts.config.regularizer.factor(step, parts.config.steps))
 
 
 def clipping(parts: Parts, batch: Batch) -> AbstractContextManager[Clipping | None]:

@@ -251,7 +251,7 @@ def test_a_resumption_goes_back_to_the_last_of_two_commits_of_one_step(tmp_path)
 
 def test_a_record_of_another_version_is_refused(tmp_path):
     write(tmp_path / "record.jsonl", {"kind": "header", "version": 9, "of": "the future"}, {"kind": "resume"})
-    with pytest.raises(UsageError, match="of record version 9; this seqablate reads version 6"):
+    with pytest.raises(UsageError, match="of record version 9; this seqablate reads version 7"):
         read_record(tmp_path).check()
 
 

@@ -161,6 +161,7 @@ INFOS = st.fixed_dictionaries(
         "test": st.none() | RESULTS,
         "decay": st.lists(DECAYS, max_size=2),
         "clipped_share": st.none() | FINITE,
+        "regularized_share": st.none() | FINITE,
         "baselines": METRICS,
     }
 )

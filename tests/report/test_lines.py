@@ -32,7 +32,7 @@ def info(**changes) -> RunInfo:
 def test_a_run_that_solved_its_task():
     assert outcome(info(step=300)) == "solved at step 300: mse 0.0087 (chance 0.167, goal 0.01)"
     assert outcome(info()) == "solved at step 300, still at step 400: mse 0.0087 (chance 0.167, goal 0.01)"
-    assert list(result_lines(info(), "norm")) == [
+    assert list(result_lines(info(), {"clip": "norm"})) == [
         "held-out test: mse 0.009",
         "gradient at h fades: 1.8e-12x after 39 timesteps (0.5x per timestep)",
         "clipped 12 % of 400 steps",
@@ -64,14 +64,14 @@ def test_every_other_way_of_ending(changes, line):
 
 def test_a_clip_that_never_acted_is_said_to_be_none():
     never = info(clipped_share=0.0)
-    assert "clip never acted: this run equals clip=none" in result_lines(never, "norm")
-    assert not [line for line in result_lines(never, "none") if "clip" in line]
-    assert not [line for line in result_lines(never, None) if "clip" in line]
+    assert "clip never acted: this run equals clip=none" in result_lines(never, {"clip": "norm"})
+    assert not [line for line in result_lines(never, {"clip": "none"}) if "clip" in line]
+    assert not [line for line in result_lines(never, {}) if "clip" in line]
 
 
 def test_curves_without_a_sentence_are_counted():
     fits = [FIT | {"layer": layer} for layer in range(5)]
-    lines = list(result_lines(info(decay=fits), "norm"))
+    lines = list(result_lines(info(decay=fits), {"clip": "norm"}))
     assert "(3 more curves in run.json)" in lines
     assert sum(line.startswith("gradient at") for line in lines) == 2
 

@@ -17,7 +17,7 @@ from seqablate.record.events.file import EventFile, own_event_files, remove
 from seqablate.record.events.pictures import draw_history, draw_matrices, has_history
 from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.record.reader import Record
-from seqablate.record.rows import EvalRow, Header, ProgressRow, Row, SignalRow, TextRow, TrainRow
+from seqablate.record.rows import EvalRow, Header, PenaltyRow, ProgressRow, Row, SignalRow, TextRow, TrainRow
 from seqablate.record.schema import Summary
 from seqablate.signals import Curve, Signal
 from seqablate.signals.view import view_of, views_of
@@ -30,6 +30,7 @@ TRAIN_TAGS = {
     "update_ratio": "gradient/update_ratio",
     "lr": "optimizer/lr",
 }
+PENALTY_TAGS = {"value": "penalty/value", "grad_norm": "penalty/gradient_norm", "weight": "penalty/weight"}
 # The Custom scalars page: sections, their charts, and the tags of each as a pattern. TensorBoard merges the pages of
 # many runs and shows a chart once only where its title and pattern are the same, so no pattern names a layer.
 TRAINING = {
@@ -37,6 +38,8 @@ TRAINING = {
     "{metric}, with chance, goal and baselines": "^metric/{metric}(/|$)",
     "gradient norm, before and after clipping": "^gradient/norm",
     "share of steps clipped so far": "^gradient/clipped_share$",
+    "penalty of the regularizer": "^penalty/value$",
+    "gradient norm of the penalty": "^penalty/gradient_norm$",
 }
 CURVES = "gradient of every timestep and layer, log10 (set Smoothing to 0)"
 OTHERS = "other curves, as measured (set Smoothing to 0)"
@@ -69,6 +72,8 @@ class EventView:
         """Show one row of the record."""
         if isinstance(row, TrainRow):
             self._train(row)
+        elif isinstance(row, PenaltyRow):
+            self._scalars(row.step, {tag: getattr(row, name) for name, tag in PENALTY_TAGS.items()})
         elif isinstance(row, EvalRow):
             self._eval(row)
         elif isinstance(row, TextRow):
