@@ -78,6 +78,7 @@ def assemble(config: TrainConfig) -> Parts:
     model = build_model(config, task).to(device)
     regularizer = build_regularizer(config, model)
     clip = config.clip.build()
+    clip.prepare(model)
     backend = use_backend(model, config, clip, device)
     optimizer = config.optim.build(model.parameters())
     for group in optimizer.param_groups:

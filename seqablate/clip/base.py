@@ -24,6 +24,9 @@ class ClipResult:
 class Clip:
     """Abstract: a clipping strategy, built once per run. It acts after a backward pass, or inside of it, or both."""
 
+    def prepare(self, model: torch.nn.Module) -> None:
+        """Told the model once, before the first step."""
+
     def inside(self, samples: int) -> StateClip | None:
         """What the gradients of a recurrence's states are clipped by, at every timestep of a training step's backward
         pass; None: by nothing. A loss is a mean over ``samples`` samples, so of each the 1/``samples``-th part arrives.
@@ -34,6 +37,19 @@ class Clip:
         """Clip the ``.grad`` of ``parameters`` in place. Called after ``backward()``, before the optimizer."""
         raise NotImplementedError
 
+    def state_dict(self) -> dict[str, torch.Tensor]:
+        """What it remembers of earlier steps, for a checkpoint; nothing where a step does not depend on them."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, torch.Tensor]) -> None:
+        """Go on from a checkpoint.
+
+        Raises:
+            ValueError: no clip of this kind remembers that.
+        """
+        if state:
+            raise ValueError("this clip remembers nothing")
+
 
 def measured(parameters: Sequence[torch.Tensor]) -> ClipResult:
     """The result of a strategy that leaves the gradients of parameters as they are."""
@@ -41,6 +57,19 @@ def measured(parameters: Sequence[torch.Tensor]) -> ClipResult:
 
     norm = global_norm(gradients(parameters))
     return ClipResult(norm_before=norm, norm_after=norm, clipped=norm.new_zeros([], dtype=torch.bool))
+
+
+def shrink(tensors: Sequence[torch.Tensor], factor: torch.Tensor) -> None:
+    """Multiply tensors in place by a factor (float64) of at most 1; those of a factor of 1 stay as they are to the bit.
+
+    It is applied as two square roots: the factor of a very large norm may be below the range of the entries' type.
+    """
+    import torch
+
+    for dtype in {tensor.dtype for tensor in tensors}:
+        same, root = [tensor for tensor in tensors if tensor.dtype == dtype], factor.sqrt().to(dtype)
+        for _ in range(2):
+            torch._foreach_mul_(same, root)
 
 
 def gradients(parameters: Sequence[torch.Tensor]) -> list[torch.Tensor]:

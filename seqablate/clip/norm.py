@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from seqablate.clip.base import Clip, ClipResult, global_norm, gradients
+from seqablate.clip.base import Clip, ClipResult, global_norm, gradients, shrink
 from seqablate.config.checks import positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
@@ -39,15 +39,8 @@ class NormClip(Clip):
     max_norm: float
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
-        import torch
-
         grads = gradients(parameters)
         norm = global_norm(grads)
-        # One factor for all. It is 1 if nothing is to be cut: small gradients stay bit-identical.
-        factor = (self.max_norm / norm).clamp(max=1.0)
-        # Applied as two square roots: the factor of a very large norm may be below the range of the entries' type.
-        for dtype in {grad.dtype for grad in grads}:
-            same, root = [grad for grad in grads if grad.dtype == dtype], factor.sqrt().to(dtype)
-            for _ in range(2):
-                torch._foreach_mul_(same, root)
+        factor = (self.max_norm / norm).clamp(max=1.0)  # one for all: the direction is kept
+        shrink(grads, factor)
         return ClipResult(norm_before=norm, norm_after=norm * factor, clipped=norm > self.max_norm)

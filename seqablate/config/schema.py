@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from seqablate.config.checks import at_least
+from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import check_config, key
 from seqablate.errors import UsageError, shorten
 
@@ -32,6 +32,13 @@ class Backend(Enum):
     compiled = "compiled"
     torch = "torch"
     loop = "loop"
+
+
+class OnNonfinite(Enum):
+    """What becomes of a step whose loss or gradient is not finite."""
+
+    stop = "stop"
+    skip = "skip"
 
 
 def _device(key: str, device: str) -> None:
@@ -107,6 +114,10 @@ class TrainConfig:
     threads: int = key(at_least(1), "CPU threads of one run", digest=False)
     backend: Backend = key("implementation of the recurrences; auto: the fastest one", digest=False)
     dtype: DType = key("of parameters, data and gradients")
+    on_nonfinite: OnNonfinite = key("a step whose loss or gradient is not finite ends the run, or makes no update")
+    skip_above: float | None = key(
+        positive, "a step whose gradient norm before clipping is above it makes no update; null: no bound"
+    )
     stop_when_solved: bool = key("true: stop once the goal of the task is reached")
     name: str | None = key(
         _folder_name, "folder name inside output_dir; null: date, task, model, clip and seed", digest=False

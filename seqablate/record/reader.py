@@ -27,6 +27,7 @@ from seqablate.record.rows import (
     ResumeRow,
     Row,
     SignalRow,
+    SkipRow,
     TextRow,
     TrainRow,
     decode,
@@ -43,7 +44,7 @@ SHORT = 256  # bytes of a row that need not be read: it cannot hold much
 # The beginning of a row as it is written: kind, step, and of a signal its quantity.
 BEGINNING = re.compile(rb'\{"kind":\s*"(\w+)",\s*"step":\s*(\d{1,15})(?:,\s*"quantity":\s*"([a-z0-9_]+)")?')
 TRAINED = re.compile(rb'\{"kind":\s*"train",\s*"step":\s*(\d{1,15})\b')
-RISING = (TrainRow, PenaltyRow, EvalRow)  # rows of which there is one a step at most
+RISING = (TrainRow, PenaltyRow, SkipRow, EvalRow)  # rows of which there is one a step at most
 R = TypeVar("R", bound=Row)
 
 

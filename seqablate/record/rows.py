@@ -83,6 +83,14 @@ class PenaltyRow(AtStep, Row):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SkipRow(AtStep, Row):
+    """A step that made no update, and why."""
+
+    kind = "skip"
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EvalRow(Evaluation, Row):
     """One evaluation."""
 
@@ -211,6 +219,7 @@ CHECKS = {
         Header,
         TrainRow,
         PenaltyRow,
+        SkipRow,
         EvalRow,
         TestRow,
         ConfirmationRow,

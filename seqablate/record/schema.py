@@ -123,6 +123,7 @@ class Summary:
         test: results on test data, once the run is finished.
         decay: fits of the last evaluation's lag curves.
         clipped_share: of the steps so far.
+        skipped: how many steps made no update.
         regularized_share: of the steps so far, those at which the penalty had a gradient.
     """
 
@@ -141,6 +142,7 @@ class Summary:
     decay: list[Fit]
     clipped_share: float | None
     regularized_share: float | None
+    skipped: Step
     seconds: Seconds
 
 

@@ -99,6 +99,7 @@ def chosen_modules(config: TrainConfig) -> frozenset[str]:
     """Where the variants that a config has chosen are declared."""
     groups: list[tuple[str, Any]] = [(group, getattr(config, group)) for group in GROUPS]
     parts = [part for group, value in groups for part in (value.values() if group in SEVERAL else [value])]
+    parts += [inner for part in parts for inner in getattr(part, "configs", ())]  # of a chain of clips
     return frozenset(type(part).__module__ for part in parts)
 
 

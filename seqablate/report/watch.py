@@ -7,7 +7,7 @@ import time
 import numpy as np
 
 from seqablate.config.registry import variant_name
-from seqablate.record.rows import EvalRow, Row, SignalRow, TrainRow
+from seqablate.record.rows import EvalRow, Row, SignalRow, SkipRow, TrainRow
 from seqablate.record.schema import Evaluation
 from seqablate.report.outcome import against
 from seqablate.signals.view import view_of
@@ -24,6 +24,7 @@ class Watch:
         self.metric = parts.task.metrics[0]
         self.first_step = self.step = state.step
         self.clipped = state.progress.clipped
+        self.skipped = state.progress.skipped
         self.started = time.perf_counter()
         self.train: TrainRow | None = None
         self.eval: Evaluation | None = state.progress.last
@@ -33,6 +34,8 @@ class Watch:
         if isinstance(row, TrainRow):
             self.train, self.step = row, row.step + 1
             self.clipped += row.clipped
+        elif isinstance(row, SkipRow):
+            self.skipped += 1
         elif isinstance(row, EvalRow):
             self.eval = row
         elif isinstance(row, SignalRow):
@@ -60,11 +63,12 @@ class Watch:
 
     @property
     def training(self) -> list[str]:
-        """The last step's loss and gradient norm, and how often it was clipped so far (unless nothing clips)."""
+        """The last step's loss and gradient norm, and how many steps were clipped and skipped so far."""
         clipped = f"clipped {percent(self.clipped / self.step if self.step else None)}"
         loss, norm = (None, None) if self.train is None else (self.train.loss, self.train.grad_norm)
         found = [f"train loss {number(loss)}", f"gradient norm {number(norm)}"]
-        return found if acting(self)["clip"] == "none" else [*found, clipped]
+        found += [] if acting(self)["clip"] == "none" else [clipped]
+        return [*found, f"skipped {self.skipped}"] if self.skipped else found
 
     @property
     def result(self) -> str:

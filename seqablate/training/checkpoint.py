@@ -19,7 +19,7 @@ from seqablate.errors import UsageError
 from seqablate.record.files import is_file, is_folder, read_bytes, replacing, sync_folder
 from seqablate.record.rows import CHECKPOINT, CommitRow
 
-VERSION = 1
+VERSION = 2
 LEFTOVER = re.compile(rf"\.{CHECKPOINT.pattern}")  # of a process that was killed while it wrote
 OVERHEAD = 1 << 20  # bytes that a checkpoint may unpack to beyond its own size
 LARGEST = 1 << 36

@@ -74,6 +74,7 @@ def summary(state: TrainState, status: Status, message: str | None = None) -> Su
         test=progress.test,
         decay=progress.decay,
         clipped_share=progress.clipped / state.step if state.step else None,
+        skipped=progress.skipped,
         regularized_share=progress.regularized / state.step if state.step else None,
         seconds=progress.seconds,
     )

@@ -16,7 +16,17 @@ from typing import Literal, Protocol
 
 import torch
 
-from seqablate.record.rows import ConfirmationRow, EvalRow, PenaltyRow, Row, SignalRow, TestRow, TextRow, TrainRow
+from seqablate.record.rows import (
+    ConfirmationRow,
+    EvalRow,
+    PenaltyRow,
+    Row,
+    SignalRow,
+    SkipRow,
+    TestRow,
+    TextRow,
+    TrainRow,
+)
 from seqablate.record.schema import Best, Evaluation, Results
 from seqablate.signals import FLOORS, Signal, fit_decay
 from seqablate.signals.fit import Fit
@@ -25,6 +35,7 @@ from seqablate.training.diagnose import after_last_step, look_at, read_step, ste
 from seqablate.training.evaluate import evaluate, sample_text
 from seqablate.training.interrupt import Interruption
 from seqablate.training.parts import Parts
+from seqablate.training.skip import WHY
 from seqablate.training.state import TrainState
 from seqablate.training.step import COLUMNS, train_step
 
@@ -138,11 +149,13 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
     for measured, values in zip(pending, table, strict=True):
         named = dict(zip(COLUMNS, values, strict=True))
         penalty = _penalty(measured, named.pop("penalty"), named.pop("penalty_norm"))
+        skip = [SkipRow(step=measured.step, why=WHY[why]) for why in [named.pop("skipped")] if why]
         row = TrainRow(step=measured.step, lr=measured.lr, clipped=int(named.pop("clipped")), **named)
         state.progress.clipped += row.clipped
+        state.progress.skipped += len(skip)
         state.progress.regularized += any(found.grad_norm != 0 for found in penalty)
-        rows += [row, *penalty, *_rows(measured.signals())]
-        if not math.isfinite(row.loss) or not math.isfinite(row.grad_norm):
+        rows += [row, *skip, *penalty, *_rows(measured.signals())]
+        if not skip and not (math.isfinite(row.loss) and math.isfinite(row.grad_norm)):
             journal.rows(rows)
             raise Diverged(measured.step, "the loss" if not math.isfinite(row.loss) else "the gradient norm")
     pending.clear()

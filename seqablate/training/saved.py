@@ -25,11 +25,12 @@ def fits_model(saved: dict[str, Any], model: torch.nn.Module) -> bool:
 def fits_run(saved: dict[str, Any], parts: Parts) -> bool:
     """Whether a run can go on from a checkpoint."""
     return (
-        saved.keys() == {"version", "step", "model", "optimizer", "carried", "progress"}
+        saved.keys() == {"version", "step", "model", "optimizer", "clip", "carried", "progress"}
         and type(saved["step"]) is int
         and 0 <= saved["step"] <= parts.config.steps
         and fits_model(saved, parts.model)
         and _fits_optimizer(saved["optimizer"], parts)
+        and _fits_clip(saved["clip"], parts)
         and _fits_carried(saved["carried"], saved["step"], parts)
         and _fits_progress(saved["progress"])
     )
@@ -41,6 +42,17 @@ def _fits_progress(found: Any) -> bool:
     except Misfit:
         return False
     return found.keys() == {f.name for f in fields(Progress)}
+
+
+def _fits_clip(found: Any, parts: Parts) -> bool:
+    """Whether a clip of the run's kind takes what it is said to remember."""
+    if not isinstance(found, dict) or not all(isinstance(part, torch.Tensor) for part in found.values()):
+        return False
+    try:
+        parts.config.clip.build().load_state_dict(found)
+    except ValueError:
+        return False
+    return True
 
 
 def _fits_optimizer(found: Any, parts: Parts) -> bool:

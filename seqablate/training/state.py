@@ -17,6 +17,7 @@ class Progress:
 
     Attributes:
         clipped: how many steps were clipped.
+        skipped: how many steps made no update.
         regularized: at how many steps the penalty had a gradient.
         solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
         lost_at: the step since which a solved task no longer meets it, on evaluation or test data; None while it does.
@@ -31,6 +32,7 @@ class Progress:
     """
 
     clipped: int = 0
+    skipped: int = 0
     regularized: int = 0
     solved_at: int | None = None
     lost_at: int | None = None
@@ -61,6 +63,7 @@ class TrainState:
         return {
             "model": parts.model.state_dict(),
             "optimizer": parts.optimizer.state_dict(),
+            "clip": parts.clip.state_dict(),
             "carried": self.carried,
             "progress": asdict(self.progress),
         }
@@ -70,6 +73,7 @@ class TrainState:
         """Load a checkpoint into the parts and return the state to go on from."""
         parts.model.load_state_dict(saved["model"])
         parts.optimizer.load_state_dict(saved["optimizer"])
+        parts.clip.load_state_dict(saved["clip"])
         carried = _to_device(saved["carried"], parts)
         return cls(step=saved["step"], carried=carried, progress=fitting(saved["progress"], Progress))
 

@@ -17,9 +17,10 @@ from seqablate.regularizer.base import Measure, Penalty, add
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
 from seqablate.training.parts import Parts
+from seqablate.training.skip import skip
 
 # Columns of a step's measurements, in the order in which they are stacked.
-COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio", "penalty", "penalty_norm")
+COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio", "skipped", "penalty", "penalty_norm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,19 +83,24 @@ def train_step(
     parameters = parts.parameters
     with flushed(parts.device):  # what has vanished would make every operation slow
         with probe, clipping(parts, arrays) as inside, parts.regularizer.watching(parts.model) as measure:
-            _, losses, carried = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
+            _, losses, after = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
             loss = sample_losses(losses).mean()
             loss.backward(retain_graph=parts.regularizer.again)
         penalty = None if measure is None else _penalise(parts, step, measure, batch)
         clip = parts.clip(parameters)
         before = [p.detach().clone() for p in parameters] if measure_update else None
-        parts.optimizer.step()
+        skipped = skip(parts.config, loss, clip.norm_before)
+        if not skipped:
+            parts.optimizer.step()
         ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
     clipped = clip.clipped if inside is None else clip.clipped | inside.acted
     values = [loss.detach(), clip.norm_before, clip.norm_after, clipped, ratio]
+    values.append(torch.full_like(ratio, skipped))
     values += [torch.zeros_like(ratio)] * 2 if penalty is None else [penalty.value, penalty.grad_norm]
     measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
-    return StepOutcome(measured, None if penalty is None else penalty.weight, carried, arrays.lengths)
+    return StepOutcome(
+        measured, None if penalty is None else penalty.weight, carried if skipped else after, arrays.lengths
+    )
 
 
 def _penalise(parts: Parts, step: int, measure: Measure, batch: Batch) -> Penalty:

@@ -20,13 +20,20 @@ from seqablate.training.step import train_step
 
 CLIPS = variants("clip")
 # What each clip that acts makes of a large gradient in the direction (3, -4), with the default config.
-CLIPPED = {"norm": [0.6, -0.8], "value": [0.1, -0.1]}
+CLIPPED = {
+    "norm": [0.6, -0.8],
+    "value": [0.1, -0.1],
+    "layer": [0.6, -0.8],
+    "adaptive": [6e-6, -8e-6],  # of weights that are zero
+    "chain": [0.1, -0.1],
+}
+LATER = ("percentile",)  # what acts from the second step on
 INSIDE = [name for name in CLIPS if compose_config([f"clip={name}"]).clip.build().inside(1) is not None]
 
 
 def parameters(scale: float, seed: int = 0) -> list[torch.nn.Parameter]:
     generator = torch.Generator().manual_seed(seed)
-    made = [torch.nn.Parameter(torch.zeros(shape, dtype=torch.float64)) for shape in [(3, 4), (5,), (2, 2, 2)]]
+    made = [torch.nn.Parameter(torch.full(shape, 9.0, dtype=torch.float64)) for shape in [(3, 4), (5,), (2, 2, 2)]]
     for p in made:
         p.grad = scale * torch.randn(p.shape, dtype=torch.float64, generator=generator)
     return [*made, torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))]  # the last has no gradient
@@ -53,7 +60,7 @@ def test_a_small_gradient_passes_to_the_last_bit_and_a_step_is_counted_only_when
     untouched = flat(parameters(1e-3))
     assert not clip(small).clipped
     assert torch.equal(flat(small), untouched)
-    assert bool(clip(large).clipped) == (name in CLIPPED)
+    assert bool(clip(large).clipped) == (name in (*CLIPPED, *LATER))
 
 
 def test_norm_clipping_equals_torch():
@@ -149,12 +156,103 @@ def test_gradients_of_several_types_are_each_clipped_in_their_own_precision(name
 @pytest.mark.parametrize("name", CLIPS)
 @pytest.mark.parametrize("sizes", [(), (0,), (0, 2)])
 def test_a_parameter_without_entries_and_a_model_without_gradients_have_a_norm(name, sizes):
-    made = [torch.nn.Parameter(torch.zeros(size)) for size in sizes]
+    made = [torch.nn.Parameter(torch.full((size,), 9.0)) for size in sizes]
     for p in made:
         p.grad = torch.full_like(p, 3e-2)
     found = compose_config([f"clip={name}"]).clip.build()([*made, torch.nn.Parameter(torch.zeros(2))])
     assert found.norm_after.item() == pytest.approx(3e-2 * 2**0.5 if 2 in sizes else 0.0, rel=1e-6)
     assert not found.clipped
+
+
+def test_layer_clipping_is_norm_clipping_of_each_tensor():
+    made, reference = parameters(5.0), parameters(5.0)
+    compose_config(["clip=layer", "clip.max_norm=0.7"]).clip.build()(made)
+    for one, other in zip(made[:3], reference[:3], strict=True):
+        torch.nn.utils.clip_grad_norm_([other], 0.7)
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-6, atol=0)
+
+
+def test_adaptive_clipping_is_equation_3_for_each_row_and_leaves_the_last_linear_layer():
+    torch.manual_seed(0)
+    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).double()
+    for p in model.parameters():
+        p.grad = torch.randn_like(p) * torch.logspace(-4, 1, p.numel(), dtype=p.dtype).view_as(p)
+    before = [p.grad.clone() for p in model.parameters()]
+    clip = compose_config(["clip=adaptive", "clip.clip_factor=0.5"]).clip.build()
+    clip.prepare(model)
+    assert clip(list(model.parameters())).clipped
+    weight, bias, *last = model.parameters()
+    for row in range(4):
+        limit = 0.5 * max(math.hypot(*weight[row].tolist()), 1e-3)
+        factor = min(1.0, limit / math.hypot(*before[0][row].tolist()))
+        torch.testing.assert_close(weight.grad[row], before[0][row] * factor, rtol=1e-12, atol=0)
+    factor = min(1.0, 0.5 * math.hypot(*bias.tolist()) / math.hypot(*before[1].tolist()))
+    torch.testing.assert_close(bias.grad, before[1] * factor, rtol=1e-12, atol=0)
+    assert 0 < torch.eq(weight.grad, before[0]).all(1).sum() < 4  # some rows are cut
+    assert all(torch.equal(p.grad, g) for p, g in zip(last, before[2:], strict=True))
+
+
+@pytest.mark.parametrize(("window", "kept"), [("null", 99), (4, 4)])
+def test_percentile_clipping_cuts_to_numpys_percentile_of_the_norms_so_far(window, kept):
+    clip = compose_config(["clip=percentile", "clip.percentile=30", f"clip.window={window}"]).clip.build()
+    norms = []
+    for step, scale in enumerate([1.0, 3.0, 0.5, math.inf, 0.0, 2.0, 7.0, 0.1]):
+        made = torch.nn.Parameter(torch.zeros(2, dtype=torch.float64))
+        made.grad = torch.tensor([0.6, 0.8], dtype=torch.float64) * scale
+        result = clip([made])
+        norms.append(scale if math.isfinite(scale) else math.nan)
+        limit = np.nanpercentile(norms[-kept:], 30)
+        assert bool(result.clipped) == (scale > limit), step
+        if math.isfinite(scale):
+            assert made.grad.norm().item() == pytest.approx(min(scale, limit), rel=1e-12, abs=0)
+            assert result.norm_after.item() == pytest.approx(min(scale, limit), rel=1e-12, abs=0)
+
+
+@pytest.mark.parametrize("words", [["clip=percentile"], ["clip=chain", 'clip.parts=[value,"percentile window=3"]']])
+def test_what_a_clip_remembers_goes_through_a_checkpoint(words):
+    build = compose_config(words).clip.build
+    whole, first = build(), build()
+    for k in range(4):
+        whole(parameters(k + 1.0))
+        first(parameters(k + 1.0))
+    resumed = build()
+    resumed.load_state_dict(first.state_dict())
+    one, other = parameters(9.0), parameters(9.0)
+    assert torch.equal(whole(one).norm_after, resumed(other).norm_after)
+    assert torch.equal(flat(one), flat(other))
+    with pytest.raises(ValueError):
+        build().load_state_dict({"norms": torch.zeros(2, 2), "1.norms": torch.zeros(3)})
+    with pytest.raises(ValueError):
+        compose_config(["clip=norm"]).clip.build().load_state_dict(first.state_dict())
+
+
+def test_a_chain_clips_by_its_parts_in_their_order():
+    made, reference = parameters(5.0), parameters(5.0)
+    clip = compose_config(["clip=chain", 'clip.parts=["norm max_norm=3","value clip_value=0.2"]']).clip.build()
+    found = clip(made)
+    torch.nn.utils.clip_grad_norm_(reference, 3)
+    torch.nn.utils.clip_grad_value_(reference, 0.2)
+    torch.testing.assert_close(flat(made), flat(reference), rtol=1e-6, atol=0)
+    assert found.norm_after.item() == pytest.approx(flat(made).norm().item())
+    assert found.norm_before.item() == pytest.approx(flat(parameters(5.0)).norm().item())
+    inside = compose_config(["clip=chain", "clip.parts=[norm,state]"]).clip.build().inside(2)
+    assert inside == compose_config(["clip=state"]).clip.build().inside(2)
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ("[nrom]", "clip.parts: in 'nrom': clip=nrom: did you mean clip=norm"),
+        ('["norm max=2"]', "clip.parts: in 'norm max=2': .*clip.max"),
+        ('["norm max_norm=-1"]', "clip.max_norm=-1.0: must be a positive"),
+        ("[chain]", "a chain cannot be a part of a chain"),
+        ("[state,state]", "only one of them can act inside"),
+    ],
+)
+def test_a_part_that_does_not_exist_is_refused_in_one_line(parts, reason):
+    with pytest.raises(UsageError, match=reason) as error:
+        read_overrides(["clip=chain", f"clip.parts={parts}"])
+    assert "\n" not in str(error.value)
 
 
 # --- inside a recurrence ----------------------------------------------------------------------------------------------

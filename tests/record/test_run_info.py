@@ -162,6 +162,7 @@ INFOS = st.fixed_dictionaries(
         "decay": st.lists(DECAYS, max_size=2),
         "clipped_share": st.none() | FINITE,
         "regularized_share": st.none() | FINITE,
+        "skipped": WHOLE,
         "baselines": METRICS,
     }
 )

@@ -17,7 +17,7 @@ from seqablate.record.events.file import EventFile, own_event_files, remove
 from seqablate.record.events.pictures import draw_history, draw_matrices, has_history
 from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
 from seqablate.record.reader import Record
-from seqablate.record.rows import EvalRow, Header, PenaltyRow, ProgressRow, Row, SignalRow, TextRow, TrainRow
+from seqablate.record.rows import EvalRow, Header, PenaltyRow, ProgressRow, Row, SignalRow, SkipRow, TextRow, TrainRow
 from seqablate.record.schema import Summary
 from seqablate.signals import Curve, Signal
 from seqablate.signals.view import view_of, views_of
@@ -38,6 +38,7 @@ TRAINING = {
     "{metric}, with chance, goal and baselines": "^metric/{metric}(/|$)",
     "gradient norm, before and after clipping": "^gradient/norm",
     "share of steps clipped so far": "^gradient/clipped_share$",
+    "steps without an update so far": "^optimizer/skipped$",
     "penalty of the regularizer": "^penalty/value$",
     "gradient norm of the penalty": "^penalty/gradient_norm$",
 }
@@ -63,7 +64,7 @@ class EventView:
         self.file = EventFile(run_dir)
         self.tags: set[str] = set()
         self.laid_out: dict[str, dict[str, str]] = {}
-        self.clipped = self.steps = 0
+        self.clipped = self.skipped = self.steps = 0
         self.last: dict[str, Signal] = {}  # by tag
         self.history: dict[str, list[Signal]] = defaultdict(list)  # by tag
         self.heatmap_due = FIRST_HEATMAP
@@ -74,6 +75,9 @@ class EventView:
             self._train(row)
         elif isinstance(row, PenaltyRow):
             self._scalars(row.step, {tag: getattr(row, name) for name, tag in PENALTY_TAGS.items()})
+        elif isinstance(row, SkipRow):
+            self.skipped += 1
+            self._scalars(row.step, {"optimizer/skipped": self.skipped})
         elif isinstance(row, EvalRow):
             self._eval(row)
         elif isinstance(row, TextRow):
