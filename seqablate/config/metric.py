@@ -32,3 +32,8 @@ class Metric:
         if self.goal is None:
             return False
         return value < self.goal if self.lower_is_better else value > self.goal
+
+
+def accuracy(chance: float, goal: float | None, source: str, unit: str = "share of sequences") -> Metric:
+    """The scale of a share of right answers."""
+    return Metric(name="accuracy", chance=chance, goal=goal, lower_is_better=False, unit=unit, source=source)

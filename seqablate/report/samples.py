@@ -14,7 +14,7 @@ import numpy as np
 from rich.text import Text
 
 from seqablate.errors import printable
-from seqablate.tasks.base import Batch, Task
+from seqablate.tasks.base import NO_TARGET, Batch, Task
 
 PADDING = "·"  # an input of zeros
 BLANK = "␣"  # the character of a text
@@ -60,16 +60,19 @@ def samples(task: Task, batch: Batch) -> Iterator[Sample]:
     """Every sequence of a batch of arrays."""
     inputs, targets = (tuple(getattr(task, name, ())) for name in ("input_names", "target_names"))
     line = task.spec.image[1] if task.spec.image else None
+    one_hot = batch.x.ndim == 3 and _is_one_hot(batch.x.reshape(-1, batch.x.shape[2]))
     for b in range(batch.x.shape[1]):
         length = len(batch.x) if batch.lengths is None else int(batch.lengths[b])
-        yield Sample(length, _inputs(batch.x[:length, b], inputs), _target(batch.y[..., b], length, targets), line)
+        yield Sample(
+            length, _inputs(batch.x[:length, b], inputs, one_hot), _target(batch.y[..., b], length, targets), line
+        )
 
 
-def _inputs(x: np.ndarray, names: Sequence[str]) -> list[Row]:
+def _inputs(x: np.ndarray, names: Sequence[str], one_hot: bool) -> list[Row]:
     """Rows of token ids [T], of one-hot symbols [T, I], or of real features [T, I]."""
     if x.ndim == 1:
         return [Row("input", [named(int(token), names) for token in x])]
-    if _is_one_hot(x):
+    if one_hot:
         return [Row("input", [named(int(step.argmax()), names) if step.any() else PADDING for step in x])]
     titles = [names[i] if i < len(names) else f"input {i}" for i in range(x.shape[1])]
     rows = [Row(title, [_decimals(value) for value in x[:, i]]) for i, title in enumerate(titles[:MOST_ROWS])]
@@ -95,7 +98,9 @@ def _target(y: np.ndarray, length: int, names: Sequence[str]) -> Row:
 
 
 def _answer(value: np.ndarray, names: Sequence[str]) -> str:
-    return named(int(value), names) if value.dtype.kind == "i" else f"{float(value):.3g}"
+    if value.dtype.kind != "i":
+        return f"{float(value):.3g}"
+    return "" if value == NO_TARGET else named(int(value), names)
 
 
 def named(number: int, names: Sequence[str]) -> str:

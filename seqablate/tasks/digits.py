@@ -1,4 +1,4 @@
-"""Digits: a scanned digit read pixel by pixel; after the last pixel, say which digit it is.
+"""Digits: a scanned digit read pixel by pixel, or row by row; at the end, say which digit it is.
 
 The 1,797 images of 8 by 8 pixels that scikit-learn brings along (the test part of Alpaydin & Kaynak's optdigits, UCI
 1998), row by row, one grey value from 0 to 1 a timestep. The first image begins so (``|`` separates the rows)::
@@ -6,9 +6,11 @@ The 1,797 images of 8 by 8 pixels that scikit-learn brings along (the test part 
     input   0 0 0.31 0.81 0.56 0.06 0 0 | 0 0 0.81 0.94 0.62 0.94 0.31 0 | ...      class 0
 
 ``permuted`` reads the same pixels in another order, one and the same for every image and every run: what stands close
-together in the image lies far apart in time. Both as Le et al. 2015 did with MNIST.
+together in the image lies far apart in time. Both as Le et al. 2015 did with MNIST. ``task.step=row`` reads eight of
+the pixels at a time, in the same order: 8 timesteps of 8 features.
 
-Shapes: T the 64 timesteps, N images, B batch, C the 65 columns of the file.
+Shapes: T the 64 or 8 timesteps, P the 64 pixels, I pixels of a timestep, N images, B batch, C the 65 columns of the
+file.
 """
 
 from __future__ import annotations
@@ -39,6 +41,13 @@ SIDE, CLASSES, WHITEST = 8, 10, 16
 HELD_OUT = 30  # images of each class in evaluation, and as many in test: chance is 10 % exactly
 
 
+class DigitsStep(Enum):
+    """What is read at a timestep."""
+
+    pixel = "pixel"
+    row = "row"
+
+
 class DigitsOrder(Enum):
     """In which order the pixels are read."""
 
@@ -49,7 +58,7 @@ class DigitsOrder(Enum):
 @variant("task", "digits")
 @dataclass(kw_only=True, slots=True)
 class DigitsConfig:
-    """Digits: scikit-learn's 8x8 scans, one pixel a timestep, to be told apart at the end.
+    """Digits: scikit-learn's 8x8 scans, one pixel (or row) a timestep, to be told apart at the end.
 
     With ``shuffle_labels`` the labels of the training images are shuffled among them, once (Zhang et al. 2017).
     Evaluation and test keep theirs.
@@ -59,11 +68,19 @@ class DigitsConfig:
     restrictions: ClassVar[str] = "needs scikit-learn: pip install 'seqablate[digits]'"
 
     order: DigitsOrder = key("of the pixels; permuted: one fixed random order")
+    step: DigitsStep = key("what a timestep is: pixel (64 timesteps) or row, 8 pixels (8 timesteps)")
     shuffle_labels: bool = key("true: train on shuffled labels, which can only be memorised (a control)")
+
+    @property
+    def size(self) -> int:
+        """Pixels of a timestep."""
+        return SIDE if self.step is DigitsStep.row else 1
 
     @property
     def traits(self) -> TaskTraits:
         """One class after the last pixel. Permuted pixels are no image: neighbours are not next to each other."""
+        if self.step is DigitsStep.row:
+            return TaskTraits(horizon=SIDE, length=SIDE)
         image = (SIDE, SIDE) if self.order is DigitsOrder.rows else None
         return TaskTraits(horizon=SIDE * SIDE, length=SIDE * SIDE, image=image)
 
@@ -77,38 +94,39 @@ class DigitsConfig:
         if data.batch_size > len(train):
             raise UsageError(f"batch_size={data.batch_size}: task=digits has {len(train)} training images, use no more")
         if self.shuffle_labels:
-            parts["train"] = Images(train.x_TN, train.y_N[stream(data.seed, "labels").permutation(len(train))])
+            parts["train"] = Images(train.x_TNI, train.y_N[stream(data.seed, "labels").permutation(len(train))])
         return Digits(
-            spec=self.traits.sized(input_size=1, output_size=CLASSES),
+            spec=self.traits.sized(input_size=self.size, output_size=CLASSES),
             metrics=(_accuracy(parts["evaluation"].y_N[: data.eval_size]),),
             parts=parts,
             objective=Classification(),
             data=data,
-            input_names=("grey value",),
+            input_names=("grey value",) if self.step is DigitsStep.pixel else (),
             fingerprint=hashlib.sha256(table_NC.tobytes()).hexdigest(),
         )
 
     def _parts(self, table_NC: np.ndarray) -> dict[str, Images]:
-        x_TN = np.ascontiguousarray(table_NC[:, :-1].T, dtype=np.float32) / np.float32(WHITEST)
+        x_PN = np.ascontiguousarray(table_NC[:, :-1].T, dtype=np.float32) / np.float32(WHITEST)
         if self.order is DigitsOrder.permuted:
-            x_TN = x_TN[stream(0, "digits/order").permutation(len(x_TN))]  # 0 whatever the run's seed
+            x_PN = x_PN[stream(0, "digits/order").permutation(len(x_PN))]  # 0 whatever the run's seed
         y_N = table_NC[:, -1].astype(np.int64)
-        return {name: Images(x_TN[:, chosen], y_N[chosen]) for name, chosen in split_by_class(y_N).items()}
+        x_TNI = np.ascontiguousarray(x_PN.reshape(-1, self.size, len(y_N)).transpose(0, 2, 1))
+        return {name: Images(x_TNI[:, chosen], y_N[chosen]) for name, chosen in split_by_class(y_N).items()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Images:
-    """Images as columns of pixels [T, N], and their classes [N]."""
+    """Images [T, N, I] and their classes [N]."""
 
-    x_TN: np.ndarray
+    x_TNI: np.ndarray
     y_N: np.ndarray
 
     def __len__(self) -> int:
         return len(self.y_N)
 
     def batch(self, chosen_B: np.ndarray) -> Batch:
-        """x [T, B, 1] and y [B] of the images chosen."""
-        return Batch(x=np.take(self.x_TN, chosen_B, axis=1)[..., None], y=self.y_N[chosen_B])
+        """x [T, B, I] and y [B] of the images chosen."""
+        return Batch(x=np.take(self.x_TNI, chosen_B, axis=1), y=self.y_N[chosen_B])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

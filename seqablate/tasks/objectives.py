@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 import torch.nn.functional as F
@@ -63,6 +63,23 @@ class Classification:
         right_SB, asked_SB = right[-len(y_SB) :], y_SB != NO_TARGET
         exact = {"exact": (right_SB | ~asked_SB).all(0).to(output.dtype)} if self.exact else {}
         return {"accuracy": right_SB.sum(0).to(output.dtype) / asked_SB.sum(0), **exact}
+
+
+@dataclass(frozen=True, slots=True)
+class LastClasses(Classification):
+    """Cross-entropy of all classes; the accuracy counts only the last ones, as if no others could be answered.
+
+    Args:
+        classes: how many of the classes.
+    """
+
+    classes: int = 1
+
+    def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
+        """As :meth:`Classification.scores`, of the steps whose target is one of the last classes."""
+        y = batch.y - (output.shape[-1] - self.classes)
+        asked = replace(batch, y=torch.where(y >= 0, y, NO_TARGET))
+        return Classification.scores(self, output[..., -self.classes :], asked)
 
 
 def _answers(output: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -84,6 +84,11 @@ def with_targets(batch: Batch, others: Batch, source_steps: int | None) -> Batch
     return replace(batch, x=x, y=others.y)
 
 
+def time_first(drawn_BT: np.ndarray) -> np.ndarray:
+    """[T, B] of what was drawn sample by sample: more samples leave the first ones as they are."""
+    return np.ascontiguousarray(drawn_BT.T)
+
+
 def one_hot(symbols_TB: np.ndarray, size: int) -> np.ndarray:
     """float32 [T, B, size] with a 1 at each symbol; a symbol of -1 (padding) gives zeros."""
     x_TBI = np.zeros((*symbols_TB.shape, size), dtype=np.float32)

@@ -14,7 +14,7 @@ from seqablate.cli import main
 from seqablate.report.samples import blocks, picture, samples
 from seqablate.tasks.base import Batch
 
-TASKS = ["adding", "copy", "temporal_order", "reverse", "lm", "digits"]
+TASKS = ["adding", "copy", "temporal_order", "reverse", "lm", "digits", "flip_flop", "dyck"]
 
 
 def shown(capsys, *words: str) -> list[dict]:
@@ -48,6 +48,10 @@ def test_the_samples_printed_are_those_of_the_first_training_batch(name, capsys,
     assert [one["target"] for one in shown(capsys, name, "--samples", "2", "seed=3")] == [
         one.target.cells for one in list(samples(task, batch))[:2]
     ]
+
+
+def test_features_are_rows_in_every_sample_even_where_a_sample_could_be_one_symbol_a_step(capsys):
+    assert [set(one["input"]) for one in shown(capsys, "xor", "--samples", "30")] == [{"marker", "bit"}] * 30
 
 
 def test_a_printed_sum_is_that_of_the_marked_values(capsys):

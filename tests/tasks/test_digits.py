@@ -99,6 +99,19 @@ def test_permuted_is_one_rearrangement_of_the_rows_for_all_images_parts_and_runs
     np.testing.assert_array_equal(*(next(task.eval_batches("test")).x for task in (first, second)))
 
 
+@pytest.mark.parametrize("order", ["rows", "permuted"])
+def test_eight_pixels_at_a_time_are_the_same_pixels_in_the_same_order(order):
+    by_pixel, by_row = (build(f"task.order={order}", f"task.step={step}") for step in ("pixel", "row"))
+    assert (by_row.spec.length, by_row.spec.input_size) == (8, 8)
+    for one, other in (
+        (by_pixel.train_batch(3), by_row.train_batch(3)),
+        *zip(*(t.eval_batches("test") for t in (by_pixel, by_row)), strict=True),
+    ):
+        read_BT = [[value for step in image for value in step] for image in other.x.transpose(1, 0, 2).tolist()]
+        assert read_BT == one.x[..., 0].T.tolist()
+        np.testing.assert_array_equal(one.y, other.y)
+
+
 def test_permuted_training_images_are_rearranged_as_those_of_evaluation_are():
     rows, permuted = build("batch_size=1197"), build("batch_size=1197", "task.order=permuted")
     x, permuted_x = (

@@ -11,9 +11,10 @@ al. 2016, section 5.2; tcn = Bai et al. 2018, section 5.2.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -23,7 +24,9 @@ from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
 from seqablate.tasks.base import Batch, RunData
-from seqablate.tasks.synthetic import SyntheticTask
+from seqablate.tasks.synthetic import SyntheticTask, time_first
+
+Values = Callable[[np.random.Generator, int, int], np.ndarray]  # n sequences of some length: [T, B] float32
 
 
 class AddingVariant(Enum):
@@ -88,7 +91,7 @@ def sample_arjovsky(rng: np.random.Generator, count: int, length: int) -> Batch:
     at_first, at_second, values = rng.spawn(3)
     first = at_first.integers(0, length // 2, count)
     second = at_second.integers(length // 2, length, count)
-    return _marked(_uniform(values, count, length), first, second)
+    return _summed(uniform(values, count, length), first, second)
 
 
 def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
@@ -96,19 +99,13 @@ def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
     at_first, at_second, values = rng.spawn(3)
     first = at_first.integers(0, length, count)
     second = (first + at_second.integers(1, length, count)) % length
-    return _marked(_uniform(values, count, length), first, second)
+    return _summed(uniform(values, count, length), first, second)
 
 
 def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
     """Features (marker, value); length l from [T, 1.1 T), marks in [0, 0.1 l) and [0.1 l, 0.5 l); target the mean."""
-    of_length, at_first, at_second, values = rng.spawn(4)
-    stop = max(length + 1, int(1.1 * length))
-    lengths = of_length.integers(length, stop, count)
-    tenth = lengths // 10
-    first = (at_first.random(count) * tenth).astype(np.int64)
-    second = tenth + (at_second.random(count) * (lengths // 2 - tenth)).astype(np.int64)
-    summed = _marked(_padded(_uniform(values, count, stop - 1), lengths), first, second)
-    return Batch(x=np.ascontiguousarray(summed.x[..., ::-1]), y=summed.y / 2, lengths=lengths)
+    pair = pascanu_pair(rng, count, length, uniform)
+    return Batch(x=pair.x, y=(pair.first + pair.second) / 2, lengths=pair.lengths)
 
 
 def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
@@ -124,9 +121,9 @@ def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
     # One of the T/2 - 1 first positions other than `first`: draw among one fewer and step over it.
     second = (at_second.random(count) * (lengths // 2 - 2)).astype(np.int64)
     second += second >= first
-    value_TB = _padded(2 * _uniform(values, count, top) - 1, lengths)
+    value_TB = _padded(2 * uniform(values, count, top) - 1, lengths)
     value_TB[0, (first == 0) | (second == 0)] = 0.0
-    batch = _marked(value_TB, first, second)
+    batch = _summed(value_TB, first, second)
     samples = np.arange(count)
     for end in (np.zeros(count, dtype=np.int64), lengths - 1):
         unmarked = batch.x[end, samples, 1] == 0
@@ -134,9 +131,31 @@ def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
     return Batch(x=batch.x, y=np.float32(0.5) + batch.y / 4, lengths=lengths)
 
 
-def _uniform(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
-    """U[0, 1) [T, B], drawn sample by sample: more samples leave the first ones as they are."""
-    return np.ascontiguousarray(rng.random((count, length), dtype=np.float32).T)
+class Pair(NamedTuple):
+    """Sequences with two marked values: features x [T, B, I], the two values [B], and the lengths [B]."""
+
+    x: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    lengths: np.ndarray
+
+
+def pascanu_pair(rng: np.random.Generator, count: int, length: int, values: Values) -> Pair:
+    """Pascanu's layout, whatever is to be done with the two: features (marker, value), see :func:`sample_pascanu`."""
+    of_length, at_first, at_second, of_values = rng.spawn(4)
+    stop = max(length + 1, int(1.1 * length))
+    lengths = of_length.integers(length, stop, count)
+    tenth = lengths // 10
+    first = (at_first.random(count) * tenth).astype(np.int64)
+    second = tenth + (at_second.random(count) * (lengths // 2 - tenth)).astype(np.int64)
+    value_TB, samples = _padded(values(of_values, count, stop - 1), lengths), np.arange(count)
+    x_TBI = np.ascontiguousarray(_marked(value_TB, first, second)[..., ::-1])
+    return Pair(x_TBI, value_TB[first, samples], value_TB[second, samples], lengths)
+
+
+def uniform(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
+    """U[0, 1) [T, B]."""
+    return time_first(rng.random((count, length), dtype=np.float32))
 
 
 def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -145,12 +164,18 @@ def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.where(t_T1 < lengths, value_TB[: len(t_T1)], np.float32(0))
 
 
-def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> Batch:
+def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """[T, B, (value, marker)]."""
     samples = np.arange(value_TB.shape[1])
     x_TBI = np.stack([value_TB, np.zeros_like(value_TB)], axis=-1)
     x_TBI[first, samples, 1] = 1.0
     x_TBI[second, samples, 1] = 1.0
-    return Batch(x=x_TBI, y=value_TB[first, samples] + value_TB[second, samples])
+    return x_TBI
+
+
+def _summed(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> Batch:
+    samples = np.arange(value_TB.shape[1])
+    return Batch(x=_marked(value_TB, first, second), y=value_TB[first, samples] + value_TB[second, samples])
 
 
 # Chance: always answering the mean. With S the sum of two uniforms, Var(X1 + X2) = 1/6 and P(|S - 1| > s) = (1 - s)^2.

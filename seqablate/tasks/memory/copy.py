@@ -23,11 +23,11 @@ from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
 from seqablate.tasks.base import Batch, RunData
-from seqablate.tasks.synthetic import SyntheticTask, one_hot
+from seqablate.tasks.synthetic import SyntheticTask, one_hot, time_first
 
 SYMBOLS = 10  # to remember
 ALPHABET = 8  # values of a symbol: 1..8
-BLANK, DELIMITER = 0, 9
+BLANK = 0
 NAMES = ("-", *map(str, range(1, ALPHABET + 1)))
 
 
@@ -90,10 +90,21 @@ class CopyConfig:
 
 def sample_copy(rng: np.random.Generator, count: int, length: int) -> Batch:
     """x one-hot [T + 20, B, 10] (blank, symbols 1..8, delimiter), y [T + 20, B] in 0..8."""
-    symbols_SB = rng.integers(1, ALPHABET + 1, (count, SYMBOLS)).T  # sample by sample: more leave the first as they are
-    x_TB = np.full((length + 2 * SYMBOLS, count), BLANK)
-    x_TB[:SYMBOLS] = symbols_SB
-    x_TB[SYMBOLS + length - 1] = DELIMITER
+    symbols_SB = time_first(rng.integers(1, ALPHABET + 1, (count, SYMBOLS)))
+    return recalled(symbols_SB, length, ALPHABET, cue=SYMBOLS + length - 1)
+
+
+def recalled(symbols_SB: np.ndarray, length: int, alphabet: int, cue: int) -> Batch:
+    """Symbols, a wait of ``length``, the symbols again: x one-hot [T + 2 S, B, alphabet + 2], y [T + 2 S, B].
+
+    Args:
+        symbols_SB: the symbols, from 1 to ``alphabet``.
+        cue: the step at which the delimiter (the last input) stands.
+    """
+    symbols = len(symbols_SB)
+    x_TB = np.full((length + 2 * symbols, symbols_SB.shape[1]), BLANK)
+    x_TB[:symbols] = symbols_SB
+    x_TB[cue] = alphabet + 1
     y_TB = np.full_like(x_TB, BLANK)
-    y_TB[-SYMBOLS:] = symbols_SB
-    return Batch(x=one_hot(x_TB, ALPHABET + 2), y=y_TB)
+    y_TB[-symbols:] = symbols_SB
+    return Batch(x=one_hot(x_TB, alphabet + 2), y=y_TB)
