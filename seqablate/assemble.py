@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -12,6 +12,7 @@ from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any
 
 from seqablate.config.compose import compose_config, config_folder
+from seqablate.config.lengths import task_at
 from seqablate.config.plugins import load_plugins
 from seqablate.config.registry import ALL_GROUPS, GROUPS, variant_name
 from seqablate.config.schema import TrainConfig
@@ -51,13 +52,36 @@ def read_overrides(overrides: list[str]) -> TrainConfig:
     return compose_config(overrides)
 
 
-def build_task(config: TrainConfig) -> Task:
-    """The task alone, for whoever wants its data or needs to know that they can be read (UsageError if not)."""
+def build_task(config: TrainConfig, length: int | None = None) -> Task:
+    """The task alone, for whoever wants its data or needs to know that they can be read (UsageError if not).
+
+    Args:
+        config: of the run.
+        length: instead of ``task.length``.
+    """
+    chosen = config.task if length is None else task_at(config.task, length)
     data = RunData(
         seed=config.seed, batch_size=config.batch_size, eval_seed=config.eval.seed, eval_size=config.eval.size
     )
-    task: Task = config.task.build(data)
+    task: Task = chosen.build(data)
     return task
+
+
+def build_lengths(config: TrainConfig, task: Task) -> Callable[[int], Task]:
+    """The run's task at each length that it needs, built once.
+
+    Raises:
+        UsageError: its inputs or answers are others at another length, or a length is to be solved and no goal is set.
+    """
+    at = cache(lambda length: task if length == config.task.length else build_task(config, length))
+    name = variant_name(config.task)
+    for key, length in config.lengths.others:
+        found = at(length).spec
+        if (found.input_size, found.output_size) != (task.spec.input_size, task.spec.output_size):
+            raise UsageError(f"{key}: task={name} has other inputs or answers at length {length}: no model has both")
+    if config.curriculum.judged and task.metrics[0].goal is None:
+        raise UsageError(f"curriculum={variant_name(config.curriculum)}: task={name} has no goal that could be met")
+    return at
 
 
 def assemble(config: TrainConfig) -> Parts:
@@ -74,6 +98,7 @@ def assemble(config: TrainConfig) -> Parts:
         raise UsageError(f"threads={config.threads}: this machine has {cpus} CPUs")
     device = find_device(config.device)
     task = build_task(config)
+    task_at_length = build_lengths(config, task)
     config = match_parameters(config, task)
     model = build_model(config, task).to(device)
     regularizer = build_regularizer(config, model)
@@ -86,6 +111,7 @@ def assemble(config: TrainConfig) -> Parts:
     return Parts(
         config=config,
         task=task,
+        task_at=task_at_length,
         model=model,
         regularizer=regularizer,
         clip=clip,
@@ -104,7 +130,8 @@ def build_model(config: TrainConfig, task: Task) -> Any:
 
     # torch's modules draw from the global generator before our own values replace theirs: leave it as it was.
     with torch.random.fork_rng(devices=[]):
-        model = config.model.build(seed=config.seed, task=task.spec)
+        told = replace(task.spec, length=config.traits.length, longest=config.traits.longest)
+        model = config.model.build(seed=config.seed, task=told)
     return model.to(getattr(torch, config.dtype.value))
 
 

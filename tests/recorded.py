@@ -20,7 +20,7 @@ FACTS = {
 SUMMARY = {
     "status": "done", "step": 3, "message": None, "ended": None, "measured_step": None, "final": None, "best": None,
     "solved_at": None, "lost_at": None, "refuted": 0, "confirmation": None, "test": None, "decay": [],
-    "clipped_share": None, "regularized_share": None, "skipped": 0,
+    "clipped_share": None, "regularized_share": None, "skipped": 0, "length": None, "at_lengths": [],
     "seconds": {"total": 0.0, "train": 0.0, "eval": 0.0},
 }  # fmt: skip
 
@@ -54,7 +54,14 @@ def train_row(step: int, **new: Any) -> dict[str, Any]:
 
 
 def eval_row(step: int, **metrics: float) -> dict[str, Any]:
-    return {"kind": "eval", "step": step, "loss": 1.0, "metrics": {"mse": 1.0} | metrics, "solved": False}
+    return {
+        "kind": "eval",
+        "step": step,
+        "loss": 1.0,
+        "metrics": {"mse": 1.0} | metrics,
+        "solved": False,
+        "length": None,
+    }
 
 
 def commit_row(step: int, **new: Any) -> dict[str, Any]:

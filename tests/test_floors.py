@@ -23,7 +23,7 @@ FLOORS = [
     ("text", "shape"),
     ("config", "signals", "figures", "statistics"),
     ("record", "engine"),
-    ("tasks", "models", "clip", "optim", "schedule", "probe"),
+    ("tasks", "models", "clip", "optim", "schedule", "curriculum", "probe"),
     ("diagnostics", "regularizer"),
     ("training", "comparison"),
     ("assemble", "report"),

@@ -17,10 +17,10 @@ def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
     """A row for each run that can be read.
 
     First ``run``, ``path``, ``status`` and ``seed``, then every key of the configs by its dotted name, then results:
-    ``step`` (updates made), ``evaluation_<metric>`` and ``test_<metric>``, ``solved``, ``solved_at``, ``lost_at``,
-    ``reach`` (lags until 1 % of the gradient is left), ``gradient_factor`` (per lag), ``clipped_share``,
-    ``ms_per_step``, ``seconds``, ``parameters``, ``started``, ``ended``, ``device``, ``fingerprint`` (of what computed
-    it).
+    ``step`` (updates made), ``evaluation_<metric>`` and ``test_<metric>`` (``test_<metric>@<length>`` at a length of
+    ``eval.lengths``), ``solved``, ``solved_at``, ``lost_at``, ``reach`` (lags until 1 % of the gradient is left),
+    ``gradient_factor`` (per lag), ``clipped_share``, ``ms_per_step``, ``seconds``, ``parameters``, ``started``,
+    ``ended``, ``device``, ``fingerprint`` (of what computed it).
     """
     import pandas as pd
 
@@ -38,6 +38,7 @@ def _row(run: Run) -> dict[str, Any]:
         "step": info.step,
         f"evaluation_{info.metric.name}": info.final_value,
         f"test_{info.metric.name}": info.test_value,
+        **{f"test_{info.metric.name}@{at.length}": at.metrics.get(info.metric.name) for at in info.at_lengths},
         "solved": solved(run),
         "solved_at": info.solved_at,
         "lost_at": info.lost_at,

@@ -127,6 +127,31 @@ def headline(runs: Sequence[Run]) -> Measure:
     return Measure(metric.name, metric.unit, metric.lower_is_better, _value(split), split)
 
 
+def at_length(name: str, runs: Sequence[Run]) -> Measure | None:
+    """``accuracy@256``: the metric of the runs' tasks, or ``loss@256``, on test data of another length.
+
+    None where ``name`` is no such word, or no run was tested at that length. ``value@256`` is the metric, whatever its
+    name.
+    """
+    what, _, digits = name.partition("@")
+    if not digits.isdecimal() or int(digits) not in tested_lengths(runs):
+        return None
+    base = Measure("loss", "", True, _loss("test")) if what == "loss" else headline(runs)
+    if what not in (base.name, "value"):
+        return None
+
+    def of(info: RunInfo) -> float | None:
+        found = (one for one in info.at_lengths if one.length == int(digits))
+        return next(({"loss": one.loss, **one.metrics}.get(base.name) for one in found), None)
+
+    return Measure(f"{base.name}@{digits}", base.unit, base.lower_is_better, of, "test")
+
+
+def tested_lengths(runs: Sequence[Run]) -> list[int]:
+    """The lengths (``eval.lengths``) at which one of the runs was tested."""
+    return sorted({found.length for run in runs for found in run.info.at_lengths})
+
+
 def split_of(runs: Sequence[Run]) -> Split:
     """``test`` where every run that is done was tested on held-out data."""
     return "test" if all(run.info.test is not None for run in runs if run.status == "done") else "evaluation"
@@ -153,5 +178,9 @@ def find_measure(name: str | None, runs: Sequence[Run]) -> Measure:
             return measure
     if name == runs[0].info.metric.name:
         return headline(runs)
-    known = ", ".join([runs[0].info.metric.name, "loss", *(measure.name for measure in OTHERS)])
+    if (found := at_length(name, runs)) is not None:
+        return found
+    metric = runs[0].info.metric.name
+    further = [f"{metric}@{length}" for length in tested_lengths(runs)]
+    known = ", ".join([metric, "loss", *further, *(measure.name for measure in OTHERS)])
     raise UsageError(f"--metric {printable(name)}: choose from {printable(known)}")

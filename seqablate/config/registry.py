@@ -27,6 +27,7 @@ GROUPS = {
     "clip": Group("clip"),
     "regularizer": Group("regularizer"),
     "optim": Group("optim"),
+    "curriculum": Group("curriculum"),
     "schedule": Group("schedule"),
     "diagnostic": Group("diagnostics", several=True),
 }

@@ -13,6 +13,8 @@ from typing import Any
 
 from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import check_config, key
+from seqablate.config.lengths import Lengths
+from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError, shorten
 
 LARGEST_SEED = 10**100
@@ -65,6 +67,13 @@ def _folder(key: str, path: str) -> None:
         raise UsageError(f"{key}={shorten(path)}: is too long for a path; choose a shorter one")
 
 
+def _lengths(key: str, lengths: list[int]) -> None:
+    for length in lengths:
+        at_least(1)(key, length)
+    if len(set(lengths)) < len(lengths):
+        raise UsageError(f"{key}={shorten(lengths)}: names a length twice")
+
+
 @dataclass(kw_only=True, slots=True)
 class ProbeConfig:
     """When gradients are measured."""
@@ -83,6 +92,7 @@ class EvalConfig:
     every: int = key(at_least(1), "steps between two evaluations", compared=False)
     size: int = key(at_least(1), "sequences of an evaluation", compared=False)
     seed: int = key(at_least(0, LARGEST_SEED), "of the evaluation data, which are the same for every run")
+    lengths: list[int] = key(_lengths, "values of task.length at which the end is tested, too", compared=False)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -102,6 +112,7 @@ class TrainConfig:
     regularizer: Any = key("what is added to the loss")
     clip: Any = key("what is done to the gradient before a step")
     optim: Any = key("how the gradient becomes a step")
+    curriculum: Any = key("how long the training sequences are", headline=False)
     schedule: Any = key("how the learning rate changes over the steps", headline=False)
     diagnostic: dict[str, Any] = key("what is measured of the model while it learns", compared=False, headline=False)
     probe: ProbeConfig = key("when gradients are measured")
@@ -133,4 +144,15 @@ class TrainConfig:
             raise UsageError(
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
             )
-        self.model.check(self.task.traits)
+        self.lengths.check()
+        self.model.check(self.traits)
+
+    @property
+    def traits(self) -> TaskTraits:
+        """What the model is told of the task."""
+        return self.lengths.traits
+
+    @property
+    def lengths(self) -> Lengths:
+        """The lengths that the run needs of its task."""
+        return Lengths(self.task, self.curriculum.shortest, self.eval.lengths)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seqablate.config.checks import at_most
+from seqablate.config.lengths import task_at
 from seqablate.config.schema import DType, TrainConfig
 from seqablate.errors import UsageError, shorten
 
@@ -64,6 +65,8 @@ def refuse_too_large(config: TrainConfig) -> None:
             f"{_largest(config, 'eval.size', 'steps')}: needs {_gigabytes(needed)} of memory or more, "
             f"and this machine has {_gigabytes(limit)}; use a smaller value"
         )
+    for length in config.eval.lengths:
+        _refuse_test(config, length)
     speed = GPU_FLOPS if _may_use_gpu(config) else CPU_FLOPS * config.threads
     steps = config.task.traits.horizon
     evaluation = evaluated(config) * (PER_SAMPLE + steps * PER_TIMESTEP + size.flops / speed)
@@ -76,6 +79,16 @@ def refuse_too_large(config: TrainConfig) -> None:
     if run > LONGEST_RUN:
         raise UsageError(
             f"{_largest(config, 'eval.size')}: training would take {_duration(run)} or more; use a smaller value"
+        )
+
+
+def _refuse_test(config: TrainConfig, length: int) -> None:
+    """Refuse a length of ``eval.lengths`` at which drawing the sequences alone would take too long."""
+    steps = task_at(config.task, length).traits.horizon
+    duration = evaluated(config) * (PER_SAMPLE + steps * PER_TIMESTEP)
+    if duration > LONGEST_EVALUATION:
+        raise UsageError(
+            f"eval.lengths={length}: one test would take {_duration(duration)} or more; use a smaller value"
         )
 
 

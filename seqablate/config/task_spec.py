@@ -19,6 +19,8 @@ class TaskTraits:
         causal_only: an input holds the target of the step before it: no output may see a later input.
         source_steps: of a transduction, the steps before the first target: the source. Each later input is the target
             of the step before it (teacher forcing), and only these later steps have a loss.
+        longest: timesteps of the longest sequence that a model is given, where lengths vary: evaluations may go beyond
+            the horizon, which is that of training.
         image: height and width if the timesteps are the pixels of an image, row by row.
     """
 
@@ -29,6 +31,7 @@ class TaskTraits:
     carries_state: bool = False
     causal_only: bool = False
     source_steps: int | None = None
+    longest: int | None = None
     image: tuple[int, int] | None = None
 
     def sized(self, input_size: int, output_size: int) -> TaskSpec:

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from seqablate.errors import printable
-from seqablate.record.schema import AtStep, Evaluation, Facts, Hash, Summary
+from seqablate.record.schema import AtLength, AtStep, Evaluation, Facts, Hash, Summary
 from seqablate.shape import By, Misfit, Part, Step, compiled, matches, plain
 from seqablate.signals.fit import Source
 from seqablate.signals.signal import MOST_VALUES, Signal
@@ -92,9 +92,10 @@ class SkipRow(AtStep, Row):
 
 @dataclass(frozen=True, kw_only=True)
 class EvalRow(Evaluation, Row):
-    """One evaluation."""
+    """One evaluation; with a curriculum also the largest length of a training sequence from here on."""
 
     kind = "eval"
+    length: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +103,18 @@ class TestRow(Evaluation, Row):
     """The held-out test."""
 
     kind = "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthRow(AtLength, AtStep, Row):
+    """The held-out test at another length."""
+
+    kind = "length"
+
+    @classmethod
+    def of(cls, step: int, found: AtLength) -> LengthRow:
+        """These results as those of ``step``."""
+        return cls(step=step, **vars(found))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -222,6 +235,7 @@ CHECKS = {
         SkipRow,
         EvalRow,
         TestRow,
+        LengthRow,
         ConfirmationRow,
         TextRow,
         CommitRow,

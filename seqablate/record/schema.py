@@ -6,7 +6,7 @@ the record as well: the facts in its header, a summary in each row of kind "prog
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Annotated, Any, Literal, Self
 
 from seqablate.config.metric import Metric
@@ -90,9 +90,17 @@ class Evaluation(Results, AtStep):
     """Results, and the training step at which they were measured."""
 
     @classmethod
-    def at(cls, step: int, results: Results) -> Self:
+    def at(cls, step: int, results: Results, **more: Any) -> Self:
         """These results as those of ``step``."""
-        return cls(step=step, loss=results.loss, metrics=results.metrics, solved=results.solved)
+        return cls(step=step, loss=results.loss, metrics=results.metrics, solved=results.solved, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtLength(Results):
+    """Results on test data of another length (``eval.lengths``), and the headline metric's chance there."""
+
+    length: Annotated[int, at_least(1)]
+    chance: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +133,8 @@ class Summary:
         clipped_share: of the steps so far.
         skipped: how many steps made no update.
         regularized_share: of the steps so far, those at which the penalty had a gradient.
+        length: the largest length of a training sequence at the last evaluation; None without a curriculum.
+        at_lengths: results on test data of other lengths, once the run is finished.
     """
 
     status: Annotated[Status, By(one_of(*RECORDED))]
@@ -144,6 +154,8 @@ class Summary:
     regularized_share: float | None
     skipped: Step
     seconds: Seconds
+    length: int | None = None
+    at_lengths: list[AtLength] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ COMPUTING = (
     "clip",
     "optim",
     "schedule",
+    "curriculum",
     "engine",
     "probe",
     "diagnostics",

@@ -13,7 +13,7 @@ from seqablate.config.keys import declaration
 from seqablate.config.metric import Metric
 from seqablate.config.registry import GROUPS
 from seqablate.config.schema import TrainConfig
-from seqablate.record.schema import RunInfo
+from seqablate.record.schema import AtLength, RunInfo
 from seqablate.signals.fit import Fit
 from seqablate.signals.words import decay_words
 from seqablate.tasks.base import Task
@@ -132,6 +132,9 @@ def result_lines(info: RunInfo, chosen: Mapping[str, str]) -> Iterator[str]:
         own = ", ".join(f"{name} {number(value)}" for name, value in info.test_baselines.items())
         beside = f" ({own})" if own else ""
         yield f"held-out test: {metric.name} {apart(info.test_value, metric.goal)}{beside}"
+    yield from (f"held-out test at {_at_length(info.metric, found)}" for found in info.at_lengths)
+    if info.length is not None:
+        yield f"training sequences: up to length {info.length} at the end"
     if info.status not in ("diverged", "failed"):  # decay is about the last evaluation, not about how they ended
         yield from map(decay_words, telling(info.decay))
         if more := len(info.decay) - len(telling(info.decay)):
@@ -144,6 +147,12 @@ def result_lines(info: RunInfo, chosen: Mapping[str, str]) -> Iterator[str]:
     if info.skipped:
         yield f"skipped {counted(info.skipped, 'step')} of {info.step}: they made no update"
     yield f"total time {duration(info.seconds.total)}"
+
+
+def _at_length(metric: Metric, found: AtLength) -> str:
+    """``length 256: accuracy 0.52 (chance 0.5)``."""
+    shown = apart(found.metrics[metric.name], metric.goal)
+    return f"length {found.length}: {metric.name} {shown} (chance {number(found.chance)})"
 
 
 def next_lines(path: Path, info: RunInfo) -> Iterator[str]:

@@ -28,6 +28,7 @@ class Watch:
         self.started = time.perf_counter()
         self.train: TrainRow | None = None
         self.eval: Evaluation | None = state.progress.last
+        self.length = state.progress.length
         self.shown: dict[tuple[str, str], SignalRow] = {}  # by quantity and place
 
     def row(self, row: Row) -> None:
@@ -37,7 +38,7 @@ class Watch:
         elif isinstance(row, SkipRow):
             self.skipped += 1
         elif isinstance(row, EvalRow):
-            self.eval = row
+            self.eval, self.length = row, row.length
         elif isinstance(row, SignalRow):
             self._keep(row)
 
@@ -67,6 +68,7 @@ class Watch:
         clipped = f"clipped {percent(self.clipped / self.step if self.step else None)}"
         loss, norm = (None, None) if self.train is None else (self.train.loss, self.train.grad_norm)
         found = [f"train loss {number(loss)}", f"gradient norm {number(norm)}"]
+        found += [] if self.length is None else [f"length {self.length} of {self.parts.config.task.length}"]
         found += [] if acting(self)["clip"] == "none" else [clipped]
         return [*found, f"skipped {self.skipped}"] if self.skipped else found
 

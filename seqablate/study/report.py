@@ -194,9 +194,9 @@ def _measured(finding: Finding, look: Look) -> str:
 
 
 def _name(criterion: Criterion) -> str:
-    return {"solved": "Runs that solve the task", "value": "Median result on test data"}.get(
-        criterion.measure, f"Median {criterion.measure}"
-    )
+    what, _, length = criterion.measure.partition("@")
+    name = {"solved": "Runs that solve the task", "value": "Median result on test data"}.get(what, f"Median {what}")
+    return f"{name} of length {length}" if length else name
 
 
 def _side(side: str, criterion: Criterion, look: Look) -> str:

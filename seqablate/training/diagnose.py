@@ -17,6 +17,7 @@ from seqablate.diagnostics.look import Look, ProbedPass, new_probe
 from seqablate.engine.subnormals import flushed
 from seqablate.probe import TimestepProbe
 from seqablate.signals import Signal
+from seqablate.tasks.base import Task
 from seqablate.training.parts import Parts
 from seqablate.training.step import clipping, dropout_generator, forward, sample_losses
 
@@ -42,18 +43,18 @@ def look_at(parts: Parts, step: int, *, evaluating: bool) -> list[Signal]:
     return _look(parts, step, due)
 
 
-def after_last_step(parts: Parts, step: int, carried: Any) -> list[Signal]:
+def after_last_step(parts: Parts, step: int, task: Task, carried: Any) -> list[Signal]:
     """What is measured when the run ends, whatever its schedule, unless it has been measured at this very step.
 
-    A backward pass is made on the batch that would come next, without an update.
+    A backward pass is made on the batch of ``task`` that would come next, without an update.
     """
     others = [d for d in _chosen(parts, EvaluationDiagnostic) if not d.due(step, evaluating=True)]
     signals = _look(parts, step, others)
     if reading := _chosen(parts, TrainingDiagnostic):
-        arrays = parts.task.train_batch(step)
+        arrays = task.train_batch(step)
         batch = arrays.tensors(parts.device, parts.dtype)
         with flushed(parts.device), new_probe(parts.model) as probe, clipping(parts, arrays):
-            _, losses, _ = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
+            _, losses, _ = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
             sample_losses(losses).mean().backward()
         parts.optimizer.zero_grad(set_to_none=True)
         signals += _read(parts, probe, step, arrays.lengths, reading)

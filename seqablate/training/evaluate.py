@@ -10,26 +10,34 @@ import torch
 
 from seqablate.record.schema import Results
 from seqablate.streams import stream
+from seqablate.tasks.base import Task
 from seqablate.training.parts import Parts
 from seqablate.training.step import forward, sample_losses
 
 
 @torch.no_grad()
-def evaluate(parts: Parts, split: str) -> Results:
-    """Results on ``"evaluation"`` or ``"test"`` data; a mean over sequences, summed in float64."""
+def evaluate(parts: Parts, split: str, task: Task | None = None) -> Results:
+    """Results on ``"evaluation"`` or ``"test"`` data; a mean over sequences, summed in float64.
+
+    Args:
+        parts: of the run.
+        split: of the data.
+        task: the run's task at another length; None: as it is.
+    """
+    task = task or parts.task
     totals: dict[str, torch.Tensor] = {}
     count, state = 0, None
-    for arrays in parts.task.eval_batches(split):
+    for arrays in task.eval_batches(split):
         batch = arrays.tensors(parts.device, parts.dtype)
-        output, losses, state = forward(parts.model, parts.task, batch, state, generator=None)
-        values = {"loss": sample_losses(losses), **parts.task.scores(output, batch)}
+        output, losses, state = forward(parts.model, task, batch, state, generator=None)
+        values = {"loss": sample_losses(losses), **task.scores(output, batch)}
         for name, value_B in values.items():
             totals[name] = totals.get(name, 0) + value_B.sum(dtype=torch.float64)
         count += len(values["loss"])
     means = {name: float(total) / count for name, total in totals.items()}
     loss = means.pop("loss")
-    metrics = parts.task.summarise(loss, means)
-    return Results(loss=loss, metrics=metrics, solved=parts.task.solved(metrics))
+    metrics = task.summarise(loss, means)
+    return Results(loss=loss, metrics=metrics, solved=task.solved(metrics))
 
 
 def sample_text(parts: Parts, step: int) -> str | None:

@@ -77,6 +77,8 @@ def summary(state: TrainState, status: Status, message: str | None = None) -> Su
         skipped=progress.skipped,
         regularized_share=progress.regularized / state.step if state.step else None,
         seconds=progress.seconds,
+        length=progress.length,
+        at_lengths=progress.at_lengths,
     )
 
 

@@ -19,6 +19,7 @@ import torch
 from seqablate.record.rows import (
     ConfirmationRow,
     EvalRow,
+    LengthRow,
     PenaltyRow,
     Row,
     SignalRow,
@@ -34,6 +35,7 @@ from seqablate.signals.view import has_decay
 from seqablate.training.diagnose import after_last_step, look_at, read_step, step_probe
 from seqablate.training.evaluate import evaluate, sample_text
 from seqablate.training.interrupt import Interruption
+from seqablate.training.lengths import grown_length, test_at_lengths, training_task
 from seqablate.training.parts import Parts
 from seqablate.training.skip import WHY
 from seqablate.training.state import TrainState
@@ -132,7 +134,10 @@ def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
         looked = [] if evaluated else look_at(parts, step, evaluating=False)
     with _timed(state, "train"):
         probe = step_probe(parts, step)
-        outcome = train_step(parts, step, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0)
+        task = training_task(parts, step, state.progress.length)
+        outcome = train_step(
+            parts, step, task, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0
+        )
         read = list if probe is None else partial(read_step, parts, probe, step, outcome.lengths)
         lr = parts.optimizer.param_groups[0]["lr"]
         pending.append(Measured(step, lr, outcome.weight, outcome.measured, lambda: [*looked, *read()]))
@@ -175,10 +180,11 @@ def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
             _confirm(parts, state)
         signals = look_at(parts, state.step, evaluating=True)
         text = sample_text(parts, state.step)
+        state.progress.length = grown_length(parts, state.step, state.progress.length)
     if not math.isfinite(results.loss):
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
-    rows: list[Row] = [EvalRow.at(state.step, results), *_rows(signals)]
+    rows: list[Row] = [EvalRow.at(state.step, results, length=state.progress.length), *_rows(signals)]
     if (asked := state.progress.confirmation) is not None and asked.step == state.step:
         rows.append(ConfirmationRow.at(state.step, asked))
     if text is not None:
@@ -231,10 +237,13 @@ def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
     """The last measurements, the held-out test, and the checkpoint that ends the run."""
     progress = state.progress
     with _timed(state, "eval"):
-        signals = after_last_step(parts, state.step, state.carried)
+        task = training_task(parts, state.step, progress.length)
+        signals = after_last_step(parts, state.step, task, state.carried)
         progress.test = _test(parts, state)
+        progress.at_lengths = test_at_lengths(parts)
     _note_loss(state, progress.test.solved)
     journal.rows([*_rows(signals), TestRow.at(state.step, progress.test)])
+    journal.rows([LengthRow.of(state.step, found) for found in progress.at_lengths])
     progress.finished = True
     journal.commit(state)
 

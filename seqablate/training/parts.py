@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +21,7 @@ class Parts:
 
     config: TrainConfig
     task: Task
+    task_at: Callable[[int], Task]  # the same at another value of task.length
     model: Any  # torch.nn.Module that is also a seqablate.models.base.Model
     regularizer: Regularizer
     clip: Clip

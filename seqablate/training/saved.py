@@ -32,14 +32,17 @@ def fits_run(saved: dict[str, Any], parts: Parts) -> bool:
         and _fits_optimizer(saved["optimizer"], parts)
         and _fits_clip(saved["clip"], parts)
         and _fits_carried(saved["carried"], saved["step"], parts)
-        and _fits_progress(saved["progress"])
+        and _fits_progress(saved["progress"], parts)
     )
 
 
-def _fits_progress(found: Any) -> bool:
+def _fits_progress(found: Any, parts: Parts) -> bool:
     try:
-        fitting(found, Progress)
+        length = fitting(found, Progress).length
     except Misfit:
+        return False
+    shortest = parts.config.curriculum.shortest
+    if length is not None and not (shortest and shortest <= length <= parts.config.task.length):
         return False
     return found.keys() == {f.name for f in fields(Progress)}
 

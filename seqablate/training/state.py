@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from seqablate.record.schema import Best, Evaluation, Results, Seconds
+from seqablate.record.schema import AtLength, Best, Evaluation, Results, Seconds
 from seqablate.shape import fitting
 from seqablate.signals.fit import Fit
 from seqablate.training.parts import Parts
@@ -26,6 +26,8 @@ class Progress:
         best: the headline metric's best evaluation.
         last: the last evaluation.
         decay: fits of the last evaluation's lag curves.
+        length: the largest length of a training sequence, as the last evaluation left it; None without a curriculum.
+        at_lengths: results on test data of other lengths, once the run is finished.
         test: results on test data, once the run is finished.
         finished: whether everything has been measured.
         seconds: wall time spent training, evaluating and in all, over every process that worked on the run.
@@ -41,6 +43,8 @@ class Progress:
     best: Best | None = None
     last: Evaluation | None = None
     decay: list[Fit] = field(default_factory=list)
+    length: int | None = None
+    at_lengths: list[AtLength] = field(default_factory=list)
     test: Results | None = None
     finished: bool = False
     seconds: Seconds = field(default_factory=Seconds)

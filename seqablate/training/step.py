@@ -62,18 +62,19 @@ def detach(state: Any) -> Any:
 
 
 def train_step(
-    parts: Parts, step: int, carried: Any, probe: AbstractContextManager[Any], measure_update: bool
+    parts: Parts, step: int, task: Task, carried: Any, probe: AbstractContextManager[Any], measure_update: bool
 ) -> StepOutcome:
     """Update the parameters once.
 
     Args:
         parts: the run.
         step: number of updates made so far; selects the batch, the dropout masks and the learning rate.
+        task: the run's, at the length of this step.
         carried: state from the step before, or None.
         probe: entered around forward and backward (a TimestepProbe, or nullcontext).
         measure_update: also measure ||update|| / ||parameters|| (costs a copy of the parameters); NaN otherwise.
     """
-    arrays = parts.task.train_batch(step)
+    arrays = task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
     factor = parts.schedule.factor(step, parts.config.steps)
     for group in parts.optimizer.param_groups:
@@ -83,7 +84,7 @@ def train_step(
     parameters = parts.parameters
     with flushed(parts.device):  # what has vanished would make every operation slow
         with probe, clipping(parts, arrays) as inside, parts.regularizer.watching(parts.model) as measure:
-            _, losses, after = forward(parts.model, parts.task, batch, carried, dropout_generator(parts, step))
+            _, losses, after = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
             loss = sample_losses(losses).mean()
             loss.backward(retain_graph=parts.regularizer.again)
         penalty = None if measure is None else _penalise(parts, step, measure, batch)

@@ -308,6 +308,6 @@ def test_a_state_clip_trains_every_model_with_a_recurrence_and_is_refused_by_the
             assemble(config)
         return
     parts = assemble(config)
-    outcome = train_step(parts, 0, None, nullcontext(), measure_update=False)
+    outcome = train_step(parts, 0, parts.task, None, nullcontext(), measure_update=False)
     assert outcome.measured[:4].isfinite().all()
     assert all(module.clipping is None for module in recurrences(parts.model))

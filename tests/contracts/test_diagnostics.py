@@ -43,11 +43,11 @@ def trained(parts: Parts, steps: int = 6) -> list[Signal]:
     for step in range(steps):
         signals += look_at(parts, step, evaluating=step % parts.config.eval.every == 0)
         probe = step_probe(parts, step)
-        outcome = train_step(parts, step, carried, probe or nullcontext(), measure_update=False)
+        outcome = train_step(parts, step, parts.task, carried, probe or nullcontext(), measure_update=False)
         if probe is not None:
             signals += read_step(parts, probe, step, outcome.lengths)
         carried = outcome.carried
-    return [*signals, *look_at(parts, steps, evaluating=True), *after_last_step(parts, steps, carried)]
+    return [*signals, *look_at(parts, steps, evaluating=True), *after_last_step(parts, steps, parts.task, carried)]
 
 
 @cache

@@ -117,7 +117,7 @@ def test_a_training_step_flushes_forward_and_backward_and_in_the_optimizer(model
 
     step = parts.optimizer.step
     monkeypatch.setattr(parts.optimizer, "step", lambda: (found.append(flushes()), step()))
-    train_step(parts, 0, None, Probe(), measure_update=True)
+    train_step(parts, 0, parts.task, None, Probe(), measure_update=True)
     assert found == [True] * 3
     assert not flushes()
 

@@ -47,7 +47,7 @@ def first_gradients(model: str, max_norm: float) -> tuple[list[torch.Tensor], li
             state.register_hook(cut)
     losses = parts.task.step_losses(parts.model.readout(states[0]), batch)
     wanted = torch.autograd.grad(losses.mean(), list(cell.parameters()))
-    train_step(parts, 0, None, torch.enable_grad(), measure_update=False)
+    train_step(parts, 0, parts.task, None, torch.enable_grad(), measure_update=False)
     return [p.grad for p in ours.parameters()], list(wanted)
 
 

@@ -86,6 +86,12 @@ class TransformerConfig(ModelConfig):
                 "it would see the token it has to predict; use model.causal=true or another task"
             )
 
+        if self.position is Position.learned and (task.longest or 0) > task.horizon:
+            raise UsageError(
+                f"model.position=learned has {task.horizon} positions, and eval.lengths asks for {task.longest} "
+                "timesteps; use model.position=sinusoidal or none"
+            )
+
     def notes(self, task: TaskTraits) -> list[str]:
         return one_window(task)
 

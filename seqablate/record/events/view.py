@@ -119,7 +119,8 @@ class EventView:
         references = {"chance": metric.chance, "goal": metric.goal, **self.header.baselines}
         values = {name: value for name, value in row.metrics.items() if name != "loss" or name == metric.name}
         values |= {f"{metric.name}/{name}": value for name, value in references.items() if value is not None}
-        self._scalars(row.step, {"loss/eval": row.loss} | {f"metric/{name}": v for name, v in values.items()})
+        length = {} if row.length is None else {"curriculum/length": float(row.length)}
+        self._scalars(row.step, {"loss/eval": row.loss} | {f"metric/{name}": v for name, v in values.items()} | length)
 
     def _signal(self, signal: Signal) -> None:
         """Curves at initialisation at once; the last ones only when they are known to be the last."""

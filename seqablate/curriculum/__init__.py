@@ -1,0 +1,1 @@
+"""Lengths of the training sequences: ``curriculum=NAME`` is ``NAME.py``, and a YAML of that name."""
