@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
+from seqablate.optim.base import decayed
 
 if TYPE_CHECKING:
     import torch
@@ -26,10 +27,10 @@ class AdagradConfig:
 
     lr: float = key(positive, "learning rate")
     eps: float = key(positive, "added to the denominator", headline=False)
-    weight_decay: float = key(at_least(0), "L2 penalty")
+    weight_decay: float = key(at_least(0), "L2 penalty on weights, not on biases")
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.Adagrad(parameters, lr=self.lr, eps=self.eps, weight_decay=self.weight_decay, fused=True)
+        return torch.optim.Adagrad(decayed(parameters, self.weight_decay), lr=self.lr, eps=self.eps, fused=True)

@@ -23,4 +23,4 @@ class AdamWConfig(AdamConfig):
 
     torch_name: ClassVar[str] = "AdamW"
 
-    weight_decay: float = key(at_least(0), "decoupled weight decay")
+    weight_decay: float = key(at_least(0), "decoupled weight decay of weights, not of biases")

@@ -10,6 +10,7 @@ from seqablate.config.checks import at_least, fraction, positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
 from seqablate.errors import UsageError
+from seqablate.optim.base import decayed
 
 if TYPE_CHECKING:
     import torch
@@ -28,7 +29,7 @@ class MomentumConfig:
     lr: float = key(positive, "learning rate")
     momentum: float = key(fraction, "share of the last update that is kept")
     nesterov: bool = key("true: Nesterov momentum")
-    weight_decay: float = key(at_least(0), "L2 penalty")
+    weight_decay: float = key(at_least(0), "L2 penalty on weights, not on biases")
 
     def check_keys(self) -> None:
         if self.nesterov and self.momentum == 0:
@@ -39,10 +40,9 @@ class MomentumConfig:
         import torch
 
         return torch.optim.SGD(
-            parameters,
+            decayed(parameters, self.weight_decay),
             lr=self.lr,
             momentum=self.momentum,
             nesterov=self.nesterov,
-            weight_decay=self.weight_decay,
             fused=True,
         )
