@@ -120,6 +120,8 @@ class Reference:
             f = torch.sigmoid(self._product("ih", x, "f", also=also) + self._product("hh", h, "f"))
             n = torch.tanh(self._product("ih", x, "n", also=also) + self._product("hh", f * h, "n"))
             return (h + f * (n - h),)
+        if self.module.cell.recurrent != "full":
+            return (self._input_only(name, h, {gate: self._product("ih", x, gate, also=also) for gate in gates}),)
         a = self._product("ih", x, *gates, also=also) + self._product("hh", h, *gates)
         if name.startswith("rnn"):
             f = {"tanh": torch.tanh, "relu": lambda a: a.clamp(min=0), "sigmoid": lambda a: 1 / (1 + (-a).exp())}
@@ -130,6 +132,17 @@ class Reference:
         c = f * c + i * a["g"].tanh()
         m = layer_norm(c, self.module.norm_c_weight, self.module.norm_c_bias) if self.module.layer_norm else c
         return o * (m if name == "lstm_no_output_activation" else m.tanh()), c
+
+    def _input_only(self, name: str, h: Tensor, a: dict[str, Tensor]) -> Tensor:
+        """Where the input alone makes the gates ``a``; a norm is over the gates of one block."""
+        if name == "mingru":
+            return h + a["z"].sigmoid() * (a["n"] - h)
+        if name.startswith("lru"):
+            s = torch.exp(-torch.exp(self.module.weight_hh))
+            eigenvalues = 2 * s - 1 if name == "lru_signed" else s
+            return eigenvalues * h + (1 - eigenvalues**2).sqrt() * a["b"]
+        s = a["a"].sigmoid()
+        return (2 * s - 1 if name == "lrnn_signed" else s) * h + a["b"]
 
 
 def random_recurrence(cell: str, inputs: int, hidden: int, **options) -> Recurrence:

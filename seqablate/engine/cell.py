@@ -3,14 +3,15 @@
 The formula alone is enough: the plain loop runs it under autograd. ``cells/`` holds the cells, one file each.
 
 Shapes: B batch, I input, D hidden, P projected (D without ``proj_size``), G gates. Weights are laid out as in torch.nn:
-``w_ih`` [G*D, I] and ``w_hh`` [G*D, P], one block of D rows per gate.
+``w_ih`` [G*D, I] and ``w_hh`` [G*D, P], one block of D rows per gate. A cell that is diagonal has ``w_hh`` [G*D], one
+number for each unit, and one whose gates see the input alone has none: [0].
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear
@@ -29,7 +30,7 @@ class Weights(NamedTuple):
     """
 
     w_ih: Tensor  # [G*D, I]
-    w_hh: Tensor  # [G*D, P]
+    w_hh: Tensor  # [G*D, P]; by ``Cell.recurrent`` also [G*D], or [0]
     b_ih: Tensor | None = None  # [G*D]
     b_hh: Tensor | None = None  # [G*D]
     w_hr: Tensor | None = None  # [P, D], only with proj_size
@@ -52,10 +53,14 @@ class Weights(NamedTuple):
 
     def split(self, gates: Sequence[int]) -> list[Weights]:
         """The weights of the first so many gates, of the next so many, and so on."""
-        D = len(self.w_hh) // sum(gates)
-        by_gate = {name: p for name, p in self._asdict().items() if name.endswith(("_ih", "_hh")) and p is not None}
+        D = len(self.w_ih) // sum(gates)
+        by_gate = {name: p for name, p in self._asdict().items() if name.endswith(("_ih", "_hh")) and _has_rows(p)}
         rows = {name: p.split([D * n for n in gates]) for name, p in by_gate.items()}
         return [self._replace(**{name: parts[k] for name, parts in rows.items()}) for k in range(len(gates))]
+
+
+def _has_rows(p: Tensor | None) -> bool:
+    return p is not None and len(p) > 0
 
 
 def _normed_linear(v: Tensor, w: Tensor, b: Tensor | None, gain: Tensor | None) -> Tensor:
@@ -90,6 +95,9 @@ class Cell:
         torch: torch's kernel of the cell, by its name in ``torch._VF``; None where torch has none.
         kernels: our own; None where there are none.
         base: the cell of which this one lacks a part. Gates of one name start from the same values in both.
+        recurrent: the weights by which h enters a step: a ``"full"`` matrix with a bias, those of which the formula
+            makes a ``"diagonal"`` one, or ``"none"``.
+        of_eigenvalues: of a diagonal cell the ``w_hh`` [D] for eigenvalues [D], from which it starts.
         memory: the gates that decide how long a state is kept: 1 where an open gate keeps the state, -1 where an open
             gate lets the new value in. ``init=chrono`` sets their biases. A cell with a base has the base's.
     """
@@ -102,6 +110,8 @@ class Cell:
     torch: str | None = None
     kernels: Kernels | None = None
     base: str | None = None
+    recurrent: Literal["full", "diagonal", "none"] = "full"
+    of_eigenvalues: Callable[[Tensor], Tensor] | None = None
     memory: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def formula(self, w: Weights) -> Callable[[Tensor, States], States]:

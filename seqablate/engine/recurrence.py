@@ -85,7 +85,8 @@ class Recurrence(nn.Module):
     """One layer and direction of a cell.
 
     Parameters are torch's: ``weight_ih`` [G*D, I], ``weight_hh`` [G*D, D], ``bias_ih`` and ``bias_hh`` [G*D], with one
-    block of D rows per gate, in the order of ``cell.gates``; they start as torch's do, U(-1/sqrt(D), 1/sqrt(D)).
+    block of D rows per gate, in the order of ``cell.gates``; they start as torch's do, U(-1/sqrt(D), 1/sqrt(D)). Of a
+    cell that is diagonal ``weight_hh`` is [G*D]. It, and a cell whose gates see the input alone, lack what has no use.
 
     On the compiled backend, which is a CPU's default, gradients cannot be differentiated again, and ``torch.func`` and
     ``torch.compile`` do not see inside: set ``.backend = "torch"`` for those.
@@ -148,14 +149,19 @@ class Recurrence(nn.Module):
         self.clipping: Clipping | None = None
         self.watcher: Observer | None = None
         rows, bound = len(self.cell.gates) * hidden_size, 1 / math.sqrt(hidden_size)
+        full, diagonal = self.cell.recurrent == "full", self.cell.recurrent == "diagonal"
         self.weight_ih = nn.Parameter(torch.empty(rows, input_size).uniform_(-bound, bound))
-        self.weight_hh = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
+        if full or diagonal:
+            columns = (hidden_size,) if full else ()
+            self.weight_hh = nn.Parameter(torch.empty(rows, *columns).uniform_(-bound, bound))
         self.bias_ih = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
-        self.bias_hh = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
+        if full:
+            self.bias_hh = nn.Parameter(torch.empty(rows).uniform_(-bound, bound))
         if time_skip:
             self.weight_skip = nn.Parameter(torch.empty(rows, hidden_size).uniform_(-bound, bound))
         if layer_norm:
             self.norm_ih_weight = nn.Parameter(torch.ones(rows))
+        if layer_norm and full:
             self.norm_hh_weight = nn.Parameter(torch.ones(rows))
         if layer_norm and "c" in self.cell.states:
             self.norm_c_weight = nn.Parameter(torch.ones(hidden_size))
@@ -207,9 +213,11 @@ class Recurrence(nn.Module):
     def _weights(self) -> Weights:
         """As a backend takes them: for a time skip h_{t-k} is an input like x_t."""
         w_ih = torch.cat([self.weight_ih, self.weight_skip], dim=1) if self.time_skip else self.weight_ih
-        w = Weights(w_ih, self.weight_hh, self.bias_ih, self.bias_hh)
+        full = self.cell.recurrent == "full"
+        w_hh = w_ih.new_empty(0) if self.cell.recurrent == "none" else self.weight_hh
+        w = Weights(w_ih, w_hh, self.bias_ih, self.bias_hh if full else None)
         if self.layer_norm:
-            w = w._replace(gain_ih=self.norm_ih_weight, gain_hh=self.norm_hh_weight)
+            w = w._replace(gain_ih=self.norm_ih_weight, gain_hh=self.norm_hh_weight if full else None)
         if self.layer_norm and "c" in self.cell.states:
             w = w._replace(gain_c=self.norm_c_weight, b_c=self.norm_c_bias)
         return w
@@ -237,5 +245,6 @@ class Recurrence(nn.Module):
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Recurrence:
         """After a move to a GPU, cuDNN wants the weights in one piece."""
         super()._apply(fn, recurse)
-        torch_kernels.flatten(self.cell, [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh])
+        if self.cell.recurrent == "full":
+            torch_kernels.flatten(self.cell, [self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh])
         return self

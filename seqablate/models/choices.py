@@ -29,6 +29,13 @@ class Nonlinearity(Enum):
     identity = "identity"
 
 
+class Eigenvalues(Enum):
+    """Where the eigenvalues of a diagonal recurrence may lie (Grazzi et al. 2024)."""
+
+    positive = "positive"  # in (0, 1)
+    signed = "signed"  # in (-1, 1)
+
+
 class Norm(Enum):
     """Where activations are normalised: each layer's output, or (recurrent models) inside of the cell."""
 

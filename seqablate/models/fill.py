@@ -82,6 +82,21 @@ def sparse(w: Tensor, generator: torch.Generator) -> None:
     w *= SPECTRAL_RADIUS / torch.linalg.eigvals(w.double()).abs().max().item()
 
 
+def diagonal(
+    radii: tuple[float, float], of_eigenvalues: Callable[[Tensor], Tensor], w: Tensor, generator: torch.Generator
+) -> None:
+    """Eigenvalues whose squares are from U(r_min^2, r_max^2), each with a sign at random.
+
+    Uniform on a ring of the complex plane (Orvieto et al. 2023, lemma 3.2); of the phase a real one keeps the sign.
+    """
+    low, high = (r * r for r in radii)
+    squares = (
+        torch.empty_like(w).uniform_(low, high, generator=generator).clamp(1e-6, 1 - 1e-6)
+    )  # no eigenvalue of 0, 1
+    signs = torch.randint(0, 2, w.shape, generator=generator) * 2 - 1
+    w.copy_(of_eigenvalues(squares.sqrt() * signs))
+
+
 def log_uniform_time(horizon: int, size: int, generator: torch.Generator) -> Tensor:
     """[size] log u with u from U(1, horizon - 1): a sigmoid gate there keeps u/(1+u), so forgets after 1 + u steps.
 

@@ -12,6 +12,9 @@ Recurrences, every gate's block drawn on its own (:class:`seqablate.models.choic
     smart_tanh   N(0, .01^2)      15 into a unit, spectral radius .95     0
     chrono       Glorot           orthogonal                              log U(1, T - 1) where a gate remembers
 
+The eigenvalues of a diagonal recurrence (lru) are drawn by their radius, whatever the kind, and signed ones have signs
+at random. Where a recurrence has no matrix, the kind is that of the other weights.
+
 None of it depends on the nonlinearity. With orthogonal values the gradient of a linear RNN (``identity``) has the
 factor ``gain`` per step, of one with tanh or relu at most that, and of one with sigmoid, whose slope is 1/4 at most, at
 most ``gain / 4``.
@@ -23,11 +26,13 @@ The matrix of a skip over time starts as the recurrent one does, norms as the id
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from seqablate.engine.cell import Cell
 from seqablate.engine.cells import CELLS
 from seqablate.engine.recurrence import Recurrence
 from seqablate.models import fill
@@ -79,6 +84,7 @@ class Initialiser:
         horizon: T of ``chrono``: timesteps over which a dependency can reach, 3 or more.
         gate_bias: what is added to the biases of a recurrence's gates, by gate (torch adds two biases: it goes into
             ``bias_ih``); ``chrono`` takes no notice.
+        radii: r_min and r_max, between which the eigenvalues of diagonal recurrences lie at first.
         transform_bias: where the biases of highway gates start (Srivastava et al. 2015, section 2.2).
 
     Example:
@@ -94,6 +100,7 @@ class Initialiser:
     gain: float = 1.0
     horizon: int = 0
     gate_bias: dict[str, float] = field(default_factory=dict)
+    radii: tuple[float, float] = (0.0, 1.0)
     transform_bias: float = 0.0
 
     @torch.no_grad()
@@ -106,11 +113,17 @@ class Initialiser:
                 parameter.fill_(1.0 if tensor.endswith("weight") else 0.0)
                 continue
             for gate, block in zip(cell.gates, parameter.split(recurrence.hidden_size), strict=True):
-                SCHEMES[self.kind].of(tensor)(block, self.generator(f"{name}.{tensor}", whole.index(gate)))
+                self._fill(tensor, cell)(block, self.generator(f"{name}.{tensor}", whole.index(gate)))
             if tensor in ("weight_hh", "weight_skip"):
                 parameter.mul_(self.gain)
         for gate, bias in self._gate_biases(recurrence, name).items():
             recurrence.bias_ih.split(recurrence.hidden_size)[cell.gates.index(gate)].add_(bias)
+
+    def _fill(self, tensor: str, cell: Cell) -> Fill:
+        """What fills a block of a tensor of this name."""
+        if tensor == "weight_hh" and cell.of_eigenvalues is not None:
+            return partial(fill.diagonal, self.radii, cell.of_eigenvalues)
+        return SCHEMES[self.kind].of(tensor)
 
     def _gate_biases(self, recurrence: Recurrence, name: str) -> dict[str, Tensor | float]:
         """What comes on top of the scheme's biases."""

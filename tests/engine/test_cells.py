@@ -10,10 +10,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from seqablate.engine.backends import loop
 from seqablate.engine.cell import Weights
 from seqablate.engine.cells import CELLS
-from seqablate.engine.ports import Ports
 from seqablate.engine.recurrence import Recurrence
 
 T, B, I, D = 5, 3, 2, 4  # noqa: E741
@@ -35,6 +33,33 @@ def mgu(x, h, c, W, U, b):
     f = sigmoid(W[0] @ x + U[0] @ h + b[0])
     candidate = tanh(W[1] @ x + U[1] @ (f * h) + b[1])
     return (1 - f) * h + f * candidate, c
+
+
+def mingru(x, h, c, W, U, b):
+    """Feng et al. 2024, section 3.1."""
+    z, candidate = sigmoid(W[0] @ x + b[0]), W[1] @ x + b[1]
+    return (1 - z) * h + z * candidate, c
+
+
+def minlstm(x, h, c, W, U, b):
+    """Feng et al. 2024, section 3.2."""
+    f, i, candidate = sigmoid(W[0] @ x + b[0]), sigmoid(W[1] @ x + b[1]), W[2] @ x + b[2]
+    return f / (f + i) * h + i / (f + i) * candidate, c
+
+
+def lru(eigenvalues):
+    """Orvieto et al. 2023, eq. 7, with real eigenvalues; U is nu."""
+
+    def step(x, h, c, W, U, b):
+        A = np.diag(eigenvalues(U[0]))
+        return A @ h + np.sqrt(np.eye(D) - A @ A) @ (W[0] @ x + b[0]), c
+
+    return step
+
+
+def lrnn(eigenvalues):
+    """Grazzi et al. 2024, eq. 1, with a diagonal A(x)."""
+    return lambda x, h, c, W, U, b: (np.diag(eigenvalues(W[0] @ x + b[0])) @ h + W[1] @ x + b[1], c)
 
 
 def lstm(formula):
@@ -80,12 +105,25 @@ REFERENCES = {
     "rnn_sigmoid": rnn(sigmoid),
     "rnn_identity": rnn(lambda a: a),
     "mgu": mgu,
+    "mingru": mingru,
+    "minlstm": minlstm,
+    "lru_positive": lru(lambda nu: np.exp(-np.exp(nu))),
+    "lru_signed": lru(lambda nu: 2 * np.exp(-np.exp(nu)) - 1),
+    "lrnn_positive": lrnn(sigmoid),
+    "lrnn_signed": lrnn(lambda a: 2 * sigmoid(a) - 1),
     "lstm_no_input_gate": lstm(no_input_gate),
     "lstm_no_forget_gate": lstm(no_forget_gate),
     "lstm_no_output_gate": lstm(no_output_gate),
     "lstm_no_input_activation": lstm(no_input_activation),
     "lstm_no_output_activation": lstm(no_output_activation),
     "lstm_coupled_gates": lstm(coupled_gates),
+}
+
+
+SHAPES = {  # of what h enters through
+    "full": lambda p: p["weight_hh"].reshape(-1, D, D),
+    "diagonal": lambda p: p["weight_hh"].reshape(-1, D),
+    "none": lambda p: None,
 }
 
 
@@ -103,9 +141,9 @@ def make(name: str) -> tuple[Recurrence, Tensor, tuple[Tensor, ...]]:
 def in_numpy(module: Recurrence, x_TBI: Tensor, states: tuple[Tensor, ...]) -> tuple[np.ndarray, np.ndarray]:
     """h [T, B, D] and the last c [B, D] (zeros for a cell without) by the reference, sample by sample."""
     step = REFERENCES[module.cell.name]
-    W = module.weight_ih.detach().numpy().reshape(-1, D, I)
-    U = module.weight_hh.detach().numpy().reshape(-1, D, D)
-    b = (module.bias_ih + module.bias_hh).detach().numpy().reshape(-1, D)
+    p = {name: parameter.detach().numpy() for name, parameter in module.named_parameters()}
+    W, U = p["weight_ih"].reshape(-1, D, I), SHAPES[module.cell.recurrent](p)
+    b = (p["bias_ih"] + p.get("bias_hh", 0.0)).reshape(-1, D)
     h_TBD, c_BD = np.zeros((T, B, D)), np.zeros((B, D))
     for sample in range(B):
         h, c = (states[k][sample].numpy() if k < len(states) else np.zeros(D) for k in (0, 1))
@@ -134,11 +172,12 @@ def test_a_cell_does_what_its_paper_says(name):
 @pytest.mark.parametrize("name", OURS)
 def test_gradcheck(name):
     module, x_TBI, states = make(name)
-    inputs = [t.detach().requires_grad_() for t in (x_TBI[:3, :2], *(s[:2] for s in states), *module.parameters())]
+    module.backend, names = "loop", dict(module.named_parameters())
+    inputs = [t.detach().requires_grad_() for t in (x_TBI[:3, :2], *(s[:2] for s in states), *names.values())]
 
     def call(x: Tensor, *rest: Tensor) -> tuple[Tensor, ...]:
-        count = len(states)
-        output, final = loop.run(module.cell, x, rest[:count], Weights(*rest[count:]), Ports())
+        parameters = dict(zip(names, rest[len(states) :], strict=True))
+        output, final = torch.func.functional_call(module, parameters, (x, rest[: len(states)]))
         return output, *final
 
     assert torch.autograd.gradcheck(call, inputs)
@@ -148,10 +187,62 @@ def test_gradcheck(name):
 def test_no_biases_are_biases_of_zero(name):
     module, x_TBI, states = make(name)
     zeros = torch.zeros_like(module.bias_ih)
-    with_zeros = Weights(module.weight_ih, module.weight_hh, zeros, zeros)
-    without = Weights(module.weight_ih, module.weight_hh)
+    w_hh = torch.empty(0) if module.cell.recurrent == "none" else module.weight_hh
+    with_zeros = Weights(module.weight_ih, w_hh, zeros, zeros if module.cell.recurrent == "full" else None)
+    without = Weights(module.weight_ih, w_hh)
     for mine, wanted in zip(*(module.cell.formula(w)(x_TBI[0], states) for w in (without, with_zeros)), strict=True):
         assert torch.equal(mine, wanted)
+
+
+# --- recurrences without a matrix -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["lru_positive", "lru_signed", "lrnn_positive", "lrnn_signed"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_eigenvalues_at_both_ends_of_their_range_have_finite_gradients(name, dtype):
+    module = Recurrence(name, 1, 6).to(dtype)
+    ends = torch.tensor([-80.0, -17.0, -1.0, 1.0, 4.0, 17.0] if name.startswith("lru") else [-90.0, -20, -5, 5, 20, 90])
+    with torch.no_grad():
+        module.weight_ih.fill_(1.0)
+        (module.weight_hh if name.startswith("lru") else module.bias_ih[:6]).copy_(ends)
+    output_TBD, _ = module(torch.ones(30, 1, 1, dtype=dtype))
+    output_TBD.square().sum().backward()
+    assert output_TBD.isfinite().all()
+    assert all(p.grad.isfinite().all() for p in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("mingru", 2 * D * (I + 1)),
+        ("minlstm", 3 * D * (I + 1)),
+        ("lru_signed", D * (I + 2)),
+        ("lrnn_signed", 2 * D * (I + 1)),
+    ],
+)
+def test_what_has_no_use_is_no_parameter(name, parameters):
+    assert sum(p.numel() for p in Recurrence(name, I, D).parameters()) == parameters
+
+
+def test_two_closed_gates_of_a_minlstm_share_what_there_is_to_keep():
+    """f / (f + i) of two gates that are 0 in float32."""
+    module = Recurrence("minlstm", 1, 3)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.zero_()
+        module.bias_ih.copy_(torch.tensor([-200.0, -200.0, -200.0, -201.0, -200.0, -199.0, 0.0, 0.0, 0.0]))
+    _, (h_BD,) = module(torch.zeros(1, 1, 1), (torch.ones(1, 3),))
+    torch.testing.assert_close(h_BD[0], torch.tensor([1.0, 0.0, -1.0]).sigmoid())
+
+
+def test_with_negative_eigenvalues_a_diagonal_recurrence_computes_the_parity_of_any_input():
+    """a(x) = 1 - 2 x and b(x) = x: h is 1 where the number of ones so far is odd (Grazzi et al. 2024, section 4.1)."""
+    module = Recurrence("lrnn_signed", 1, 1)
+    with torch.no_grad():
+        module.weight_ih.copy_(torch.tensor([[-200.0], [1.0]]))
+        module.bias_ih.copy_(torch.tensor([100.0, 0.0]))
+    x_TBI = torch.randint(0, 2, (1000, 8, 1), generator=torch.Generator().manual_seed(0)).float()
+    assert torch.equal(module(x_TBI)[0], x_TBI.cumsum(0) % 2)
 
 
 # --- the full LSTM's limits -------------------------------------------------------------------------------------------

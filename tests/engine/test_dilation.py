@@ -28,7 +28,10 @@ from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
 
 B, I, D = 2, 3, 4  # noqa: E741
-NAMES = ["rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "lstm", "gru", "mgu", "lstm_coupled_gates"]
+NAMES = [
+    "rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "mingru", "lru_signed", "lstm", "gru", "mgu",
+    "lstm_coupled_gates",
+]  # fmt: skip
 
 
 def backends(cell: str) -> tuple[str, ...]:

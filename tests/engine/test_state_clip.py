@@ -22,7 +22,10 @@ from seqablate.engine.setup import clipped_states, set_backend
 B, I, D = 3, 2, 4  # noqa: E741
 CPU = torch.device("cpu")
 OPTIONS = {"plain": {}, "dilation 3": {"dilation": 3}, "skip 2": {"time_skip": 2}, "norm": {"layer_norm": True}}
-NAMES = ["rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "lstm", "gru", "mgu", "lstm_coupled_gates"]
+NAMES = [
+    "rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity", "mingru", "lru_signed", "lrnn_signed", "lstm", "gru",
+    "mgu", "lstm_coupled_gates",
+]  # fmt: skip
 
 
 class Hooked(Reference):

@@ -18,8 +18,8 @@ from seqablate.models.initialise import Initialiser
 
 D, F = 64, 10
 KINDS = [kind for kind in Init if kind is not Init.chrono]
-UNGATED = ["rnn_tanh", "rnn_relu", "rnn_sigmoid", "rnn_identity"]
-GATED = [name for name in CELLS if name not in UNGATED]
+GATED = [name for name, cell in CELLS.items() if cell.memory or cell.base]
+UNGATED = [name for name in CELLS if name not in GATED]
 every_kind = pytest.mark.parametrize("kind", list(Init))
 
 
@@ -39,7 +39,8 @@ def blocks(tensor: torch.Tensor, size: int = D) -> list[np.ndarray]:
 
 
 def whole_biases(found: Recurrence) -> dict[str, np.ndarray]:
-    return dict(zip(found.cell.gates, blocks(found.bias_ih + found.bias_hh, found.hidden_size), strict=True))
+    biases = sum(p for name, p in found.named_parameters() if name.startswith("bias"))
+    return dict(zip(found.cell.gates, blocks(biases, found.hidden_size), strict=True))
 
 
 def follows(values: np.ndarray, distribution) -> bool:
@@ -128,6 +129,17 @@ def kept(found: Recurrence) -> np.ndarray:
     return found(torch.zeros(1, 1, F), state)[1][-1][0].detach().double().numpy()
 
 
+@pytest.mark.parametrize("radii", [(0.0, 1.0), (0.5, 0.9)])
+@pytest.mark.parametrize("cell", ["lru_positive", "lru_signed"])
+def test_the_eigenvalues_of_a_diagonal_recurrence_are_uniform_on_the_ring_by_area(cell, radii):
+    found = recurrence(Init.orthogonal, cell, size=1000, radii=radii)
+    with torch.no_grad():  # one step from h = 1, without input
+        eigenvalues = found(torch.zeros(1, 1, F), (torch.ones(1, 1000),))[0].double().numpy().ravel()
+    low, high = (r * r for r in radii)
+    assert follows(eigenvalues**2, stats.uniform(low, high - low))
+    assert (eigenvalues < 0).mean() == pytest.approx(0.5 if cell == "lru_signed" else 0, abs=0.05)
+
+
 @pytest.mark.parametrize("cell", GATED)
 def test_chrono_forgets_after_log_uniform_times_up_to_the_horizon(cell):
     found = recurrence(Init.chrono, cell, size=400)
@@ -143,7 +155,7 @@ def test_chrono_forgets_after_log_uniform_times_up_to_the_horizon(cell):
     if {"i", "f"} <= set(bias):
         np.testing.assert_array_equal(bias["i"], -bias["f"])
     assert not any(bias[gate].any() for gate in bias if gate in "gonr")
-    assert not found.bias_hh.any()
+    assert not any(p.any() for name, p in found.named_parameters() if name == "bias_hh")
 
 
 def test_chronos_horizon_is_the_tasks():
@@ -304,6 +316,9 @@ def test_a_deep_nets_layer_is_a_function_of_seed_and_name_and_may_lack_a_bias(ki
     ("overrides", "message"),
     [
         (["model=rnn", "model.init=chrono"], "sets the biases of gates, and this cell has no gates"),
+        (["model=lrnn", "model.eigenvalues=signed", "model.init=chrono"], "this cell has no gates"),
+        (["model=mingru", "model.gain=2"], "model.gain=2.0 scales recurrent matrices, and this cell has none"),
+        (["model=lru", "model.r_min=0.9", "model.r_max=0.5"], "model.r_min=0.9: must not be above model.r_max=0.5"),
         (["model=gru", "model.init=torch", "model.gain=2"], "model.init=torch has a scale of its own"),
         (["model=gru", "model.init=identity", "model.gain=2"], "model.init=identity has a scale of its own"),
         (["model=rnn", "model.gain=nan"], "model.gain=nan: must be a positive finite number"),

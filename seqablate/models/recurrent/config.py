@@ -57,6 +57,10 @@ class RecurrentConfig(ModelConfig):
             )
         check_skip(self.skip, [self.hidden_size] * self.num_layers, "model.num_layers", "model.hidden_size")
         check_gain(self.init, self.gain)
+        if self.gain != 1 and not self.recurrent_matrix:
+            raise UsageError(
+                f"model.gain={self.gain} scales recurrent matrices, and this cell has none: leave model.gain out"
+            )
         if self.norm is not Norm.none:
             at_least(2)(f"model.norm={self.norm.value}: model.hidden_size", self.hidden_size)
         if self.norm is Norm.cell and self.gain != 1:
@@ -84,6 +88,11 @@ class RecurrentConfig(ModelConfig):
     def cell(self) -> str | Cell:
         """The cell's name in the engine, or a cell that the engine does not know by name."""
         raise NotImplementedError
+
+    @property
+    def recurrent_matrix(self) -> bool:
+        """Whether the units of a layer read each other, through a matrix [D, D]."""
+        return True
 
     @property
     def gated(self) -> bool:
@@ -122,9 +131,9 @@ class RecurrentConfig(ModelConfig):
             check_reach("model.dilation", self.dilation, self.dilation ** (self.num_layers - 1), self.steps(task))
 
     def size(self, task: TaskTraits) -> ModelSize:
-        """Of the recurrent weights of a cell without gates, and of h."""
+        """Of the recurrent weights of a cell without gates (or its input weights, one for each unit), and of h."""
         layers = self.num_layers * (1 + self.bidirectional)
-        weights = layers * self.hidden_size**2
+        weights = layers * (self.hidden_size**2 if self.recurrent_matrix else self.hidden_size)
         return ModelSize(
             layers=layers,
             parameters=weights,
