@@ -20,7 +20,7 @@ FACTS = {
 SUMMARY = {
     "status": "done", "step": 3, "message": None, "ended": None, "measured_step": None, "final": None, "best": None,
     "solved_at": None, "lost_at": None, "refuted": 0, "confirmation": None, "test": None, "decay": [],
-    "clipped_share": None, "regularized_share": None, "skipped": 0, "length": None, "at_lengths": [],
+    "clipped_share": None, "regularized_share": None, "skipped": 0, "guesses": 0, "length": None, "at_lengths": [],
     "seconds": {"total": 0.0, "train": 0.0, "eval": 0.0},
 }  # fmt: skip
 

@@ -14,6 +14,7 @@ from typing import Any
 from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import check_config, key
 from seqablate.config.lengths import Lengths
+from seqablate.config.registry import variant_name
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError, shorten
 
@@ -144,6 +145,8 @@ class TrainConfig:
             raise UsageError(
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
             )
+        if variant_name(self.optim) == "random_guess" and variant_name(self.regularizer) != "none":
+            raise UsageError("optim=random_guess takes no gradient that a penalty could change: use regularizer=none")
         self.lengths.check()
         self.model.check(self.traits)
 

@@ -132,6 +132,7 @@ class Summary:
         decay: fits of the last evaluation's lag curves.
         clipped_share: of the steps so far.
         skipped: how many steps made no update.
+        guesses: how often all weights were drawn anew, by ``optim=random_guess``.
         regularized_share: of the steps so far, those at which the penalty had a gradient.
         length: the largest length of a training sequence at the last evaluation; None without a curriculum.
         at_lengths: results on test data of other lengths, once the run is finished.
@@ -153,6 +154,7 @@ class Summary:
     clipped_share: float | None
     regularized_share: float | None
     skipped: Step
+    guesses: Step
     seconds: Seconds
     length: int | None = None
     at_lengths: list[AtLength] = field(default_factory=list)

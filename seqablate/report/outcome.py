@@ -144,6 +144,8 @@ def result_lines(info: RunInfo, chosen: Mapping[str, str]) -> Iterator[str]:
     for group, share in (("clip", info.clipped_share), ("regularizer", info.regularized_share)):
         if share == 0 and chosen.get(group, "none") != "none":
             yield f"{group} never acted: this run equals {group}=none"
+    if info.guesses:
+        yield f"all weights were drawn {counted(info.guesses, 'time')}, each guess tested on a batch"
     if info.skipped:
         yield f"skipped {counted(info.skipped, 'step')} of {info.step}: they made no update"
     yield f"total time {duration(info.seconds.total)}"

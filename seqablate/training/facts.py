@@ -75,6 +75,7 @@ def summary(state: TrainState, status: Status, message: str | None = None) -> Su
         decay=progress.decay,
         clipped_share=progress.clipped / state.step if state.step else None,
         skipped=progress.skipped,
+        guesses=progress.guesses,
         regularized_share=progress.regularized / state.step if state.step else None,
         seconds=progress.seconds,
         length=progress.length,

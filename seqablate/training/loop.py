@@ -141,6 +141,7 @@ def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
         read = list if probe is None else partial(read_step, parts, probe, step, outcome.lengths)
         lr = parts.optimizer.param_groups[0]["lr"]
         pending.append(Measured(step, lr, outcome.weight, outcome.measured, lambda: [*looked, *read()]))
+    state.progress.guesses += outcome.guessed
     state.carried = outcome.carried
     state.step += 1
 

@@ -18,6 +18,7 @@ class Progress:
     Attributes:
         clipped: how many steps were clipped.
         skipped: how many steps made no update.
+        guesses: how often all weights were drawn anew.
         regularized: at how many steps the penalty had a gradient.
         solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
         lost_at: the step since which a solved task no longer meets it, on evaluation or test data; None while it does.
@@ -35,6 +36,7 @@ class Progress:
 
     clipped: int = 0
     skipped: int = 0
+    guesses: int = 0
     regularized: int = 0
     solved_at: int | None = None
     lost_at: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from seqablate.clip.base import global_norm
 from seqablate.engine.ports import Clipping
 from seqablate.engine.setup import clipped_states
 from seqablate.engine.subnormals import flushed
+from seqablate.optim.guess import RandomGuess
 from seqablate.regularizer.base import Measure, Penalty, add
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import Batch, Task
@@ -30,12 +31,14 @@ class StepOutcome:
     Args:
         measured: the values of COLUMNS in float64, one tensor on the device (nothing has waited for it).
         weight: of the penalty; None without one.
+        guessed: whether all weights were drawn anew, by a random guess.
         carried: the state the next step starts from, or None.
         lengths: [B] valid steps of the batch's samples, or None when all are.
     """
 
     measured: torch.Tensor
     weight: float | None
+    guessed: bool
     carried: Any
     lengths: np.ndarray | None
 
@@ -81,15 +84,19 @@ def train_step(
         group["lr"] = group["initial_lr"] * factor
     for parameter in parts.parameters:
         parameter.grad = None
-    parameters = parts.parameters
+    parameters, guessing = parts.parameters, isinstance(parts.optimizer, RandomGuess)
     with flushed(parts.device):  # what has vanished would make every operation slow
         with probe, clipping(parts, arrays) as inside, parts.regularizer.watching(parts.model) as measure:
-            _, losses, after = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
+            output, losses, after = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
             loss = sample_losses(losses).mean()
-            loss.backward(retain_graph=parts.regularizer.again)
+            if not guessing or not isinstance(probe, nullcontext):
+                loss.backward(retain_graph=parts.regularizer.again)
+        if guessing:
+            parts.optimizer.zero_grad()
         penalty = None if measure is None else _penalise(parts, step, measure, batch)
         clip = parts.clip(parameters)
         before = [p.detach().clone() for p in parameters] if measure_update else None
+        guessed = guessing and _guess(parts, step, task, output, losses, batch)
         skipped = skip(parts.config, loss, clip.norm_before)
         if not skipped:
             parts.optimizer.step()
@@ -100,8 +107,18 @@ def train_step(
     values += [torch.zeros_like(ratio)] * 2 if penalty is None else [penalty.value, penalty.grad_norm]
     measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
     return StepOutcome(
-        measured, None if penalty is None else penalty.weight, carried if skipped else after, arrays.lengths
+        measured, None if penalty is None else penalty.weight, guessed, carried if skipped else after, arrays.lengths
     )
+
+
+def _guess(parts: Parts, step: int, task: Task, output: torch.Tensor, losses: torch.Tensor, batch: Batch) -> bool:
+    """Draw all weights anew, unless they meet the goal of the task on this batch; whether they were drawn."""
+    scores = {name: float(value_B.double().mean()) for name, value_B in task.scores(output.detach(), batch).items()}
+    if task.solved(task.summarise(float(sample_losses(losses.detach()).double().mean()), scores)):
+        return False
+    assert isinstance(parts.optimizer, RandomGuess)
+    parts.optimizer.guess(stream_seed(parts.config.seed, "guess", step))
+    return True
 
 
 def _penalise(parts: Parts, step: int, measure: Measure, batch: Batch) -> Penalty:

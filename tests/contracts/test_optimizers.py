@@ -11,7 +11,7 @@ import torch
 from seqablate.config.compose import compose_config
 from seqablate.config.registry import variants
 
-OPTIMIZERS = variants("optim")
+OPTIMIZERS = [name for name in variants("optim") if name != "random_guess"]  # which follows no gradient
 LR, B1, B2, EPS = 0.01, 0.9, 0.999, 1e-8
 MU = [B1 * (1 - 0.5 * 0.96 ** (0.004 * t)) for t in (1, 2)]  # Dozat's schedule of the momentum
 # The first update of a parameter 1.0 with gradient 0.5, from each paper's formula, with the default config.

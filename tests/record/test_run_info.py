@@ -163,6 +163,7 @@ INFOS = st.fixed_dictionaries(
         "clipped_share": st.none() | FINITE,
         "regularized_share": st.none() | FINITE,
         "skipped": WHOLE,
+        "guesses": WHOLE,
         "baselines": METRICS,
     }
 )

@@ -1,0 +1,79 @@
+"""Random weight guessing: what is drawn, what is kept, what is counted, and how a run with it ends."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+
+import seqablate
+from seqablate.assemble import assemble, read_overrides
+from seqablate.cli import main
+from seqablate.errors import UsageError
+from seqablate.optim.guess import RandomGuess
+from seqablate.streams import stream_seed
+from seqablate.training.step import train_step
+
+WORDS = [
+    "optim=random_guess", "task=latch", "task.length=10", "model=rnn", "model.hidden_size=1", "batch_size=16",
+    "eval.every=20", "eval.size=200", "probe.every=0", "checkpoint.every=100", "device=cpu",
+]  # fmt: skip
+
+
+def weights(model: torch.nn.Module) -> list[torch.Tensor]:
+    return [p.detach().clone() for p in model.parameters()]
+
+
+def test_a_guess_depends_on_its_seed_alone_and_fills_the_interval():
+    made = [torch.nn.Parameter(torch.zeros(100, 50)), torch.nn.Parameter(torch.zeros(20))]
+    optimizer = RandomGuess(made, 3.0)
+    optimizer.guess(5)
+    first = [p.detach().clone() for p in made]
+    optimizer.guess(6)
+    assert not torch.equal(made[0], first[0])
+    optimizer.guess(5)
+    assert all(torch.equal(p, one) for p, one in zip(made, first, strict=True))
+    assert (first[0].min().item(), first[0].max().item()) == pytest.approx((-3, 3), abs=0.01)
+    assert first[0].abs().max() <= 3
+    assert abs(first[0].mean()) < 0.1  # of 5000 draws, whose standard error is 0.024
+
+
+def test_a_step_draws_what_its_number_says_and_a_guess_that_answers_the_batch_is_kept():
+    parts = assemble(read_overrides(WORDS))
+    kept = 0
+    for step in range(300):
+        before = weights(parts.model)
+        batch = parts.task.train_batch(step).tensors(parts.device, parts.dtype)
+        with torch.no_grad():
+            right = bool((parts.model(batch.x, batch.lengths)[0].argmax(1) == batch.y).all())
+        outcome = train_step(parts, step, parts.task, None, nullcontext(), measure_update=False)
+        assert outcome.guessed != right
+        expected, generator = before, torch.Generator().manual_seed(stream_seed(0, "guess", step))
+        if outcome.guessed:
+            expected = [torch.empty_like(p).uniform_(-100, 100, generator=generator) for p in before]
+        assert all(torch.equal(a, b) for a, b in zip(expected, weights(parts.model), strict=True))
+        assert outcome.measured[1] == 0  # no gradient is taken
+        kept += right
+    assert 0 < kept < 300
+
+
+def test_a_run_ends_when_a_guess_is_confirmed_and_its_tries_are_said(tmp_path, capsys):
+    assert main(["train", *WORDS, "steps=5000", f"output_dir={tmp_path}", "name=a"]) == 0
+    run = seqablate.load_run(tmp_path / "a")
+    assert run.info.solved_at is not None
+    assert 0 < run.info.guesses < run.info.step
+    assert f"all weights were drawn {run.info.guesses} times, each guess tested on a batch" in capsys.readouterr().out
+
+
+def test_a_measured_profile_changes_nothing(tmp_path):
+    words = [*WORDS, "steps=6", f"output_dir={tmp_path}"]
+    runs = [seqablate.train([*words, f"probe.every={n}", f"name=p{n}"]) for n in (0, 2)]
+    assert [len(run.record.signals) > 0 for run in runs] == [False, True]
+    for a, b in zip(*(weights(run.load_model()) for run in runs), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_penalty_has_nothing_to_be_added_to():
+    with pytest.raises(UsageError, match="optim=random_guess takes no gradient"):
+        read_overrides([*WORDS, "regularizer=l2"])
