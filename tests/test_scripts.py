@@ -20,6 +20,7 @@ LEAST = {
     "bench_skips.py": "rnn --rounds 1",
     "bench_sweep.py": "--runs 2 --steps 2",
     "cliff.py": "--out cliff.png",
+    "curse_of_memory.py": "",
     "check_estimate.py": "--help",  # of a small sweep the time cannot be told so well
     "interval_coverage.py": "--repeats 20 --sizes 6",
     "interval_coverage_rejected.py": "--repeats 2 --sizes 6",
@@ -58,3 +59,30 @@ def test_at_the_cliff_the_step_without_a_clip_is_over_a_hundred_times_as_long(mo
             before, h = h, 1 / (1 + math.exp(-(w * h + b)))
             dw, db = h * (1 - h) * (before + w * dw), h * (1 - h) * (1 + w * db)
         np.testing.assert_allclose(gradient, 2 * (h - cliff.TARGET) * np.array([dw, db]), rtol=1e-6)
+
+
+@pytest.mark.parametrize("value", [0.5, 0.9, -0.8])
+def test_the_sharpness_of_a_linear_unit_is_the_closed_form(monkeypatch, value):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import curse_of_memory as curse
+
+    plain = curse.unit("rnn_identity", value)
+    assert curse.sharpness(plain, 150) == pytest.approx(
+        sum(k**2 * value ** (2 * k - 2) for k in range(1, 150)), rel=1e-12
+    )
+    assert curse.closed_form(value, 300) == pytest.approx(curse.closed_form(value), rel=1e-12)
+    assert curse.largest_factor(plain, 150) == 1
+
+
+def test_by_its_own_weight_a_linear_recurrent_unit_is_not_sharper_the_longer_it_remembers(monkeypatch):
+    monkeypatch.syspath_prepend(SCRIPTS)
+    import curse_of_memory as curse
+
+    for value in (0.5, 0.9, 0.98):
+        unit = curse.unit("lru_positive", math.log(-math.log(value)))
+        # h_T = sum of c_k x_(T-k) with c_k = g lambda^k, g = sqrt(1 - lambda^2): its derivative by nu, by differences
+        e, k = 1e-5, np.arange(600)
+        rates = math.log(value) * np.exp([-e, e])
+        low, high = (np.sqrt(1 - np.exp(2 * rate)) * np.exp(rate * k) for rate in rates)
+        assert curse.sharpness(unit, 600) == pytest.approx((((high - low) / (2 * e)) ** 2).sum(), rel=1e-6)
+        assert curse.sharpness(unit, 600) < 0.26

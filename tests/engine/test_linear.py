@@ -64,3 +64,23 @@ def test_with_a_dilation_only_the_steps_of_one_phase_have_a_gradient(backend):
     for lag in range(T):
         power = np.ones(D) @ np.linalg.matrix_power(W, lag // 3) if lag % 3 == 0 else np.zeros(D)
         np.testing.assert_allclose(norms_TB[T - 1 - lag], np.linalg.norm(power), rtol=1e-10)
+
+
+@pytest.mark.parametrize("value", [0.5, 0.9, -0.9])
+@pytest.mark.parametrize("backend", ["loop", "compiled"])
+def test_the_derivative_of_a_state_by_the_eigenvalue_has_the_closed_form_of_the_curse_of_memory(backend, value):
+    """dh_T / dlambda is k lambda^(k-1) for an impulse k steps back; the sum of their squares is the mean square for
+    white noise (Zucchet & Orvieto 2024), and no |dh_T / dh_t| is above 1.
+    """
+    module, steps = random_recurrence("rnn_identity", 1, 1), 130
+    module.backend = backend
+    with torch.no_grad():
+        for p, number in zip(module.parameters(), (1.0, value, 0.0, 0.0), strict=True):
+            p.fill_(number)
+    found = []
+    for impulse in torch.eye(steps, dtype=torch.float64)[:, :, None, None]:
+        (d_lambda,) = torch.autograd.grad(module(impulse)[0][-1].sum(), module.weight_hh)
+        found.append(d_lambda.item())
+    k = np.arange(steps)[::-1]
+    np.testing.assert_allclose(found, k * value ** np.maximum(k - 1.0, 0.0), rtol=1e-10)
+    np.testing.assert_allclose(np.square(found).sum(), (1 + value**2) / (1 - value**2) ** 3, rtol=1e-6)
