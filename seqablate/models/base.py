@@ -114,7 +114,7 @@ def check_transduction(model: str, task: TaskTraits) -> None:
     if task.source_steps is None or not task.tokens:
         raise UsageError(
             f"model={model} reads a source of tokens and writes a target: it needs a task that has both, such as "
-            "task=reverse; use another model for this task"
+            "task=reverse or task=span_corruption; use another model for this task"
         )
 
 

@@ -106,6 +106,12 @@ def load_corpus(name: str, level: Level, vocab_size: int, column: str = "text") 
     )
 
 
+def unknown_note(corpus: Corpus) -> str:
+    """The share of a text that its vocabulary lacks: predicting <unk> is easy and says nothing about the text."""
+    shares = [f"{100 * float((corpus.ids[split] == 0).mean()):.1f} % of {split}" for split in SPLITS]
+    return f"vocabulary of {len(corpus.vocabulary)}; {UNK} is {', '.join(shares)}"
+
+
 def _check_vocabulary(name: str, level: Level, vocabulary: tuple[str, ...], train: np.ndarray) -> None:
     if len(train) < 2 or (train != train[0]).any():
         return

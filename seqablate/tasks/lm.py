@@ -16,10 +16,8 @@ Shapes: T time (``bptt``), B batch (streams), V vocabulary, W windows.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -31,8 +29,9 @@ from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
-from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, UNK, Corpus, Level, load_corpus
-from seqablate.tasks.ngram import bigram_loss, unigram_loss
+from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, Corpus, Level, unknown_note
+from seqablate.tasks.ngram import bigram_loss, perplexity, unigram_loss
+from seqablate.tasks.text_config import TextConfig
 
 if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification
@@ -45,24 +44,12 @@ SAMPLE_TOKENS = {Level.char: 200, Level.word: 40}
 
 @variant("task", "lm")
 @dataclass(kw_only=True, slots=True)
-class LmConfig:
-    """Language modelling: predict the next character or word of a text.
-
-    :func:`seqablate.tasks.lm_text.read_text` says what ``corpus`` may be.
-    """
+class LmConfig(TextConfig):
+    """Language modelling: predict the next character or word of a text."""
 
     reference: ClassVar[str] = "Mikolov et al. 2010; Zaremba et al. 2014"
 
-    corpus: str = key("pydoc, a text file or table, a folder of .txt files, or owner/name[:config] on the Hub")
-    column: str = key("column of a table (.jsonl, .csv, .parquet, a dataset of the Hub) that holds the text")
-    level: Level = key("what a token is")
     bptt: int = key(at_least(1), "timesteps through which the gradient flows back")
-    vocab_size: int = key(at_least(2), "most words of the vocabulary; the rest is <unk>")
-
-    def check_keys(self) -> None:
-        path = Path(os.path.expanduser(self.corpus))
-        if self.corpus.strip() and self.corpus != "pydoc" and os.path.exists(path):
-            self.corpus = str(path.resolve())  # resuming works from any folder
 
     @property
     def traits(self) -> TaskTraits:
@@ -73,7 +60,7 @@ class LmConfig:
         """The task for one run (UsageError if the text cannot be read or is too short)."""
         from seqablate.tasks.objectives import Classification
 
-        corpus = load_corpus(self.corpus, self.level, self.vocab_size, self.column)
+        corpus = self.load()
         self._check_length(corpus, data.batch_size)
         size = len(corpus.vocabulary)
         streams = {"train": Streams.whole(corpus.ids["train"], data.batch_size, self.bptt)}
@@ -85,7 +72,7 @@ class LmConfig:
             metrics=(_metric(self.level, baselines["unigram"]),),
             baselines=baselines,
             test_baselines=test_baselines,
-            notes=_unknown(corpus),
+            notes=(unknown_note(corpus),),
             input_names=corpus.vocabulary,
             target_names=corpus.vocabulary,
             corpus=corpus,
@@ -98,12 +85,11 @@ class LmConfig:
         need = {"train": batch_size * self.bptt + 1, "validation": window, "test": window}
         short = [split for split in SPLITS if len(corpus.ids[split]) < need[split]]
         if short:
-            unit = "characters" if self.level is Level.char else "words"
             whole = max(math.ceil(need["train"] * HELD_OUT / (HELD_OUT - 2)), HELD_OUT * window)
             raise UsageError(
-                f"task.corpus={self.corpus}: too short: its {short[0]} part has {len(corpus.ids[short[0]])} {unit}, "
-                f"task.bptt={self.bptt} with batch_size={batch_size} needs {need[short[0]]}; "
-                f"use a text of at least {whole} {unit}, or a smaller task.bptt or batch_size"
+                f"task.corpus={self.corpus}: too short: its {short[0]} part has {len(corpus.ids[short[0]])} "
+                f"{self.unit}, task.bptt={self.bptt} with batch_size={batch_size} needs {need[short[0]]}; "
+                f"use a text of at least {whole} {self.unit}, or a smaller task.bptt or batch_size"
             )
 
 
@@ -223,15 +209,8 @@ def _metric(level: Level, unigram: float) -> Metric:
     )
 
 
-def _unknown(corpus: Corpus) -> tuple[str, ...]:
-    """The share of a text that its vocabulary lacks: predicting <unk> is easy and says nothing about the text."""
-    shares = [f"{100 * float((corpus.ids[split] == 0).mean()):.1f} % of {split}" for split in SPLITS]
-    return (f"vocabulary of {len(corpus.vocabulary)}; {UNK} is {', '.join(shares)}",)
-
-
 def _in_unit(level: Level, loss: float) -> float:
-    """Nats per token as bits per character or as perplexity (infinite where it overflows)."""
+    """Nats per token as bits per character or as perplexity."""
     if level is Level.char:
         return loss / math.log(2)
-    with np.errstate(over="ignore"):
-        return float(np.exp(loss))
+    return perplexity(loss)

@@ -53,6 +53,12 @@ def bigram_loss(train_N: np.ndarray, context_M: np.ndarray, target_M: np.ndarray
     return float(-np.log(np.where(total_M > 0, bigram_M, unigram_M)).mean())
 
 
+def perplexity(loss: float) -> float:
+    """Of nats per token; infinite where it overflows."""
+    with np.errstate(over="ignore"):
+        return float(np.exp(loss))
+
+
 def _unigram(train_N: np.ndarray, vocabulary_size: int) -> np.ndarray:
     return (np.bincount(train_N, minlength=vocabulary_size) + 1.0) / (len(train_N) + vocabulary_size)
 
