@@ -23,6 +23,6 @@ def test_a_regularizer_trains_a_model_or_refuses_it(kind, name):
             assemble(config)
         return
     parts = assemble(config)
-    outcome = train_step(parts, 0, None, nullcontext(), measure_update=False)
+    outcome = train_step(parts, 0, parts.task, None, nullcontext(), measure_update=False)
     assert outcome.measured.isfinite()[[COLUMNS.index(name) for name in ("loss", "grad_norm", "penalty")]].all()
     assert (outcome.weight is None) == (name == "none")

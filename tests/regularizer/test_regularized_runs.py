@@ -26,7 +26,7 @@ ACTING = [name for name in variants("regularizer") if name != "none"]
 
 def after_one_step(*words: str) -> dict[str, torch.Tensor]:
     parts = assemble(read_overrides([*SMALL, "clip=none", "optim=sgd", "optim.lr=1", *words]))
-    train_step(parts, 0, None, nullcontext(), measure_update=False)
+    train_step(parts, 0, parts.task, None, nullcontext(), measure_update=False)
     return {name: p.detach() for name, p in parts.model.named_parameters()}
 
 

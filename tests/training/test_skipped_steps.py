@@ -62,7 +62,7 @@ def test_a_step_that_is_not_finite_is_left_out_counted_recorded_shown_and_said(t
     bad_steps(())
     parts = assemble(read_overrides(words))
     for step in set(range(20)) - set(BAD):
-        train_step(parts, step, None, nullcontext(), measure_update=False)
+        train_step(parts, step, parts.task, None, nullcontext(), measure_update=False)
     for one, other in zip(weights(run), parts.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 
@@ -87,9 +87,9 @@ def test_a_carried_state_stays_as_it_was(bad_steps):
     words = ["task=lm", "task.bptt=8", "model.hidden_size=6", "batch_size=4", "device=cpu", "on_nonfinite=skip"]
     parts = assemble(read_overrides(words))
     bad_steps((1,))
-    first = train_step(parts, 0, None, nullcontext(), measure_update=False).carried
-    assert train_step(parts, 1, first, nullcontext(), measure_update=False).carried is first
-    assert train_step(parts, 2, first, nullcontext(), measure_update=False).carried is not first
+    first = train_step(parts, 0, parts.task, None, nullcontext(), measure_update=False).carried
+    assert train_step(parts, 1, parts.task, first, nullcontext(), measure_update=False).carried is first
+    assert train_step(parts, 2, parts.task, first, nullcontext(), measure_update=False).carried is not first
 
 
 @pytest.mark.parametrize(
