@@ -18,8 +18,9 @@ def stream(seed: int, name: str, *indices: int) -> np.random.Generator:
     Args:
         seed: the run's seed, >= 0.
         name: what is drawn: ``"init..."``, ``"data"``, ``"labels"``, ``"evaluation"``, ``"test"``, ``"dropout"``,
-            ``"sample"``, ``"guess"``, and what a task fixes for all runs (with a seed of 0): ``"digits/split"``,
-            ``"digits/order"``. ``"search"``: the values that a sweep draws (with a seed of its own).
+            ``"sample"``, ``"guess"``, ``"length"`` (that of a step's training sequences), and what is fixed for all
+            runs (with a seed of 0): ``"digits/split"``, ``"digits/order"``, ``"agreement/ngrams"``. ``"search"``: the
+            values that a sweep draws (with a seed of its own).
         indices: non-negative integers that tell draws of one name apart, such as the step.
 
     Example:

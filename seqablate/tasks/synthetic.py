@@ -60,9 +60,7 @@ class SyntheticTask(ByObjective):
         return batch
 
     def eval_batches(self, split: str) -> Iterator[Batch]:
-        for start in range(0, self.data.eval_size, EVAL_BATCH):
-            count = min(EVAL_BATCH, self.data.eval_size - start)
-            yield self.sampler(stream(self.data.eval_seed, split, start), count)
+        return (self.sampler(rng, count) for rng, count in eval_streams(self.data, split))
 
     def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
         return {"loss": loss, **scores}
@@ -73,6 +71,12 @@ class SyntheticTask(ByObjective):
 
     def sample(self, next_logits: NextLogits, rng: np.random.Generator) -> str | None:
         return None
+
+
+def eval_streams(data: RunData, split: str) -> Iterator[tuple[np.random.Generator, int]]:
+    """For each batch of a split the generator that it is drawn with, and its sequences."""
+    for start in range(0, data.eval_size, EVAL_BATCH):
+        yield stream(data.eval_seed, split, start), min(EVAL_BATCH, data.eval_size - start)
 
 
 def with_targets(batch: Batch, others: Batch, source_steps: int | None) -> Batch:

@@ -42,6 +42,7 @@ TASKS = {
     "selective_copy": ["task=selective_copy", "task.length=12"],
     **{f"state_tracking-{g}": ["task=state_tracking", f"task.group={g}"] for g in ("S3", "A5")},
     "xor": ["task=xor", "task.length=30"],
+    **{f"agreement-{v}": ["task=agreement", f"task.variant={v}"] for v in ("supervised", "lm")},
     "lm-char": ["task=lm", "task.bptt=16"],
     "lm-word": ["task=lm", "task.bptt=16", "task.level=word"],
     **{

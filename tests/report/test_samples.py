@@ -14,7 +14,7 @@ from seqablate.cli import main
 from seqablate.report.samples import blocks, picture, samples
 from seqablate.tasks.base import Batch
 
-TASKS = ["adding", "copy", "temporal_order", "reverse", "lm", "digits", "flip_flop", "dyck"]
+TASKS = ["adding", "copy", "temporal_order", "reverse", "lm", "digits", "flip_flop", "dyck", "agreement"]
 
 
 def shown(capsys, *words: str) -> list[dict]:

@@ -1,0 +1,1 @@
+"""Tasks of English-like sentences, from a small grammar."""
