@@ -142,6 +142,28 @@ def test_the_lag_curve_of_a_task_with_many_losses_is_that_of_one_of_them():
     assert signals(run, step=0, quantity="total", state="h")[0] > lag[-1]  # the profile holds nearer losses as well
 
 
+def test_the_lag_counts_from_each_samples_last_step_with_a_target():
+    words = ["task=recall", "task.length=12", "task.pairs=2", "task.vocab_size=14", "dtype=float64", "steps=1"]
+    run = train(*words)
+    parts = assemble(read_overrides([*SMALL, *words]))
+    evaluation = next(parts.task.eval_batches("evaluation"))
+    y = torch.from_numpy(evaluation.y)
+    last = [max(t for t in range(12) if y[t, b] >= 0) for b in range(y.shape[1])]
+    assert len(set(last)) > 1
+
+    def last_loss(hs):
+        logits = torch.stack([parts.model.readout(hs[t][b]) for b, t in enumerate(last)])
+        wanted = torch.stack([y[t, b] for b, t in enumerate(last)])
+        return nn.functional.cross_entropy(logits, wanted, reduction="none") * 12 / 2  # as in a mean over 12 steps
+
+    embedded = parts.model.embedding(torch.from_numpy(evaluation.x[: max(last) + 1])).detach()
+    h, _ = per_sample_norms(parts.model, embedded, last_loss)
+    by_lag = [[h[t - k, b] for b, t in enumerate(last) if t >= k] for k in range(max(last) + 1)]
+    lag = signals(run, step=0, quantity="lag", state="h")
+    np.testing.assert_allclose(lag[: len(by_lag)], [np.mean(norms) for norms in by_lag], rtol=1e-7)
+    assert np.isnan(lag[len(by_lag) :]).all()
+
+
 def test_lag_curves_of_a_bidirectional_stack_equal_a_plain_loop():
     """Reverse layers under an every-step loss: the top one is read after one step, the lower one after all."""
     words = ["task=copy", "task.length=4", "dtype=float64", "steps=1", "model.num_layers=2", "model.bidirectional=true"]

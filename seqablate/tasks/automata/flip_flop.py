@@ -1,6 +1,6 @@
 """Flip-flop language: bits are written, ignored and read; the bit that follows a read is the one written last.
 
-Symbols are instructions (w write, i ignore, r read) and bits in turns, 10 of them here, the last one only a target::
+Instructions (w write, i ignore, r read) and bits take turns; the last bit is only a target. With 5 instructions::
 
     input   w 1 i 0 i 0 w 0 r
     target                  0
@@ -9,7 +9,7 @@ The first instruction writes and the last one reads. Each of the others ignores 
 writes or reads with equal probability. Only the bits after a read have a loss, as in the paper's clean mode: all other
 symbols are random. Training has p = 0.8; p = 0.98 asks for longer memory, p = 0.1 has many writes and reads.
 
-Source: Liu et al. 2023, section 3 (512 symbols; recurrent networks make no errors, transformers a few, even after
+Source: Liu et al. 2023, section 3 (256 instructions; recurrent networks make no errors, transformers a few, even after
 training).
 """
 
@@ -25,16 +25,10 @@ from seqablate.config.keys import key
 from seqablate.config.metric import accuracy
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
-from seqablate.errors import UsageError
 from seqablate.tasks.base import NO_TARGET, Batch, RunData
 from seqablate.tasks.synthetic import SyntheticTask, time_first
 
 WRITE, IGNORE, READ = 2, 3, 4  # symbols 0 and 1 are bits
-
-
-def _even(key: str, value: int) -> None:
-    if value % 2:
-        raise UsageError(f"{key}={value}: must be even, instructions and bits in turns")
 
 
 @variant("task", "flip_flop")
@@ -44,14 +38,14 @@ class FlipFlopConfig:
 
     reference: ClassVar[str] = "Liu et al. 2023, section 3"
 
-    length: int = key(at_least(4), _even, "symbols of a sequence, even; the last one is only a target")
+    length: int = key(at_least(2), "instructions; a sequence has 2 length - 1 timesteps")
     ignore: float = key(fraction, "probability p of an instruction to ignore; 0.8, 0.98 and 0.1 in the paper")
     shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
     @property
     def traits(self) -> TaskTraits:
         """A bit at each read, which is the next input."""
-        steps = self.length - 1
+        steps = 2 * self.length - 1
         return TaskTraits(horizon=steps, length=steps, tokens=True, every_step=True, causal_only=True)
 
     def build(self, data: RunData) -> SyntheticTask:
@@ -70,16 +64,15 @@ class FlipFlopConfig:
 
 
 def sample_flip_flop(rng: np.random.Generator, count: int, length: int, ignore: float) -> Batch:
-    """x [T, B] symbols, y [T, B]: a bit at each read."""
+    """x [T, B] symbols, y [T, B]: a bit at each read. Of N instructions."""
     of_instructions, of_bits = rng.spawn(2)
-    steps = length // 2
-    u_SB = time_first(of_instructions.random((count, steps)))
-    instruction_SB = np.where(u_SB < ignore, IGNORE, np.where(u_SB < (1 + ignore) / 2, WRITE, READ))
-    instruction_SB[0], instruction_SB[-1] = WRITE, READ
-    bit_SB = time_first(of_bits.integers(0, 2, (count, steps)))
-    last_write_SB = np.maximum.accumulate(np.where(instruction_SB == WRITE, np.arange(steps)[:, None], 0))
-    bit_SB = np.where(instruction_SB == READ, np.take_along_axis(bit_SB, last_write_SB, axis=0), bit_SB)
-    x_TB = np.stack([instruction_SB, bit_SB], axis=1).reshape(length, count)[:-1]
+    u_NB = time_first(of_instructions.random((count, length)))
+    instruction_NB = np.where(u_NB < ignore, IGNORE, np.where(u_NB < (1 + ignore) / 2, WRITE, READ))
+    instruction_NB[0], instruction_NB[-1] = WRITE, READ
+    bit_NB = time_first(of_bits.integers(0, 2, (count, length)))
+    last_write_NB = np.maximum.accumulate(np.where(instruction_NB == WRITE, np.arange(length)[:, None], 0))
+    bit_NB = np.where(instruction_NB == READ, np.take_along_axis(bit_NB, last_write_NB, axis=0), bit_NB)
+    x_TB = np.stack([instruction_NB, bit_NB], axis=1).reshape(2 * length, count)[:-1]
     y_TB = np.full_like(x_TB, NO_TARGET)
-    y_TB[::2] = np.where(instruction_SB == READ, bit_SB, NO_TARGET)
+    y_TB[::2] = np.where(instruction_NB == READ, bit_NB, NO_TARGET)
     return Batch(x=x_TB, y=y_TB)

@@ -26,7 +26,7 @@ from seqablate.config.metric import accuracy
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
 from seqablate.tasks.base import Batch, RunData
-from seqablate.tasks.synthetic import SyntheticTask, one_hot, time_first
+from seqablate.tasks.synthetic import SyntheticTask, time_first
 
 ALPHABET, FIRST = 100, 2  # symbols, of which the first two begin a sequence
 
@@ -44,7 +44,7 @@ class PermutationConfig:
     @property
     def traits(self) -> TaskTraits:
         """One class after the last step."""
-        return TaskTraits(horizon=self.length, length=self.length)
+        return TaskTraits(horizon=self.length, length=self.length, tokens=True)
 
     def build(self, data: RunData) -> SyntheticTask:
         """The task for one run."""
@@ -63,8 +63,8 @@ class PermutationConfig:
 
 
 def sample_permutation(rng: np.random.Generator, count: int, length: int) -> Batch:
-    """x one-hot [T, B, 100], y [B]."""
+    """x [T, B] token ids, y [B]."""
     of_first, of_others = rng.spawn(2)
     symbols_TB = time_first(of_others.integers(FIRST, ALPHABET, (count, length)))
     symbols_TB[0] = of_first.integers(0, FIRST, count)
-    return Batch(x=one_hot(symbols_TB, ALPHABET), y=symbols_TB[0].copy())
+    return Batch(x=symbols_TB, y=symbols_TB[0].copy())

@@ -57,16 +57,17 @@ class RecallConfig:
 
     reference: ClassVar[str] = "mqar: Arora et al. 2023; h3: Fu et al. 2023, section 3.1"
 
-    length: int = key(at_least(2, 1_000_000), "timesteps of a sequence, even; h3 adds 2")
+    length: int = key(
+        at_least(2, 1_000_000), "timesteps of a sequence; h3: of its pairs, two each, to which it adds two steps"
+    )
     variant: RecallVariant = key("whose version of the task")
     pairs: int = key(at_least(1, 1_000_000), "how many pairs of key and value; mqar only")
     vocab_size: int = key(at_least(6, 1_000_000), "how many tokens, even: half of them keys, half values")
     shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
     def check_keys(self) -> None:
-        for name, value in (("length", self.length), ("vocab_size", self.vocab_size)):
-            if value % 2:
-                raise UsageError(f"task.{name}={value}: must be even")
+        if self.vocab_size % 2:
+            raise UsageError(f"task.vocab_size={self.vocab_size}: must be even")
         if self.variant is RecallVariant.mqar and 4 * self.pairs > self.length:
             raise UsageError(f"task.length={self.length}: task.pairs={self.pairs} needs at least {4 * self.pairs}")
         if self.variant is RecallVariant.mqar and self.vocab_size <= self.length:
@@ -76,7 +77,7 @@ class RecallConfig:
     def traits(self) -> TaskTraits:
         """mqar: a value at some steps. h3: the next token at every step, which is read at the step after it."""
         h3 = self.variant is RecallVariant.h3
-        steps = self.length + 2 if h3 else self.length
+        steps = self.length // 2 * 2 + 2 if h3 else self.length
         return TaskTraits(horizon=steps, length=steps, tokens=True, every_step=True, causal_only=h3)
 
     def build(self, data: RunData) -> SyntheticTask:
@@ -126,7 +127,7 @@ def sample_h3(rng: np.random.Generator, count: int, task: RecallConfig) -> Batch
     read_BK = np.zeros((count, keys), dtype=bool)
     read_BK[samples[:, None], key_BP] = True
     query_B = np.where(read_BK, of_query.random((count, keys)), -1).argmax(1)  # any of those read
-    tokens_TB = np.empty((task.length + 3, count), dtype=np.int64)
+    tokens_TB = np.empty((2 * pairs + 3, count), dtype=np.int64)
     tokens_TB[:-3:2], tokens_TB[1:-3:2] = key_BP.T, value_of_BK[samples[:, None], key_BP].T
     tokens_TB[-3], tokens_TB[-2], tokens_TB[-1] = 2 * keys, query_B, value_of_BK[samples, query_B]
     return Batch(x=tokens_TB[:-1], y=tokens_TB[1:])
