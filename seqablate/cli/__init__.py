@@ -19,6 +19,7 @@ COMMANDS = {
     "status": "how far a sweep is, also while it goes on",
     "study": "from a claim in a file to a verdict: list, show, plan, run, report",
     "compare": "compare arms over their seeds: intervals, tests, and what is unfair about them",
+    "evaluate": "score minimal pairs (BLiMP, Linzen, Gulordava) with a language model that a run has trained",
     "show": "look at runs: a table, lag curves and profiles",
     **{
         command: f"list what can be chosen with {group}=, with keys and references"

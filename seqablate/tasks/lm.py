@@ -29,7 +29,7 @@ from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
-from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, Corpus, Level, unknown_note
+from seqablate.tasks.corpus import EOS, HELD_OUT, SPLITS, WORD, Corpus, Level, unknown_note
 from seqablate.tasks.ngram import bigram_loss, perplexity, unigram_loss
 from seqablate.tasks.text_config import TextConfig
 
@@ -172,7 +172,7 @@ class LanguageModelling(ByObjective):
 
         If the vocabulary has no line break, the most frequent token is used instead. The first token is not returned.
         """
-        token, state, drawn = self._first_token(), None, []
+        token, state, drawn = self.first_token, None, []
         for _ in range(SAMPLE_TOKENS[self.corpus.level]):
             logits_V, state = next_logits(np.array([[token]]), state)
             # The largest of logits + Gumbel noise is a draw from their softmax; NaN logits do no harm here.
@@ -180,7 +180,13 @@ class LanguageModelling(ByObjective):
             drawn.append(token)
         return self.corpus.decode(drawn)
 
-    def _first_token(self) -> int:
+    def tokens(self, text: str) -> list[str]:
+        """A text as the corpus is cut into tokens, without blanks around it."""
+        return list(text.strip()) if self.corpus.level is Level.char else WORD.findall(text.strip())
+
+    @property
+    def first_token(self) -> int:
+        """What a text begins after: the end of a line, where the corpus has lines."""
         line_break = "\n" if self.corpus.level is Level.char else EOS
         if line_break in self.corpus.vocabulary:
             return self.corpus.vocabulary.index(line_break)

@@ -101,6 +101,11 @@ class Agreement(SyntheticTask):
     """
 
     eval_sampler: Sampler
+    first_token: ClassVar[int] = 0  # an end of a sentence
+
+    def tokens(self, text: str) -> list[str]:
+        """The words of a text, for a language model."""
+        return text.split()
 
     def eval_batches(self, split: str) -> Iterator[Batch]:
         return (self.eval_sampler(rng, count) for rng, count in eval_streams(self.data, split))

@@ -25,7 +25,7 @@ VERBS = (
     ("is", "are"), ("has", "have"), ("likes", "like"), ("knows", "know"), ("sees", "see"), ("finds", "find"),
     ("helps", "help"), ("wants", "want"),
 )  # fmt: skip
-PREPOSITIONS = ("near", "behind", "with", "above", "beside", "from")
+PREPOSITIONS = ("near", "behind", "with", "above", "beside", "to")
 
 # The words by id. Each singular is followed by its plural, so that the last bit of an offset is the number.
 WORDS = (
