@@ -150,9 +150,10 @@ def test_every_study_that_comes_with_seqablate_can_be_read_and_its_arms_composed
     assert study.source
 
 
-def test_there_are_six_studies():
+def test_these_studies_come_with_seqablate():
     assert {path.stem for path in study_files()} == {
         "lstm-remembers", "init-decay", "skips-depth", "clipping-cures-explosion", "gru-vs-lstm", "forget-bias",
+        "t5-objectives",
     }  # fmt: skip
 
 
