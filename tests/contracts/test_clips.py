@@ -16,6 +16,7 @@ from seqablate.config.registry import variants
 from seqablate.engine.ports import StateClip
 from seqablate.engine.recurrence import Recurrence
 from seqablate.errors import UsageError
+from seqablate.record.sources import sources
 from seqablate.training.step import train_step
 
 CLIPS = variants("clip")
@@ -237,6 +238,12 @@ def test_a_chain_clips_by_its_parts_in_their_order():
     assert found.norm_before.item() == pytest.approx(flat(parameters(5.0)).norm().item())
     inside = compose_config(["clip=chain", "clip.parts=[norm,state]"]).clip.build().inside(2)
     assert inside == compose_config(["clip=state"]).clip.build().inside(2)
+
+
+def test_the_files_of_a_chains_parts_are_among_those_that_compute_a_run():
+    found = sources(read_overrides(["clip=chain", "clip.parts=[value,layer]"]))
+    assert {"seqablate/clip/chain.py", "seqablate/clip/value.py", "seqablate/clip/layer.py"} <= found.keys()
+    assert "seqablate/clip/norm.py" not in found
 
 
 @pytest.mark.parametrize(
