@@ -62,48 +62,58 @@ def sample_sentences(
     Returns:
         Words before the last verb [T, B], that verb [B], and how many attractors there are [B].
     """
-    kinds = rng.spawn(7)
-    number_B = kinds[0].integers(0, 2, count)
-    modifiers_B = kinds[1].integers(0, most + 1, count) if opposite_only else _geometric(kinds[1], count, most)
+    draw_BN = rng.random((count, 7 + 5 * most))  # a row for each sentence
+    number_B, verb_B = _whole(draw_BN[:, 0], 2), _whole(draw_BN[:, 1], len(VERBS))
+    modifiers_B = _whole(draw_BN[:, 2], most + 1) if opposite_only else _geometric(draw_BN[:, 2], most)
+    draw_BM5 = draw_BN[:, 7:].reshape(count, most, 5)
     present_BM = np.arange(most) < modifiers_B[:, None]
-    other_BM = present_BM & (opposite_only | (kinds[2].random((count, most)) < 0.5))
-    slots = [np.zeros((count, 1), dtype=np.int64), _place(kinds[3], count), _subject(kinds[4], number_B)]
-    slots.append(_modifiers(kinds[5], present_BM, number_B[:, None] ^ other_BM))
-    verb_B = FIRST_VERB + 2 * kinds[6].integers(0, len(VERBS), count) + number_B
-    return _pushed_to_the_end(np.concatenate(slots, axis=1)).T, verb_B, other_BM.sum(1)
+    other_BM = present_BM & (opposite_only | (draw_BM5[..., 0] < 0.5))
+    slots = [
+        np.zeros((count, 1), dtype=np.int64),
+        _place(draw_BN[:, 3:6]),
+        _subject(draw_BN[:, 6], number_B),
+        _modifiers(draw_BM5[..., 1:], present_BM, number_B[:, None] ^ other_BM),
+    ]
+    words_BT = _pushed_to_the_end(np.concatenate(slots, axis=1))
+    return words_BT.T, FIRST_VERB + 2 * verb_B + number_B, other_BM.sum(1)
 
 
-def _geometric(rng: np.random.Generator, count: int, most: int) -> np.ndarray:
+def _whole(draw: np.ndarray, below: int) -> np.ndarray:
+    """0, 1, ... ``below`` - 1, equally likely, of numbers from [0, 1)."""
+    return (draw * below).astype(np.int64)
+
+
+def _geometric(draw_B: np.ndarray, most: int) -> np.ndarray:
     """0, 1, 2, ... ``most`` with probabilities in proportion to 1, 1/2, 1/4, ..."""
     share = 0.5 ** np.arange(most + 1)
-    return np.searchsorted(np.cumsum(share / share.sum())[:-1], rng.random(count), side="right")
+    return np.searchsorted(np.cumsum(share / share.sum())[:-1], draw_B, side="right")
 
 
-def _place(rng: np.random.Generator, count: int) -> np.ndarray:
+def _place(draw_B3: np.ndarray) -> np.ndarray:
     """[B, 4]: in three sentences of ten a place, else nothing."""
-    draw_B4 = rng.random((count, 4))
-    words_B4 = np.full((count, 4), ID[","])
-    words_B4[:, 0] = FIRST_PREPOSITION + (draw_B4[:, 0] * len(PREPOSITIONS)).astype(np.int64)
+    words_B4 = np.full((len(draw_B3), 4), ID[","])
+    words_B4[:, 0] = FIRST_PREPOSITION + _whole(draw_B3[:, 0], len(PREPOSITIONS))
     words_B4[:, 1] = ID["the"]
-    words_B4[:, 2] = FIRST_NOUN + (draw_B4[:, 1] * 2 * len(NOUNS)).astype(np.int64)
-    return np.where(draw_B4[:, 2:3] < 0.3, words_B4, NONE)
+    words_B4[:, 2] = FIRST_NOUN + _whole(draw_B3[:, 1], 2 * len(NOUNS))
+    words_B4[draw_B3[:, 2] >= 0.3] = NONE
+    return words_B4
 
 
-def _subject(rng: np.random.Generator, number_B: np.ndarray) -> np.ndarray:
-    noun_B = FIRST_NOUN + 2 * rng.integers(0, len(NOUNS), len(number_B)) + number_B
+def _subject(draw_B: np.ndarray, number_B: np.ndarray) -> np.ndarray:
+    noun_B = FIRST_NOUN + 2 * _whole(draw_B, len(NOUNS)) + number_B
     return np.stack([np.full_like(noun_B, ID["the"]), noun_B], axis=1)
 
 
-def _modifiers(rng: np.random.Generator, present_BM: np.ndarray, number_BM: np.ndarray) -> np.ndarray:
+def _modifiers(draw_BM4: np.ndarray, present_BM: np.ndarray, number_BM: np.ndarray) -> np.ndarray:
     """[B, 4 M]: ``PREPOSITION the NOUN`` or ``that the NOUN VERB`` where one is present, else nothing."""
-    draw_BM4 = rng.random((*present_BM.shape, 4))
     clause_BM = draw_BM4[..., 0] < 0.5
-    preposition_BM = FIRST_PREPOSITION + (draw_BM4[..., 1] * len(PREPOSITIONS)).astype(np.int64)
-    noun_BM = FIRST_NOUN + 2 * (draw_BM4[..., 2] * len(NOUNS)).astype(np.int64) + number_BM
-    verb_BM = FIRST_VERB + 2 * (draw_BM4[..., 3] * len(VERBS)).astype(np.int64) + number_BM
-    words = [np.where(clause_BM, ID["that"], preposition_BM), np.full_like(noun_BM, ID["the"]), noun_BM]
-    words_BM4 = np.stack([*words, np.where(clause_BM, verb_BM, NONE)], axis=-1)
-    return np.where(present_BM[..., None], words_BM4, NONE).reshape(len(present_BM), -1)
+    words_BM4 = np.full(draw_BM4.shape, ID["the"])
+    preposition_BM = FIRST_PREPOSITION + _whole(draw_BM4[..., 1], len(PREPOSITIONS))
+    words_BM4[..., 0] = np.where(clause_BM, ID["that"], preposition_BM)
+    words_BM4[..., 2] = FIRST_NOUN + 2 * _whole(draw_BM4[..., 2], len(NOUNS)) + number_BM
+    words_BM4[..., 3] = np.where(clause_BM, FIRST_VERB + 2 * _whole(draw_BM4[..., 3], len(VERBS)) + number_BM, NONE)
+    words_BM4[~present_BM] = NONE
+    return words_BM4.reshape(len(present_BM), -1)
 
 
 def _pushed_to_the_end(slots_BT: np.ndarray) -> np.ndarray:
