@@ -89,8 +89,8 @@ def _parser() -> Parser:
     parser.add_argument(
         "--metric",
         metavar="M",
-        help="compare by this: the task's metric (default), loss, steps_to_solve, reach, gradient_factor, "
-        "ms_per_step, seconds or parameters",
+        help="compare by this: the task's metric (default), loss, METRIC@LENGTH (of eval.lengths), steps_to_solve, "
+        "reach, gradient_factor, ms_per_step, seconds or parameters",
     )
     formats = parser.add_mutually_exclusive_group()
     for name in FORMATS:
