@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from seqablate.comparison.measures import find_measure
 from seqablate.errors import UsageError
 from seqablate.record.rows import EvalRow, LengthRow
 from seqablate.record.run import Run
+from seqablate.shape import Misfit
+from seqablate.study.criterion import Criterion, check
 from seqablate.training.evaluate import evaluate
 from seqablate.training.lengths import training_task
 
@@ -187,3 +190,11 @@ def test_a_model_without_a_fixed_length_reads_shorter_and_longer_sequences(tmp_p
     run = load_run(run_config(read_overrides([*words, *more]), []).path)
     assert run.info.status == "done"
     assert np.isfinite(run.info.at_lengths[0].loss)
+
+
+def test_a_study_may_decide_by_the_metric_at_another_length():
+    criterion = Criterion(measure="value@256", compare="a - b", at_least=0.1)
+    check(criterion, ["a", "b"])
+    for wrong in ("value@0", "value@", "value@x", "solved@256"):
+        with pytest.raises(Misfit, match="value@LENGTH"):
+            check(replace(criterion, measure=wrong), ["a", "b"])
