@@ -6,8 +6,8 @@ Every bit matters, and no part of them says anything of the answer: until all ar
 50 %. The sum modulo 2 (``task=modular``) with its own name, since it is the smallest regular language that a recurrence
 with real eigenvalues in [0, 1] cannot recognise at every length, while eigenvalue -1 alone suffices.
 
-Deletang et al. draw a length from 1 to 40 for each batch; trained on one length from the start, few seeds learn it
-(short sequences show the way).
+Deletang et al. draw a length from 1 to 40 for each batch, as ``curriculum=uniform curriculum.shortest=1`` does: short
+sequences show the way. Where all sequences have one length, even a short one, few seeds learn it.
 
 Sources: Deletang et al. 2023, appendix A.1 (parity check; the answer is asked at an empty symbol, as here); Grazzi et
 al. 2024, section 4.
