@@ -132,8 +132,10 @@ def random_spans(rng: np.random.Generator, count: int, length: int, noise: int, 
 
 def random_lengths(rng: np.random.Generator, count: int, items: int, parts: int) -> np.ndarray:
     """Lengths [B, parts] of 1 or more that add up to ``items``, all such equally likely."""
-    cuts = np.sort(rng.random((count, items - 1)).argsort(1)[:, : parts - 1], 1) + 1
-    return np.diff(cuts, axis=1, prepend=0, append=items)
+    cuts = np.zeros((count, parts + 1), dtype=np.int64)
+    cuts[:, 1:-1] = np.sort(rng.random((count, items - 1)).argsort(1)[:, : parts - 1], 1) + 1
+    cuts[:, -1] = items
+    return cuts[:, 1:] - cuts[:, :-1]
 
 
 def with_sentinels(text_BN: np.ndarray, mask_BN: np.ndarray, first: int) -> np.ndarray:
@@ -144,7 +146,8 @@ def with_sentinels(text_BN: np.ndarray, mask_BN: np.ndarray, first: int) -> np.n
         >>> with_sentinels(np.array([[5, 6, 7, 8, 9]]), mask, 100).tolist()
         [[5, 100, 8, 101]]
     """
-    before_BN = np.pad(mask_BN[:, :-1], ((0, 0), (1, 0)))
+    before_BN = np.zeros_like(mask_BN)
+    before_BN[:, 1:] = mask_BN[:, :-1]
     start_BN = mask_BN & ~before_BN
     marked_BN = np.where(start_BN, first - 1 + start_BN.cumsum(1), text_BN)
     return marked_BN[~(mask_BN & before_BN)].reshape(len(text_BN), -1)
