@@ -114,7 +114,8 @@ def refuse_unknown(key: str, chosen: Choices, known: Iterable[str]) -> None:
     if owners and group in SEVERAL:
         raise UsageError(f"{key}: {group}={owners[0]} is not chosen; add +{group}={owners[0]}")
     if owners:
-        raise UsageError(f"{group}={chosen[group][0]} has no key {key}: it belongs to {group}={' or '.join(owners)}")
+        where = " or ".join(f"{group}={owner}" for owner in owners)
+        raise UsageError(f"{group}={chosen[group][0]} has no key {key}: it belongs to {where}")
     names = list(known)
     close = [name for name in names if name.rpartition(".")[2] == key]  # its group was left out
     close = close or difflib.get_close_matches(key, names, n=3, cutoff=0.5)

@@ -182,7 +182,7 @@ def test_completion_offers_commands_choices_and_keys(tmp_path):
         return done.stdout.split()
 
     assert complete("seqablate tr") == ["train"]
-    assert complete("seqablate train model=l") == ["model=lstm"]
+    assert complete("seqablate train model=ls") == ["model=lstm"]
     assert "model.hidden_size=" in complete("seqablate train model.h")
     assert complete("seqablate train model.skip=re") == ["model.skip=residual"]
     assert complete("seqablate train model=rnn,g") == ["model=rnn,gru"]
