@@ -46,13 +46,9 @@ class Classification:
     exact: bool = False
 
     def step_losses(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """Cross-entropy, shaped as the targets: [B] or [S, B]."""
+        """Cross-entropy, shaped as the targets: [B] or [S, B]; 0 at a step without one."""
         logits, y = _answers(output, batch).flatten(0, -2), batch.y
-        losses = F.cross_entropy(logits, y.flatten(), ignore_index=NO_TARGET, reduction="none").view(y.shape)
-        if losses.dim() == 1:
-            return losses
-        # Scaled so that the mean over all steps is the mean over those with a target.
-        return losses * (len(y) / (y != NO_TARGET).sum(0).to(losses.dtype))
+        return F.cross_entropy(logits, y.flatten(), ignore_index=NO_TARGET, reduction="none").view(y.shape)
 
     def scores(self, output: torch.Tensor, batch: Batch) -> dict[str, torch.Tensor]:
         """``accuracy`` [B], the share of scored steps predicted rightly; ``exact`` [B] if asked for."""

@@ -55,7 +55,7 @@ def after_last_step(parts: Parts, step: int, task: Task, carried: Any) -> list[S
         batch = arrays.tensors(parts.device, parts.dtype)
         with flushed(parts.device), new_probe(parts.model) as probe, clipping(parts, arrays):
             _, losses, _ = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
-            sample_losses(losses).mean().backward()
+            sample_losses(losses, batch).mean().backward()
         parts.optimizer.zero_grad(set_to_none=True)
         signals += _read(parts, probe, step, arrays.lengths, reading)
     return signals

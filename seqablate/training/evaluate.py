@@ -30,7 +30,7 @@ def evaluate(parts: Parts, split: str, task: Task | None = None) -> Results:
     for arrays in task.eval_batches(split):
         batch = arrays.tensors(parts.device, parts.dtype)
         output, losses, state = forward(parts.model, task, batch, state, generator=None)
-        values = {"loss": sample_losses(losses), **task.scores(output, batch)}
+        values = {"loss": sample_losses(losses, batch), **task.scores(output, batch)}
         for name, value_B in values.items():
             totals[name] = totals.get(name, 0) + value_B.sum(dtype=torch.float64)
         count += len(values["loss"])

@@ -16,7 +16,7 @@ from seqablate.engine.subnormals import flushed
 from seqablate.optim.guess import RandomGuess
 from seqablate.regularizer.base import Measure, Penalty, add
 from seqablate.streams import stream_seed
-from seqablate.tasks.base import Batch, Task
+from seqablate.tasks.base import NO_TARGET, Batch, Task
 from seqablate.training.parts import Parts
 from seqablate.training.skip import skip
 
@@ -43,9 +43,11 @@ class StepOutcome:
     lengths: np.ndarray | None
 
 
-def sample_losses(step_losses: torch.Tensor) -> torch.Tensor:
-    """Each sample's own loss [B]: what the task gives, or its mean over the steps of [T, B]."""
-    return step_losses if step_losses.dim() == 1 else step_losses.mean(0)
+def sample_losses(step_losses: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """Each sample's own loss [B]: what the task gives, or of [T, B] the mean over its steps with a target."""
+    if step_losses.dim() == 1:
+        return step_losses
+    return step_losses.sum(0) / (batch.y != NO_TARGET).sum(0)
 
 
 def forward(
@@ -88,7 +90,7 @@ def train_step(
     with flushed(parts.device):  # what has vanished would make every operation slow
         with probe, clipping(parts, arrays) as inside, parts.regularizer.watching(parts.model) as measure:
             output, losses, after = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
-            loss = sample_losses(losses).mean()
+            loss = sample_losses(losses, batch).mean()
             if not guessing or not isinstance(probe, nullcontext):
                 loss.backward(retain_graph=parts.regularizer.again)
         if guessing:
@@ -114,7 +116,7 @@ def train_step(
 def _guess(parts: Parts, step: int, task: Task, output: torch.Tensor, losses: torch.Tensor, batch: Batch) -> bool:
     """Draw all weights anew, unless they meet the goal of the task on this batch; whether they were drawn."""
     scores = {name: float(value_B.double().mean()) for name, value_B in task.scores(output.detach(), batch).items()}
-    if task.solved(task.summarise(float(sample_losses(losses.detach()).double().mean()), scores)):
+    if task.solved(task.summarise(float(sample_losses(losses.detach(), batch).double().mean()), scores)):
         return False
     assert isinstance(parts.optimizer, RandomGuess)
     parts.optimizer.guess(stream_seed(parts.config.seed, "guess", step))

@@ -9,7 +9,7 @@ import torch
 import seqablate
 from seqablate.assemble import assemble, read_overrides
 from seqablate.signals.words import decay_words
-from seqablate.training.step import forward, sample_losses
+from seqablate.training.step import forward
 
 SMALL = ["batch_size=3", "steps=1", "eval.every=1", "eval.size=5", "dtype=float64", "device=cpu", "quiet=true",
          "clip=none", "probe.every=1"]  # fmt: skip
@@ -42,6 +42,11 @@ def keep(seen: list[torch.Tensor]):
     return lambda module, args, output: seen.append(output)
 
 
+def sum_of_means(losses: torch.Tensor) -> torch.Tensor:
+    """Of the samples' losses, where every step has a target."""
+    return (losses if losses.dim() == 1 else losses.mean(0)).sum()
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [
@@ -61,10 +66,7 @@ def test_the_layer_profile_is_the_mean_norm_of_each_samples_gradient_at_a_layers
     batch = parts.task.train_batch(0).tensors(parts.device, parts.dtype)
     modules = [place.name for place in parts.model.probe_points]
     assert modules == [name.format(k) for k in range(len(modules))]
-    norms_BL = [
-        [np.linalg.norm(g) for g in alone(parts, batch, b, modules, lambda losses: sample_losses(losses).sum())]
-        for b in range(3)
-    ]
+    norms_BL = [[np.linalg.norm(g) for g in alone(parts, batch, b, modules, sum_of_means)] for b in range(3)]
     np.testing.assert_allclose(curve(run, "layer"), np.mean(norms_BL, axis=0), rtol=1e-7)
 
 
@@ -140,7 +142,7 @@ def test_a_recurrences_layer_profile_is_the_gradient_of_what_it_hands_on_and_not
     for place in parts.model.probe_points:
         parts.model.get_submodule(place.name).register_forward_hook(lambda m, a, out: outputs.append(out[0]))
     _, losses, _ = forward(parts.model, parts.task, batch, None, None)
-    found = torch.autograd.grad(sample_losses(losses).sum(), outputs)  # of the sequence as the layer above reads it
+    found = torch.autograd.grad(sum_of_means(losses), outputs)  # of the sequence as the layer above reads it
     expected = [g.norm(dim=(0, 2)).mean().item() for g in found]
     np.testing.assert_allclose(curve(run, "layer"), expected, rtol=1e-7)
     timed = run.signals.query("step == 0 and state == 'h' and layer == 0")

@@ -19,13 +19,24 @@ def asked(b: int) -> list[int]:
 
 
 def test_a_samples_loss_is_the_mean_over_its_steps_with_a_target():
-    losses_TB = Classification().step_losses(LOGITS_TBO, Batch(x=Y_TB, y=Y_TB))
+    batch = Batch(x=Y_TB, y=Y_TB)
+    losses_TB = Classification().step_losses(LOGITS_TBO, batch)
     for b in range(3):
         of_steps = [
             math.log(sum(math.exp(z) for z in LOGITS_TBO[t, b].tolist())) - LOGITS_TBO[t, b, Y_TB[t, b]].item()
             for t in asked(b)
         ]
-        assert abs(sample_losses(losses_TB)[b].item() - sum(of_steps) / len(of_steps)) < 1e-12
+        assert abs(sample_losses(losses_TB, batch)[b].item() - sum(of_steps) / len(of_steps)) < 1e-12
+
+
+def test_the_loss_of_a_step_is_its_own_however_many_others_have_a_target():
+    """So that the lag curve is the gradient of one step's loss, and samples with few targets do not stand out."""
+    losses_TB = Classification().step_losses(LOGITS_TBO, Batch(x=Y_TB, y=Y_TB))
+    for t in range(4):
+        for b in range(3):
+            logits, y = LOGITS_TBO[t, b].tolist(), int(Y_TB[t, b])
+            wanted = 0.0 if y == NO_TARGET else math.log(sum(map(math.exp, logits))) - logits[y]
+            assert abs(losses_TB[t, b].item() - wanted) < 1e-12
 
 
 def test_a_step_without_a_target_passes_no_gradient_back():

@@ -15,6 +15,7 @@ from seqablate.assemble import assemble, read_overrides
 from seqablate.cli import main
 from seqablate.errors import RunFailure
 from seqablate.record.rows import SkipRow
+from seqablate.tasks.base import Batch
 from seqablate.training import step as module
 from seqablate.training.skip import ABOVE, MADE, NOT_FINITE, skip
 from seqablate.training.step import train_step
@@ -34,10 +35,10 @@ def bad_steps(monkeypatch):
     def install(nan: tuple[int, ...], error: int | None = None) -> None:
         count = iter(range(1000))
 
-        def changed(losses: torch.Tensor) -> torch.Tensor:
+        def changed(losses: torch.Tensor, batch: Batch) -> torch.Tensor:
             if (step := next(count)) == error:
                 raise RuntimeError("stopped by the test")
-            return real(losses) * (math.nan if step in nan else 1.0)
+            return real(losses, batch) * (math.nan if step in nan else 1.0)
 
         monkeypatch.setattr(module, "sample_losses", changed)
 

@@ -30,7 +30,7 @@ from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
 from seqablate.errors import UsageError
 from seqablate.tasks.base import Batch, RunData
-from seqablate.tasks.synthetic import SyntheticTask, time_first
+from seqablate.tasks.synthetic import SyntheticTask, eval_streams, time_first
 
 
 @variant("task", "dyck")
@@ -65,10 +65,28 @@ class DyckConfig:
             sampler=lambda rng, count: sample_dyck(rng, count, self.length, self.types, self.depth),
             objective=LastClasses(classes=self.types),
             data=data,
+            baselines=self.baselines(data, "evaluation"),
+            test_baselines=self.baselines(data, "test"),
             shuffle_labels=self.shuffle_labels,
             input_names=names,
             target_names=names,
         )
+
+    def baselines(self, data: RunData, split: str) -> dict[str, float]:
+        """The accuracy without memory: what closes the bracket that was just opened, else any type."""
+        drawn = (
+            sample_dyck(rng, count, self.length, self.types, self.depth) for rng, count in eval_streams(data, split)
+        )
+        right_N = np.concatenate([right_without_memory(batch, self.types) for batch in drawn])
+        return {"without memory": float(right_N.mean())}
+
+
+def right_without_memory(batch: Batch, types: int) -> np.ndarray:
+    """[B]: how often the best answer that sees only the current input is right, of the steps that close."""
+    closes_TB = batch.y >= types
+    right_TB = np.where(batch.x < types, 1.0, 1 / types)
+    right_B: np.ndarray = (right_TB * closes_TB).sum(0) / closes_TB.sum(0)
+    return right_B
 
 
 def sample_dyck(rng: np.random.Generator, count: int, length: int, types: int, depth: int) -> Batch:

@@ -71,6 +71,8 @@ class StateTrackingConfig:
             sampler=lambda rng, count: sample_products(rng, count, self.length, product_table(self.group)),
             objective=Classification(),
             data=data,
+            baselines=(without_memory := {"without memory": (1 + (self.length - 1) / size) / self.length}),
+            test_baselines=without_memory,
             shuffle_labels=self.shuffle_labels,
         )
 
