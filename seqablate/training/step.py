@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from seqablate.clip.base import global_norm
+from seqablate.clip.base import ClipResult, global_norm
 from seqablate.engine.ports import Clipping
 from seqablate.engine.setup import clipped_states
 from seqablate.engine.subnormals import flushed
@@ -96,7 +96,7 @@ def train_step(
         if guessing:
             parts.optimizer.zero_grad()
         penalty = None if measure is None else _penalise(parts, step, measure, batch)
-        clip = parts.clip(parameters)
+        clip = _no_gradient(loss) if guessing else parts.clip(parameters)
         before = [p.detach().clone() for p in parameters] if measure_update else None
         guessed = guessing and _guess(parts, step, task, output, losses, batch)
         skipped = skip(parts.config, loss, clip.norm_before)
@@ -111,6 +111,12 @@ def train_step(
     return StepOutcome(
         measured, None if penalty is None else penalty.weight, guessed, carried if skipped else after, arrays.lengths
     )
+
+
+def _no_gradient(loss: torch.Tensor) -> ClipResult:
+    """Of a step that takes no gradient, on the device of its loss."""
+    zero = loss.new_zeros((), dtype=torch.float64)
+    return ClipResult(norm_before=zero, norm_after=zero, clipped=zero.bool())
 
 
 def _guess(parts: Parts, step: int, task: Task, output: torch.Tensor, losses: torch.Tensor, batch: Batch) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from seqablate.cli import main
 from seqablate.errors import UsageError
 from seqablate.optim.guess import RandomGuess
 from seqablate.streams import stream_seed
-from seqablate.training.step import train_step
+from seqablate.training.step import _no_gradient, train_step
 
 WORDS = [
     "optim=random_guess", "task=latch", "task.length=10", "model=rnn", "model.hidden_size=1", "batch_size=16",
@@ -56,6 +57,19 @@ def test_a_step_draws_what_its_number_says_and_a_guess_that_answers_the_batch_is
         assert outcome.measured[1] == 0  # no gradient is taken
         kept += right
     assert 0 < kept < 300
+
+
+def test_the_numbers_of_a_step_without_a_gradient_are_on_the_device_of_its_loss():
+    """Where the loss is on a GPU they are stacked with it; torch's device kind "meta" stands for a GPU here."""
+    found = _no_gradient(torch.zeros((), device="meta"))
+    assert {x.device.type for x in (found.norm_before, found.norm_after, found.clipped)} == {"meta"}
+    assert found.norm_before.dtype == torch.float64
+
+
+def test_a_guess_asks_no_clip_for_its_numbers():
+    parts = replace(assemble(read_overrides(WORDS)), clip=None)
+    outcome = train_step(parts, 0, parts.task, None, nullcontext(), measure_update=True)
+    assert outcome.measured[1:4].tolist() == [0, 0, 0]
 
 
 def test_a_run_ends_when_a_guess_is_confirmed_and_its_tries_are_said(tmp_path, capsys):
