@@ -11,6 +11,7 @@ import torch
 import seqablate
 from seqablate.assemble import assemble, read_overrides
 from seqablate.cli import main
+from seqablate.clip.base import Clip
 from seqablate.errors import UsageError
 from seqablate.optim.guess import RandomGuess
 from seqablate.streams import stream_seed
@@ -67,7 +68,7 @@ def test_the_numbers_of_a_step_without_a_gradient_are_on_the_device_of_its_loss(
 
 
 def test_a_guess_asks_no_clip_for_its_numbers():
-    parts = replace(assemble(read_overrides(WORDS)), clip=None)
+    parts = replace(assemble(read_overrides(WORDS)), clip=Clip())  # which raises where it is called
     outcome = train_step(parts, 0, parts.task, None, nullcontext(), measure_update=True)
     assert outcome.measured[1:4].tolist() == [0, 0, 0]
 
