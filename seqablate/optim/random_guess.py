@@ -5,6 +5,9 @@ are kept for the next one; others are replaced. So a guess lasts for as many ste
 as a solution when an evaluation, and then the test data, say so. What is drawn at a step depends on the seed and the
 step alone. The initial weights are the first guess.
 
+A guess whose loss is not finite does not solve the task, and is replaced like any other: it ends no run, and neither
+``on_nonfinite`` nor ``skip_above`` applies to it. A carried state begins anew with each guess.
+
 No gradient is taken: ``grad_norm`` is 0 in the record. A profile over timesteps, where one is measured, is the guess's.
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,8 @@ from seqablate.training.step import forward, sample_losses
 @torch.no_grad()
 def evaluate(parts: Parts, split: str, task: Task | None = None) -> Results:
     """Results on ``"evaluation"`` or ``"test"`` data; a mean over sequences, summed in float64.
+
+    A task whose loss is not finite is not solved.
 
     Args:
         parts: of the run.
@@ -37,7 +40,7 @@ def evaluate(parts: Parts, split: str, task: Task | None = None) -> Results:
     means = {name: float(total) / count for name, total in totals.items()}
     loss = means.pop("loss")
     metrics = task.summarise(loss, means)
-    return Results(loss=loss, metrics=metrics, solved=task.solved(metrics))
+    return Results(loss=loss, metrics=metrics, solved=math.isfinite(loss) and task.solved(metrics))
 
 
 def sample_text(parts: Parts, step: int) -> str | None:

@@ -49,6 +49,7 @@ class Measured:
     step: int
     lr: float
     weight: float | None  # of the penalty, where there is one
+    guessed: bool  # whether the weights of the step were thrown away, by a random guess
     values: torch.Tensor
     signals: Callable[[], list[Signal]]
 
@@ -140,7 +141,9 @@ def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
         )
         read = list if probe is None else partial(read_step, parts, probe, step, outcome.lengths)
         lr = parts.optimizer.param_groups[0]["lr"]
-        pending.append(Measured(step, lr, outcome.weight, outcome.measured, lambda: [*looked, *read()]))
+        pending.append(
+            Measured(step, lr, outcome.weight, outcome.guessed, outcome.measured, lambda: [*looked, *read()])
+        )
     state.progress.guesses += outcome.guessed
     state.carried = outcome.carried
     state.step += 1
@@ -161,7 +164,7 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
         state.progress.skipped += len(skip)
         state.progress.regularized += any(found.grad_norm != 0 for found in penalty)
         rows += [row, *skip, *penalty, *_rows(measured.signals())]
-        if not skip and not (math.isfinite(row.loss) and math.isfinite(row.grad_norm)):
+        if not skip and not measured.guessed and not (math.isfinite(row.loss) and math.isfinite(row.grad_norm)):
             journal.rows(rows)
             raise Diverged(measured.step, "the loss" if not math.isfinite(row.loss) else "the gradient norm")
     pending.clear()
@@ -177,12 +180,12 @@ def _penalty(measured: Measured, value: float, norm: float) -> list[PenaltyRow]:
 def _evaluate(parts: Parts, state: TrainState, journal: Journal) -> None:
     with _timed(state, "eval"):
         results = evaluate(parts, "evaluation")
-        if math.isfinite(results.loss) and results.solved:
+        if results.solved:
             _confirm(parts, state)
         signals = look_at(parts, state.step, evaluating=True)
-        text = sample_text(parts, state.step)
+        text = sample_text(parts, state.step) if math.isfinite(results.loss) else None
         state.progress.length = grown_length(parts, state.step, state.progress.length)
-    if not math.isfinite(results.loss):
+    if not math.isfinite(results.loss) and not parts.guessing:
         raise Diverged(state.step, "the evaluation loss")
     _note_progress(parts, state, results, signals)
     rows: list[Row] = [EvalRow.at(state.step, results, length=state.progress.length), *_rows(signals)]
@@ -198,8 +201,7 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
     progress, headline = state.progress, parts.task.metrics[0]
     progress.last = Evaluation.at(state.step, results)
     value = results.metrics[headline.name]
-    better = progress.best is None or (value < progress.best.value) == headline.lower_is_better
-    if better:
+    if progress.best is None or _better(value, progress.best.value, headline.lower_is_better):
         progress.best = Best(step=state.step, value=value)
     _note_loss(state, results.solved)
     progress.decay = []
@@ -207,6 +209,13 @@ def _note_progress(parts: Parts, state: TrainState, results: Results, signals: l
         decay = fit_decay(signal.values, FLOORS[parts.config.dtype.value]) if has_decay(signal) else None
         if decay is not None:
             progress.decay.append(Fit.of(signal.quantity, signal.place, decay))
+
+
+def _better(value: float, best: float, lower: bool) -> bool:
+    """Whether a value is better than the best one so far; every number is better than NaN."""
+    if math.isnan(value) or math.isnan(best):
+        return math.isnan(best) and not math.isnan(value)
+    return (value < best) == lower
 
 
 def _confirm(parts: Parts, state: TrainState) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from seqablate.clip.base import Clip
 from seqablate.config.schema import TrainConfig
+from seqablate.optim.guess import RandomGuess
 from seqablate.regularizer.base import Regularizer
 from seqablate.schedule.base import Schedule
 from seqablate.tasks.base import Task
@@ -36,3 +37,8 @@ class Parts:
     def parameter_count(self) -> int:
         """How many numbers are trained."""
         return sum(p.numel() for p in self.parameters)
+
+    @property
+    def guessing(self) -> bool:
+        """Whether weights are drawn until they solve the task, instead of being trained."""
+        return isinstance(self.optimizer, RandomGuess)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from seqablate.regularizer.base import Measure, Penalty, add
 from seqablate.streams import stream_seed
 from seqablate.tasks.base import NO_TARGET, Batch, Task
 from seqablate.training.parts import Parts
-from seqablate.training.skip import skip
+from seqablate.training.skip import MADE, skip
 
 # Columns of a step's measurements, in the order in which they are stacked.
 COLUMNS = ("loss", "grad_norm", "grad_norm_clipped", "clipped", "update_ratio", "skipped", "penalty", "penalty_norm")
@@ -86,7 +87,7 @@ def train_step(
         group["lr"] = group["initial_lr"] * factor
     for parameter in parts.parameters:
         parameter.grad = None
-    parameters, guessing = parts.parameters, isinstance(parts.optimizer, RandomGuess)
+    parameters, guessing = parts.parameters, parts.guessing
     with flushed(parts.device):  # what has vanished would make every operation slow
         with probe, clipping(parts, arrays) as inside, parts.regularizer.watching(parts.model) as measure:
             output, losses, after = forward(parts.model, task, batch, carried, dropout_generator(parts, step))
@@ -99,7 +100,7 @@ def train_step(
         clip = _no_gradient(loss) if guessing else parts.clip(parameters)
         before = [p.detach().clone() for p in parameters] if measure_update else None
         guessed = guessing and _guess(parts, step, task, output, losses, batch)
-        skipped = skip(parts.config, loss, clip.norm_before)
+        skipped = MADE if guessing else skip(parts.config, loss, clip.norm_before)
         if not skipped:
             parts.optimizer.step()
         ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
@@ -108,6 +109,8 @@ def train_step(
     values.append(torch.full_like(ratio, skipped))
     values += [torch.zeros_like(ratio)] * 2 if penalty is None else [penalty.value, penalty.grad_norm]
     measured = torch.stack([value.double() for value in values])  # a norm may be beyond the range of float32
+    if guessed:
+        after = None  # what other weights carried may be not finite, and would then never be finite again
     return StepOutcome(
         measured, None if penalty is None else penalty.weight, guessed, carried if skipped else after, arrays.lengths
     )
@@ -120,9 +123,13 @@ def _no_gradient(loss: torch.Tensor) -> ClipResult:
 
 
 def _guess(parts: Parts, step: int, task: Task, output: torch.Tensor, losses: torch.Tensor, batch: Batch) -> bool:
-    """Draw all weights anew, unless they meet the goal of the task on this batch; whether they were drawn."""
+    """Draw all weights anew, unless they meet the goal of the task on this batch; whether they were drawn.
+
+    Weights whose loss is not finite do not meet it.
+    """
     scores = {name: float(value_B.double().mean()) for name, value_B in task.scores(output.detach(), batch).items()}
-    if task.solved(task.summarise(float(sample_losses(losses.detach(), batch).double().mean()), scores)):
+    loss = float(sample_losses(losses.detach(), batch).double().mean())
+    if math.isfinite(loss) and task.solved(task.summarise(loss, scores)):
         return False
     assert isinstance(parts.optimizer, RandomGuess)
     parts.optimizer.guess(stream_seed(parts.config.seed, "guess", step))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import nullcontext
 from dataclasses import replace
 
@@ -79,6 +80,19 @@ def test_a_run_ends_when_a_guess_is_confirmed_and_its_tries_are_said(tmp_path, c
     assert run.info.solved_at is not None
     assert 0 < run.info.guesses < run.info.step
     assert f"all weights were drawn {run.info.guesses} times, each guess tested on a batch" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("more", [[], ["on_nonfinite=skip", "skip_above=1e-9"]], ids=["stop", "skip"])
+def test_a_guess_that_is_not_finite_is_replaced_and_ends_no_run(tmp_path, more):
+    """The identity multiplies a state by up to 1e6 at each of 100 timesteps: beyond float32 for most guesses."""
+    task = ["task=adding", "task.length=100", "model.nonlinearity=identity", "optim.bound=1e6"]
+    run = seqablate.train([*WORDS, *task, *more, "eval.every=2", "steps=6", f"output_dir={tmp_path}", "name=a"])
+    losses = [row.loss for row in run.record.train]
+    assert (run.status, len(losses), run.info.skipped, run.info.guesses) == ("done", 6, 0, 6)
+    assert sum(not math.isfinite(loss) for loss in losses) > 2
+    assert run.info.solved_at is None
+    assert not any(math.isfinite(row.loss) for row in run.record.evals[1:])
+    assert math.isfinite(run.info.best.value)
 
 
 def test_a_measured_profile_changes_nothing(tmp_path):
