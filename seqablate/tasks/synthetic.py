@@ -11,7 +11,7 @@ import numpy as np
 from seqablate.config.metric import Metric
 from seqablate.config.task_spec import TaskSpec
 from seqablate.streams import stream
-from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
+from seqablate.tasks.base import NO_TARGET, Batch, ByObjective, NextLogits, RunData
 
 if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification, Regression
@@ -85,7 +85,15 @@ def with_targets(batch: Batch, others: Batch, source_steps: int | None) -> Batch
     Targets shuffled within a batch are not enough: one in B keeps its place, and that suffices to learn from.
     """
     x = batch.x if source_steps is None else np.concatenate([batch.x[:source_steps], others.x[source_steps:]])
-    return replace(batch, x=x, y=others.y)
+    unequal = batch.lengths is not None and others.y.ndim == 2
+    return replace(batch, x=x, y=_at_valid_steps(others.y, batch) if unequal else others.y)
+
+
+def _at_valid_steps(y_SB: np.ndarray, batch: Batch) -> np.ndarray:
+    """Targets [T, B] for the valid steps of ``batch``, from those of other lengths; NO_TARGET where these have none."""
+    y_TB = np.full(batch.x.shape[:2], NO_TARGET)
+    y_TB[: len(y_SB)] = y_SB[: len(y_TB)]
+    return np.where(np.arange(len(y_TB))[:, None] < batch.lengths, y_TB, NO_TARGET)
 
 
 def time_first(drawn_BT: np.ndarray) -> np.ndarray:

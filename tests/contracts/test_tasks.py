@@ -64,9 +64,12 @@ def target_steps(spec: TaskSpec, steps: int) -> int:
     return steps - (spec.source_steps or 0)
 
 
-def comes_next(x: np.ndarray, y: np.ndarray) -> bool:
-    """Whether each target is the next input."""
-    return bool((x[1:] == y[:-1])[y[:-1] != NO_TARGET].all())
+def comes_next(batch: Batch, source: int) -> bool:
+    """Whether each target behind the source is the next input, where a sample has a next one."""
+    x, y = batch.x[source:], batch.y
+    lengths = len(batch.x) if batch.lengths is None else batch.lengths
+    valid = np.arange(source + 1, len(batch.x))[:, None] < lengths
+    return bool((x[1:] == y[:-1])[valid & (y[:-1] != NO_TARGET)].all())
 
 
 def last_target(y: np.ndarray) -> int:
@@ -99,7 +102,9 @@ def first(batch: Batch, count: int) -> tuple[np.ndarray, ...]:
     """The first samples, without the padding that only a longer one beside them needs."""
     steps = len(batch.x) if batch.lengths is None else batch.lengths[:count].max()
     lengths = np.zeros(0) if batch.lengths is None else batch.lengths[:count]
-    return batch.x[:steps, :count], batch.y[..., :count], lengths
+    y = batch.y[..., :count]
+    padded = y.ndim == 2 and batch.lengths is not None
+    return batch.x[:steps, :count], y[:steps] if padded else y, lengths
 
 
 DRAWN = [name for name in TASKS if not name.startswith(("lm", "digits"))]
@@ -168,7 +173,7 @@ def test_traits_are_known_from_the_config_and_hold_for_the_data(name):
     if spec.image is not None:
         assert spec.image[0] * spec.image[1] == spec.length
     for batch in batches:
-        targets_are_inputs = spec.every_step and spec.tokens and comes_next(batch.x[spec.source_steps or 0 :], batch.y)
+        targets_are_inputs = spec.every_step and spec.tokens and comes_next(batch, spec.source_steps or 0)
         assert targets_are_inputs == spec.causal_only
 
 

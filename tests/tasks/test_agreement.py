@@ -10,6 +10,7 @@ import torch
 
 from seqablate.assemble import build_task, read_overrides
 from seqablate.streams import stream
+from seqablate.tasks.base import NO_TARGET
 from seqablate.tasks.syntax.grammar import NOUNS, PREPOSITIONS, VERBS, WORDS, sample_sentences
 from seqablate.tasks.syntax.scores import count_attractors
 
@@ -71,9 +72,12 @@ def test_the_target_is_the_number_of_the_subject(split):
 def test_a_language_model_is_given_the_same_sentences_and_the_verb_as_its_last_target():
     one, other = (build_task(read_overrides(["task=agreement", f"task.variant={v}"])) for v in ("supervised", "lm"))
     for (words, number), (same, targets) in zip(sentences(one), sentences(other), strict=True):
-        assert words == same
-        assert [WORDS[i] for i in targets[:-1]] == words[1:]
-        verb = WORDS[targets[-1]]
+        *rest, last = [WORDS[i] for i in targets if i != NO_TARGET]
+        sentence = [word for word in words if word != "."]
+        assert same == [".", *sentence] + ["."] * (len(same) - len(sentence) - 1)  # one end in front, as in a text
+        assert rest == sentence
+        assert all(targets[len(sentence) + 1 :] == NO_TARGET)
+        verb = last
         assert verb in IS_VERB
         assert NUMBER[verb] == number
 
@@ -101,8 +105,9 @@ def test_errors_by_attractors_are_shares_of_the_sentences_that_have_so_many(vari
         for b in range(batch.x.shape[1]):
             last = [WORDS[i] for i in batch.x[:, b] if WORDS[i] in IS_NOUN][-1]
             said = [NUMBER[last]] if variant == "supervised" else [WORDS.index(pair[NUMBER[last]]) for pair in VERBS]
+            last_word = int((batch.x[:, b] != 0).nonzero().max())
             for place in said:
-                (output[b] if variant == "supervised" else output[-1, b])[place] = 1.0
+                (output[b] if variant == "supervised" else output[last_word, b])[place] = 1.0
         for name, value in task.scores(output, batch).items():
             scores.setdefault(name, []).append(value)
     means = {name: float(torch.cat(parts).mean()) for name, parts in scores.items()}

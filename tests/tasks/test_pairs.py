@@ -13,6 +13,7 @@ from seqablate import load_run, train
 from seqablate.assemble import build_task, read_overrides
 from seqablate.cli import main
 from seqablate.errors import UsageError
+from seqablate.tasks.syntax.grammar import VERBS, WORDS
 from seqablate.tasks.syntax.pairs import Pair, read_pairs
 from seqablate.training.pairs import log_probabilities, score_pairs
 
@@ -140,6 +141,32 @@ def test_pairs_are_counted_by_group_and_unknown_words_are_said():
     found = score_pairs(Unigram(), task, pairs)
     assert {name: (tally.right, tally.scored) for name, tally in found.groups.items()} == {"a": (1, 2), "b": (1, 1)}
     assert (found.unknown, found.left_out) == (1, 2)
+
+
+@pytest.mark.parametrize("model", ["lstm", "transformer"])
+def test_the_accuracy_of_pairs_is_that_of_the_tasks_own_evaluation_on_its_sentences(model):
+    from contextlib import nullcontext
+
+    from seqablate.assemble import assemble
+    from seqablate.training.evaluate import evaluate
+    from seqablate.training.step import train_step
+
+    words = ["task=agreement", "task.variant=lm", f"model={model}", "eval.size=300", "dtype=float64", "optim.lr=0.01"]
+    parts = assemble(read_overrides(words))
+    for step in range(12):
+        train_step(parts, step, parts.task, None, nullcontext(), measure_update=False)
+    pairs = []
+    for batch in parts.task.eval_batches("evaluation"):
+        for x, y in zip(batch.x.T, batch.y.T, strict=True):
+            *sentence, verb = [WORDS[i] for i in y if i >= 0]
+            assert [WORDS[i] for i in x if i != 0] == sentence
+            ((other,),) = ({one, two} - {verb} for one, two in VERBS if verb in (one, two))
+            pairs.append(Pair(" ".join([*sentence, verb]), " ".join([*sentence, other]), "all"))
+    tally = score_pairs(parts.model, parts.task, pairs).groups["all"]
+    wrong = evaluate(parts, "evaluation").metrics["wrong"]
+    assert tally.scored == 300
+    assert tally.right == round(300 * (1 - wrong))
+    assert 0.05 < wrong < 0.95  # not all one way, which any two ways of reading would agree on
 
 
 def test_a_corpus_stands_unknown_words_with_its_token_for_them(tmp_path):

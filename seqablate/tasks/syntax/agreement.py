@@ -4,7 +4,11 @@
 
 ``supervised`` asks for the number after the last word. ``lm`` is a language model of the same sentences: it predicts
 each next word, and is judged, at the last one, by whether the right form of the verb is more probable than its other
-form.
+form. It reads every sentence from timestep 0 on, behind one end of a sentence, as a text of ``seqablate evaluate`` is
+read; the padding behind a shorter one has no loss, so that no step tells where the verb comes::
+
+    input    .   the key to  the cabinets that the men  like . .
+    target   the key to  the cabinets that the men like is   (NO_TARGET)
 
 In training sentences modifiers are rare and half of the intervening nouns agree with the subject, as in texts. The
 sentences of evaluation and test have 0 to ``attractors`` modifiers, equally many of each, and all of their nouns are
@@ -31,8 +35,8 @@ from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
 from seqablate.streams import stream
-from seqablate.tasks.base import Batch, RunData
-from seqablate.tasks.syntax.grammar import FIRST_VERB, WORDS, sample_sentences, words_before_verb
+from seqablate.tasks.base import NO_TARGET, Batch, RunData
+from seqablate.tasks.syntax.grammar import FIRST_VERB, WORDS, from_the_start, sample_sentences, words_before_verb
 from seqablate.tasks.synthetic import Sampler, SyntheticTask, eval_streams
 from seqablate.text import counted
 
@@ -60,9 +64,9 @@ class AgreementConfig:
 
     @property
     def traits(self) -> TaskTraits:
-        """One class after the last word, or the next word at every step."""
+        """One class after the last word, or the next word at every step of sentences of unequal length."""
         steps, lm = words_before_verb(self.attractors), self.variant is AgreementVariant.lm
-        return TaskTraits(horizon=steps, length=steps, tokens=True, every_step=lm, causal_only=lm)
+        return TaskTraits(horizon=steps, length=None if lm else steps, tokens=True, every_step=lm, causal_only=lm)
 
     def build(self, data: RunData) -> Agreement:
         """The task for one run."""
@@ -84,12 +88,12 @@ class AgreementConfig:
         )
 
     def sample(self, rng: np.random.Generator, count: int, *, opposite_only: bool) -> Batch:
-        """x [T, B]; y [B] (1: plural), or the next words [T, B]."""
+        """x [T, B]; y [B] (1: plural), or the next words [T, B], the verb being the last one."""
         x_TB, verb_B, _ = sample_sentences(rng, count, self.attractors, opposite_only=opposite_only)
-        x_TB = np.ascontiguousarray(x_TB)
         if self.variant is AgreementVariant.lm:
-            return Batch(x=x_TB, y=np.concatenate([x_TB[1:], verb_B[None]]))
-        return Batch(x=x_TB, y=_plural(verb_B))
+            x_TB, lengths_B = from_the_start(x_TB)
+            return Batch(x=x_TB, y=_next_words(x_TB, lengths_B, verb_B), lengths=lengths_B)
+        return Batch(x=np.ascontiguousarray(x_TB), y=_plural(verb_B))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +145,13 @@ def baselines(data: RunData, split: str, attractors: int) -> dict[str, float]:
         name: _ngram_error(words_TN[steps - context :], seen_N, asked_TN[steps - context :], plural_N)
         for name, context in (("majority", 0), ("bigram", 1), ("trigram", 2))
     }
+
+
+def _next_words(x_TB: np.ndarray, lengths_B: np.ndarray, verb_B: np.ndarray) -> np.ndarray:
+    """[T, B]: the input of the next step, the verb after a sample's last one, and NO_TARGET behind it."""
+    t_T1 = np.arange(len(x_TB))[:, None]
+    following_TB = np.where(t_T1 < lengths_B - 1, np.roll(x_TB, -1, axis=0), NO_TARGET)
+    return np.where(t_T1 == lengths_B - 1, verb_B, following_TB)
 
 
 def _plural(verb_B: np.ndarray) -> np.ndarray:

@@ -78,6 +78,20 @@ def sample_sentences(
     return words_BT.T, FIRST_VERB + 2 * verb_B + number_B, other_BM.sum(1)
 
 
+def from_the_start(words_TB: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The sentences of :func:`sample_sentences` as a text has them: one end of a sentence, then the words.
+
+    Returns:
+        Words before the last verb [T', B] from timestep 0 on, ends of sentences behind them up to the longest, and
+        the valid steps of each [B].
+    """
+    ends_B = (words_TB == ID[END]).sum(0)
+    lengths_B = len(words_TB) + 1 - ends_B
+    t_T1 = np.arange(lengths_B.max())[:, None]
+    moved_TB = np.take_along_axis(words_TB, np.minimum(t_T1 + ends_B - 1, len(words_TB) - 1), axis=0)
+    return np.where(t_T1 < lengths_B, moved_TB, ID[END]), lengths_B
+
+
 def _whole(draw: np.ndarray, below: int) -> np.ndarray:
     """0, 1, ... ``below`` - 1, equally likely, of numbers from [0, 1)."""
     return (draw * below).astype(np.int64)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 
-from seqablate.tasks.base import Batch
+from seqablate.tasks.base import NO_TARGET, Batch
 from seqablate.tasks.objectives import Classification
 from seqablate.tasks.syntax.grammar import FIRST_NOUN, FIRST_VERB, ID
 
@@ -44,10 +44,13 @@ class WordByWord(NumberOfVerb):
     """Cross-entropy of the next word at every step; wrong is a verb whose other form is at least as probable."""
 
     def wrong(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """[B], of the logits [T, B, V] of the last step."""
-        right_B1 = batch.y[-1][:, None]
-        other_B1 = FIRST_VERB + ((right_B1 - FIRST_VERB) ^ 1)
-        return (output[-1].gather(1, right_B1) <= output[-1].gather(1, other_B1))[:, 0]
+        """[B], of the logits [T, B, V] at each sample's last step with a target."""
+        asked_TB = batch.y != NO_TARGET
+        last_B = len(asked_TB) - 1 - asked_TB.flip(0).int().argmax(0)
+        all_B = torch.arange(len(last_B), device=last_B.device)
+        right_B, logits_BV = batch.y[last_B, all_B], output[last_B, all_B]
+        other_B = FIRST_VERB + ((right_B - FIRST_VERB) ^ 1)
+        return logits_BV[all_B, right_B] <= logits_BV[all_B, other_B]
 
 
 def count_attractors(words_TB: torch.Tensor) -> torch.Tensor:
