@@ -83,6 +83,7 @@ def test_the_layout_of_linzen(tmp_path):
         (GULORDAVA[:2], "no row of class wrong after it"),
         ([*GULORDAVA[:1], GULORDAVA[2]], "must follow each other"),
         ([*GULORDAVA[:2], GULORDAVA[4]], "line 3: its prefix"),
+        ([GULORDAVA[0], "N\t1\tcorrect\tare\t" + 200_000 * "x" + "\t1\tx"], "line 2: field larger than"),
         ([*GULORDAVA[:1], "N\t1"], "line 2 has 2 fields, and the first line 7"),
         ([LINZEN[0], LINZEN[1].replace("\t6\t", "\t60\t")], "verb_index=60 is no place"),
         ([LINZEN[0], LINZEN[1].replace("\t6\t", "\tsix\t")], "verb_index=six: must be a whole number"),

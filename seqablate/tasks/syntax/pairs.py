@@ -105,7 +105,10 @@ def _rows(lines: Lines, *needed: str) -> Iterator[tuple[int, dict[str, str]]]:
     """Each row by column; a quotation mark stands for itself only where it does not enclose a field."""
     columns = next(lines)[1].split("\t")
     for number, line in lines:
-        fields = next(csv.reader([line], delimiter="\t"))
+        try:
+            fields = next(csv.reader([line], delimiter="\t"))
+        except csv.Error as error:
+            raise _Bad(f"line {number}: {error}") from None
         if len(fields) != len(columns):
             raise _Bad(f"line {number} has {counted(len(fields), 'field')}, and the first line {len(columns)}")
         row = dict(zip(columns, fields, strict=True))
