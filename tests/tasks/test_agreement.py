@@ -91,7 +91,17 @@ def test_attractors_are_counted_as_a_reader_counts_them(opposite_only):
     np.testing.assert_array_equal(count_attractors(torch.from_numpy(np.ascontiguousarray(words_TB))), by_hand)
     lengths = np.bincount([len(between) for _, between in parsed], minlength=5) / 3000
     wanted = np.full(5, 0.2) if opposite_only else 0.5 ** np.arange(5) / (0.5 ** np.arange(5)).sum()
-    np.testing.assert_allclose(lengths, wanted, atol=5 * 0.5 / math.sqrt(3000))
+    np.testing.assert_allclose(lengths, wanted, atol=0 if opposite_only else 5 * 0.5 / math.sqrt(3000))
+
+
+def test_an_evaluation_has_sentences_of_every_number_of_attractors_in_turns_and_none_is_an_error_that_is_not_a_number():
+    names = [f"wrong_{k}" for k in range(5)]
+    for size, missing in ((5, []), (2, names[2:])):
+        task = build_task(read_overrides(["task=agreement", f"eval.size={size}"]))
+        (arrays,) = task.eval_batches("evaluation")
+        scores = task.scores(torch.zeros(size, 2), arrays.tensors(torch.device("cpu"), torch.float32))
+        results = task.summarise(1.0, {name: float(value.mean()) for name, value in scores.items()})
+        assert [name for name in names if math.isnan(results[name])] == missing
 
 
 @pytest.mark.parametrize("variant", ["supervised", "lm"])

@@ -11,8 +11,8 @@ read; the padding behind a shorter one has no loss, so that no step tells where 
     target   the key to  the cabinets that the men like is   (NO_TARGET)
 
 In training sentences modifiers are rare and half of the intervening nouns agree with the subject, as in texts. The
-sentences of evaluation and test have 0 to ``attractors`` modifiers, equally many of each, and all of their nouns are
-attractors, so that the error can be told by their number (``error_0``, ``error_1``, ...).
+sentences of evaluation and test have 0 to ``attractors`` modifiers in turns, and all of their nouns are attractors, so
+that the error can be told by their number (``wrong_0``, ``wrong_1``, ...).
 
 Source: Linzen, Dupoux & Goldberg 2016, sections 3 and 6 (of English Wikipedia; the grammar here is our own).
 
@@ -21,6 +21,7 @@ Shapes: T words, B sentences, V vocabulary.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,9 +116,9 @@ class Agreement(SyntheticTask):
         return (self.eval_sampler(rng, count) for rng, count in eval_streams(self.data, split))
 
     def summarise(self, loss: float, scores: dict[str, float]) -> dict[str, float]:
-        """The errors by attractors are shares of the sentences that have so many."""
+        """The errors by attractors are shares of the sentences that have so many; NaN where there are none."""
         of = {name: scores[name.replace("wrong", "share")] for name in scores if name.startswith("wrong_")}
-        errors = {name: scores[name] / share for name, share in of.items() if share > 0}
+        errors = {name: scores[name] / share if share > 0 else math.nan for name, share in of.items()}
         return {"loss": loss} | {name: scores[name] for name in ("wrong",) if name in scores} | errors
 
 

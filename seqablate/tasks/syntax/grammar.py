@@ -55,7 +55,7 @@ def sample_sentences(
     Args:
         rng, count: of the sentences; more of them leave the first as they are.
         most: modifiers M.
-        opposite_only: how modifiers are drawn. True: each number of them, 0 to M, is equally likely, and every
+        opposite_only: how modifiers are drawn. True: the sentences have 0, 1, ... M of them in turns, and every
             intervening noun is an attractor. False, as in texts: one more is half as likely each time, and an
             intervening noun is an attractor in one case of two.
 
@@ -64,7 +64,7 @@ def sample_sentences(
     """
     draw_BN = rng.random((count, 7 + 5 * most))  # a row for each sentence
     number_B, verb_B = _whole(draw_BN[:, 0], 2), _whole(draw_BN[:, 1], len(VERBS))
-    modifiers_B = _whole(draw_BN[:, 2], most + 1) if opposite_only else _geometric(draw_BN[:, 2], most)
+    modifiers_B = np.arange(count) % (most + 1) if opposite_only else _geometric(draw_BN[:, 2], most)
     draw_BM5 = draw_BN[:, 7:].reshape(count, most, 5)
     present_BM = np.arange(most) < modifiers_B[:, None]
     other_BM = present_BM & (opposite_only | (draw_BM5[..., 0] < 0.5))
