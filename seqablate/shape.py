@@ -11,7 +11,7 @@ import math
 import re
 import types
 from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -175,8 +175,6 @@ def numbers_or_rows(value: Any) -> list[Any]:
 def _instance(cls: Any, checks: dict[str, Check]) -> Check:
     """A table as an instance of a dataclass without slots; keys that are not declared are checked and left out.
 
-    A key that has a default may be missing: what was recorded before there was such a key is read as well.
-
     What was checked becomes the instance's ``__dict__`` as it is: the ``__init__`` of a frozen dataclass would take as
     long as all of the checks.
     """
@@ -184,14 +182,10 @@ def _instance(cls: Any, checks: dict[str, Check]) -> Check:
         raise TypeError(f"{cls.__name__} has slots")
 
     declared = list(checks.items())
-    defaults = {field.name: field.default for field in fields(cls) if field.default is not MISSING}
-    defaults |= {field.name: [] for field in fields(cls) if field.default_factory is list}
 
     def check(value: Any) -> Any:
         if type(value) is not dict:
             raise Misfit("must be a table")
-        if defaults.keys() - value.keys():
-            value = defaults | value
         try:
             found = {key: check_part(value[key]) for key, check_part in declared}
         except (KeyError, Misfit):

@@ -6,7 +6,7 @@ the record as well: the facts in its header, a summary in each row of kind "prog
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, Self
 
 from seqablate.config.metric import Metric
@@ -157,7 +157,7 @@ class Summary:
     guesses: Step
     seconds: Seconds
     length: int | None = None
-    at_lengths: list[AtLength] = field(default_factory=list)
+    at_lengths: list[AtLength]
 
 
 @dataclass(frozen=True, kw_only=True)
