@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from seqablate.config.checks import positive
+from seqablate.config.checks import at_least, positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
 
@@ -34,7 +34,7 @@ class RandomGuessConfig:
 
     reference: ClassVar[str] = "Hochreiter & Schmidhuber 1996; 1997, section 5"
 
-    bound: float = key(positive, "weights are drawn from U(-bound, bound)")
+    bound: float = key(positive, at_least(0, 1e30), "weights are drawn from U(-bound, bound)")
 
     def build(self, parameters: Iterable[torch.nn.Parameter]) -> RandomGuess:
         """The optimizer over ``parameters``."""

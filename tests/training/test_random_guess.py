@@ -103,6 +103,15 @@ def test_a_measured_profile_changes_nothing(tmp_path):
         assert torch.equal(a, b)
 
 
+def test_the_interval_of_the_weights_is_within_the_range_of_float32():
+    with pytest.raises(UsageError, match=r"optim.bound=1e\+300: is too large; must be at most 1e\+30"):
+        read_overrides([*WORDS, "optim.bound=1e300"])
+    RandomGuess(
+        [made := torch.nn.Parameter(torch.zeros(100))], read_overrides([*WORDS, "optim.bound=1e30"]).optim.bound
+    ).guess(0)
+    assert made.isfinite().all()
+
+
 def test_a_penalty_has_nothing_to_be_added_to():
     with pytest.raises(UsageError, match="optim=random_guess takes no gradient"):
         read_overrides([*WORDS, "regularizer=l2"])
