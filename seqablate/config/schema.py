@@ -145,10 +145,16 @@ class TrainConfig:
             raise UsageError(
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
             )
-        if variant_name(self.optim) == "random_guess" and variant_name(self.regularizer) != "none":
-            raise UsageError("optim=random_guess takes no gradient that a penalty could change: use regularizer=none")
+        if variant_name(self.optim) == "random_guess":
+            self._check_guess()
         self.lengths.check()
         self.model.check(self.traits)
+
+    def _check_guess(self) -> None:
+        """Nothing that changes a gradient is chosen together with an optimizer that takes none."""
+        for group, what in (("regularizer", "that a penalty could change"), ("clip", "to clip")):
+            if variant_name(getattr(self, group)) != "none":
+                raise UsageError(f"optim=random_guess takes no gradient {what}: use {group}=none")
 
     @property
     def traits(self) -> TaskTraits:

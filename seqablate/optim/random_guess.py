@@ -8,7 +8,8 @@ step alone. The initial weights are the first guess.
 A guess whose loss is not finite does not solve the task, and is replaced like any other: it ends no run, and neither
 ``on_nonfinite`` nor ``skip_above`` applies to it. A carried state begins anew with each guess.
 
-No gradient is taken: ``grad_norm`` is 0 in the record. A profile over timesteps, where one is measured, is the guess's.
+No gradient is taken: ``grad_norm`` is 0 in the record, and a clip or a regularizer is refused. A profile over
+timesteps, where one is measured, is the guess's.
 """
 
 from __future__ import annotations

@@ -19,8 +19,8 @@ from seqablate.streams import stream_seed
 from seqablate.training.step import _no_gradient, train_step
 
 WORDS = [
-    "optim=random_guess", "task=latch", "task.length=10", "model=rnn", "model.hidden_size=1", "batch_size=16",
-    "eval.every=20", "eval.size=200", "probe.every=0", "checkpoint.every=100", "device=cpu",
+    "optim=random_guess", "clip=none", "task=latch", "task.length=10", "model=rnn", "model.hidden_size=1",
+    "batch_size=16", "eval.every=20", "eval.size=200", "probe.every=0", "checkpoint.every=100", "device=cpu",
 ]  # fmt: skip
 
 
@@ -112,6 +112,8 @@ def test_the_interval_of_the_weights_is_within_the_range_of_float32():
     assert made.isfinite().all()
 
 
-def test_a_penalty_has_nothing_to_be_added_to():
-    with pytest.raises(UsageError, match="optim=random_guess takes no gradient"):
-        read_overrides([*WORDS, "regularizer=l2"])
+@pytest.mark.parametrize("words", [["regularizer=l2"], ["clip=norm"]], ids=str)
+def test_what_changes_a_gradient_is_refused_where_none_is_taken(words):
+    group = words[0].partition("=")[0]
+    with pytest.raises(UsageError, match=f"optim=random_guess takes no gradient .*: use {group}=none"):
+        read_overrides([*(word for word in WORDS if not word.startswith(group)), *words])
