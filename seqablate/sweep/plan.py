@@ -22,7 +22,11 @@ MEANS = ("device=", "backend=", "threads=")  # what a run is computed with, whic
 SEED = re.compile(r"seed=(0|[1-9]\d{0,17})")
 PLACE = ("name=", "output_dir=")  # where a sweep is made, and nothing of its runs
 # What a machine can lack for a run (data, a device, memory, kernels) does not depend on these.
-FREE = ("seed=", "steps=", "optim.", "schedule.", "clip.", "stop_when_solved=", "checkpoint.", "quiet=")
+FREE = (
+    "seed=", "steps=", "optim.", "schedule.", "clip.", "regularizer.", "on_nonfinite=", "skip_above=",
+    "stop_when_solved=", "checkpoint.", "quiet=",
+)  # fmt: skip
+PARTS = "clip.parts="  # decides, beside the clip itself, whether a recurrence is needed, and which backend
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +161,7 @@ def _refuse_other_means(planned: PlannedRun, wanted: PlannedRun) -> None:
 
 def demand(words: Sequence[str]) -> tuple[str, ...]:
     """What a run demands of the machine: the words of its data, its device, its model."""
-    return tuple(word for word in words if not word.startswith(FREE))
+    return tuple(word for word in words if word.startswith(PARTS) or not word.startswith(FREE))
 
 
 def check_means(runs: Sequence[list[str]]) -> list[str | None]:

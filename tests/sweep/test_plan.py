@@ -8,7 +8,7 @@ from seqablate.config.codec import digest
 from seqablate.config.compose import compose_config
 from seqablate.errors import UsageError
 from seqablate.sweep.folder import Plan
-from seqablate.sweep.plan import add_runs, compose_runs
+from seqablate.sweep.plan import add_runs, check_means, compose_runs, demand
 
 
 @pytest.mark.parametrize("more", [[], ["eval.seed=${seed}"], ["model=lstm", "steps=7"]], ids=str)
@@ -47,3 +47,17 @@ def test_a_seed_that_is_not_plain_is_composed_as_it_is_written(seed):
             compose_runs(arms, [], None)
     else:
         assert compose_runs(arms, [], None)[2].digest == wanted
+
+
+@pytest.mark.parametrize("word", ["regularizer.weight=0.1", "on_nonfinite=skip", "skip_above=3", "clip.max_norm=2"])
+def test_what_a_machine_can_lack_does_not_depend_on_how_strongly_a_gradient_is_changed(word):
+    assert demand(["model=mlp", word]) == demand(["model=mlp"])
+
+
+def test_each_chain_of_clips_is_a_demand_of_its_own_in_any_order():
+    words = ["model=mlp", "task=adding", "task.length=10", "device=cpu", "clip=chain"]
+    arms = [[*words, f"clip.parts=[{part}]"] for part in ("norm", "state")]
+    assert demand(arms[0]) != demand(arms[1])
+    norm, state = check_means(arms)
+    assert norm is None
+    assert "acts inside of a recurrence" in state
