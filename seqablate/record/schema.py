@@ -130,10 +130,10 @@ class Summary:
         confirmation: what the test data said last of an evaluation that met it.
         test: results on test data, once the run is finished.
         decay: fits of the last evaluation's lag curves.
-        clipped_share: of the steps so far.
+        clipped_share: of the steps so far, those with an update from a clipped gradient.
         skipped: how many steps made no update.
         guesses: how often all weights were drawn anew, by ``optim=random_guess``.
-        regularized_share: of the steps so far, those at which the penalty had a gradient.
+        regularized_share: of the steps so far, those with an update at which the penalty had a gradient.
         length: the largest length of a training sequence at the last evaluation; None without a curriculum.
         at_lengths: results on test data of other lengths, once the run is finished.
     """

@@ -160,9 +160,10 @@ def _fetch(pending: Pending, state: TrainState, journal: Journal) -> None:
         penalty = _penalty(measured, named.pop("penalty"), named.pop("penalty_norm"))
         skip = [SkipRow(step=measured.step, why=WHY[why]) for why in [named.pop("skipped")] if why]
         row = TrainRow(step=measured.step, lr=measured.lr, clipped=int(named.pop("clipped")), **named)
-        state.progress.clipped += row.clipped
         state.progress.skipped += len(skip)
-        state.progress.regularized += any(found.grad_norm != 0 for found in penalty)
+        if not skip:
+            state.progress.clipped += row.clipped
+            state.progress.regularized += any(found.grad_norm != 0 for found in penalty)
         rows += [row, *skip, *penalty, *_rows(measured.signals())]
         if not skip and not measured.guessed and not (math.isfinite(row.loss) and math.isfinite(row.grad_norm)):
             journal.rows(rows)

@@ -16,10 +16,10 @@ class Progress:
     """The results so far: they are summarised in run.json as well.
 
     Attributes:
-        clipped: how many steps were clipped.
+        clipped: how many steps were clipped, of those that made an update.
         skipped: how many steps made no update.
         guesses: how often all weights were drawn anew.
-        regularized: at how many steps the penalty had a gradient.
+        regularized: at how many steps the penalty had a gradient, of those that made an update.
         solved_at: the step of the first evaluation that met the criterion and that the test data confirmed.
         lost_at: the step since which a solved task no longer meets it, on evaluation or test data; None while it does.
         refuted: how many evaluations met the criterion and were refuted by the test data.

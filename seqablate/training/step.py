@@ -78,7 +78,8 @@ def train_step(
         task: the run's, at the length of this step.
         carried: state from the step before, or None.
         probe: entered around forward and backward (a TimestepProbe, or nullcontext).
-        measure_update: also measure ||update|| / ||parameters|| (costs a copy of the parameters); NaN otherwise.
+        measure_update: also measure ||update|| / ||parameters|| (costs a copy of the parameters); NaN otherwise, and
+            of a skipped step.
     """
     arrays = task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
@@ -103,7 +104,7 @@ def train_step(
         skipped = MADE if guessing else skip(parts.config, loss, clip.norm_before)
         if not skipped:
             parts.optimizer.step()
-        ratio = _update_ratio(before, parameters) if before else loss.new_full((), float("nan"))
+        ratio = _update_ratio(before, parameters) if before and not skipped else loss.new_full((), float("nan"))
     clipped = clip.clipped if inside is None else clip.clipped | inside.acted
     values = [loss.detach(), clip.norm_before, clip.norm_after, clipped, ratio]
     values.append(torch.full_like(ratio, skipped))

@@ -84,6 +84,16 @@ def test_steps_with_a_norm_above_the_bound_are_skipped(tmp_path):
     assert {row.why for row in run.record.of(SkipRow)} == {"gradient norm above skip_above"}
 
 
+def test_a_skipped_step_counts_neither_as_clipped_nor_as_regularized_and_measures_no_update(tmp_path):
+    words = [*SMALL, f"output_dir={tmp_path}", "optim=sgd", "optim.lr=1e-30", "regularizer=l2", "clip.max_norm=1e-6"]
+    norms = [row.grad_norm for row in seqablate.train([*words, "name=a"]).record.train]
+    run = seqablate.train([*words, f"skip_above={sorted(norms)[-4]!r}", "name=b"])
+    assert (run.info.skipped, run.info.clipped_share, run.info.regularized_share) == (3, 17 / 20, 17 / 20)
+    parts = assemble(read_overrides([*words, "skip_above=1e-9"]))
+    ratio = train_step(parts, 0, parts.task, None, nullcontext(), measure_update=True).measured[4]
+    assert ratio.isnan()
+
+
 def test_a_carried_state_stays_as_it_was(bad_steps):
     words = ["task=lm", "task.bptt=8", "model.hidden_size=6", "batch_size=4", "device=cpu", "on_nonfinite=skip"]
     parts = assemble(read_overrides(words))
