@@ -68,7 +68,7 @@ def build_task(config: TrainConfig, length: int | None = None) -> Task:
 
 
 def build_lengths(config: TrainConfig, task: Task) -> Callable[[int], Task]:
-    """The run's task at each length that it needs, built once.
+    """The run's task at each length that it needs, built once, when it is first asked for.
 
     Raises:
         UsageError: its inputs or answers are others at another length, or a length is to be solved and no goal is set.

@@ -37,9 +37,13 @@ class Lengths:
 
     @property
     def others(self) -> list[tuple[str, int]]:
-        """Every length beside ``task.length``, with the key that asks for it."""
+        """The lengths beside ``task.length``, with the key that asks for each; of a curriculum's the shortest.
+
+        What a task's keys allow are bounds on its length, and its horizon grows with it, so that lengths between the
+        shortest and ``task.length`` need no look of their own: there may be many.
+        """
         own = getattr(self.task, "length", None)
-        begin = [] if self.shortest is None else range(self.shortest, self.shortest + 1 if own is None else own)
+        begin = [] if self.shortest is None else [self.shortest]
         asked = [*(("curriculum", length) for length in begin), *(("eval.lengths", length) for length in self.further)]
         return [(key, length) for key, length in asked if length != own]
 

@@ -198,3 +198,16 @@ def test_a_study_may_decide_by_the_metric_at_another_length():
     for wrong in ("value@0", "value@", "value@x", "solved@256"):
         with pytest.raises(Misfit, match="value@LENGTH"):
             check(replace(criterion, measure=wrong), ["a", "b"])
+
+
+def test_a_curriculum_of_many_lengths_builds_only_those_that_are_asked_for(monkeypatch):
+    from seqablate import assemble as module
+
+    built: list[int | None] = []
+    true = module.build_task
+    monkeypatch.setattr(module, "build_task", lambda config, length=None: built.append(length) or true(config, length))
+    parts = assemble(read_overrides([*SMALL, "task.length=500", "curriculum=uniform", "curriculum.shortest=5"]))
+    assert built == [None, 5]
+    assert len(parts.task_at(77).train_batch(0).x) == 77 + COPIED
+    assert built == [None, 5, 77]
+    assert (parts.config.traits.length, parts.config.traits.longest) == (None, 500 + COPIED)
