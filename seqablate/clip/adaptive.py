@@ -3,8 +3,9 @@
     g_i <- g_i * clip_factor * max(||w_i||, eps) / ||g_i||      where ||g_i|| exceeds clip_factor * max(||w_i||, eps)
 
 A unit i is a row of a weight matrix (for each gate of a cell one), or the whole of a vector, such as all biases of a
-layer, as in the published code (google-deepmind/deepmind-research, nfnets). The last linear layer of the model is left
-as it is, as in the paper. (Beside it the published code names layers to be left out by hand; here there are no others.)
+layer, as in the published code (google-deepmind/deepmind-research, nfnets). The module that a model calls its
+``readout`` is left as it is, weights and bias; of a T5 that is the table of embeddings, which both ends share. (The
+published code, experiment_nfnets.py, leaves out the weights of its linear layers, and clips their biases.)
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 @variant("clip", "adaptive")
 @dataclass(kw_only=True, slots=True)
 class AdaptiveClipConfig:
-    """Gradient of each unit scaled down to a share of the norm of its weights (AGC); not of the last linear layer."""
+    """Gradient of each unit scaled down to a share of the norm of its weights (AGC); not of the readout."""
 
     reference: ClassVar[str] = "Brock et al. 2021, eq. 3"
 
@@ -46,10 +47,8 @@ class AdaptiveClip(Clip):
     excluded: set[torch.Tensor] = field(default_factory=set)
 
     def prepare(self, model: torch.nn.Module) -> None:
-        from torch import nn
-
-        linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-        self.excluded = {p for module in linear[-1:] for p in module.parameters()}
+        readout = getattr(model, "readout", None)
+        self.excluded = set() if readout is None else set(readout.parameters())
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         import torch

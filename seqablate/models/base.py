@@ -129,7 +129,10 @@ def one_window(task: TaskTraits) -> list[str]:
 
 
 class Model(Protocol):
-    """A ``torch.nn.Module`` with this much more."""
+    """A ``torch.nn.Module`` with this much more.
+
+    One whose outputs are made by a module calls it ``readout``: ``clip=adaptive`` leaves the parameters of that alone.
+    """
 
     probe_points: tuple[ProbePoint, ...]
 

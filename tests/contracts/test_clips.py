@@ -173,9 +173,12 @@ def test_layer_clipping_is_norm_clipping_of_each_tensor():
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-6, atol=0)
 
 
-def test_adaptive_clipping_is_equation_3_for_each_row_and_leaves_the_last_linear_layer():
+def test_adaptive_clipping_is_equation_3_for_each_row_and_leaves_the_readout():
     torch.manual_seed(0)
-    model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 2)).double()
+    layers = {"first": torch.nn.Linear(3, 4), "readout": torch.nn.Linear(4, 2)}
+    model = torch.nn.Module()
+    for name, layer in layers.items():
+        model.add_module(name, layer.double())
     for p in model.parameters():
         p.grad = torch.randn_like(p) * torch.logspace(-4, 1, p.numel(), dtype=p.dtype).view_as(p)
     before = [p.grad.clone() for p in model.parameters()]
@@ -191,6 +194,16 @@ def test_adaptive_clipping_is_equation_3_for_each_row_and_leaves_the_last_linear
     torch.testing.assert_close(bias.grad, before[1] * factor, rtol=1e-12, atol=0)
     assert 0 < torch.eq(weight.grad, before[0]).all(1).sum() < 4  # some rows are cut
     assert all(torch.equal(p.grad, g) for p, g in zip(last, before[2:], strict=True))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_adaptive_clipping_spares_the_layer_of_each_model_that_makes_its_outputs(kind):
+    config = read_overrides([*Case(kind, "none", False, 2).words, "device=cpu"])
+    model = build_model(config, build_task(config))
+    clip = compose_config(["clip=adaptive"]).clip.build()
+    clip.prepare(model)
+    spared = {name for name, p in model.named_parameters() if p in clip.excluded}
+    assert spared == ({"embedding.weight"} if kind == "t5" else {"readout.weight", "readout.bias"})
 
 
 @pytest.mark.parametrize(("window", "kept"), [("null", 99), (4, 4)])

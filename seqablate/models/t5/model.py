@@ -69,6 +69,11 @@ class T5Model(nn.Module):
         )
         self._initialise(initialiser)
 
+    @property
+    def readout(self) -> nn.Embedding:
+        """The table of embeddings, which is the readout, too."""
+        return self.embedding
+
     @torch.no_grad()
     def _initialise(self, initialiser: Initialiser) -> None:
         """As the paper's code: N(0, 1 / fan-in), queries N(0, 1 / (D E)), embeddings N(0, 1), scales of norms 1.
