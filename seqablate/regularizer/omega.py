@@ -7,7 +7,8 @@ h_t = f(x_t). For one sample and one recurrence, with the loss E,
 
 and the penalty is its mean over the samples, summed over the recurrences. In its gradient, which is with respect to
 W_rec alone (eq. 10), d_(k+1) and x_k are constant. A step whose d_(k+1) is zero counts nothing: one after a sample's
-end, or one that no gradient reaches. k runs over all pairs of neighbouring timesteps of a call.
+end, or one that no gradient reaches. k runs over all pairs of neighbouring timesteps of a call. Of an encoder-decoder
+each half is penalised by itself: there is no term for the step from the encoder's last state to the decoder's first.
 
 The published code (github.com/pascanur/trainingRNNs, RNN.py) differs:
 
@@ -47,7 +48,9 @@ class OmegaConfig(WeightedConfig):
     """Omega: the norm of the gradient is to be the same at every timestep of a vanilla recurrence."""
 
     reference: ClassVar[str] = "Pascanu, Mikolov & Bengio 2013, eq. 9 and 10"
-    restrictions: ClassVar[str] = "model=rnn without time_skip, dilation and norm=cell"
+    restrictions: ClassVar[str] = (
+        "vanilla recurrences (model=rnn, or seq2seq with cell=rnn) without time_skip, dilation and norm=cell"
+    )
 
     def build(self) -> Omega:
         """The regularizer."""
@@ -73,7 +76,7 @@ class Omega(Regularizer):
 
         cells = [module for module in model.modules() if isinstance(module, Recurrence)]
         if not cells or any(cell.cell.name not in SLOPES for cell in cells):
-            return "its formula is that of a vanilla recurrence; use model=rnn"
+            return "its formula is that of a vanilla recurrence; use model=rnn, or model=seq2seq with model.cell=rnn"
         if any(cell.time_skip or cell.dilation > 1 or cell.layer_norm for cell in cells):
             return "its formula knows no time_skip, no dilation and no norm=cell; leave them out"
         return None

@@ -45,6 +45,14 @@ def test_omega_changes_the_recurrent_weights_alone():
     assert [key for key in none if not torch.equal(none[key], omega[key])] == ["stack.layers.0.forward_cell.weight_hh"]
 
 
+def test_omega_penalises_both_halves_of_an_encoder_decoder_of_vanilla_recurrences():
+    words = ["model=seq2seq", "model.cell=rnn", "task=reverse"]
+    none, omega = after_one_step(*words), after_one_step(*words, "regularizer=omega", "regularizer.weight=1")
+    changed = [key for key in none if not torch.equal(none[key], omega[key])]
+    assert [key.partition(".")[0] for key in changed] == ["encoder", "decoder"]
+    assert all(key.endswith("weight_hh") for key in changed)
+
+
 def test_l2_is_weight_decay_of_sgd_without_the_biases():
     weights = {key: p for key, p in after_one_step("regularizer=l2", "regularizer.weight=0.05").items() if p.dim() > 1}
     decayed = after_one_step("optim.weight_decay=0.1")
