@@ -212,6 +212,15 @@ def test_an_arm_that_equals_its_control_is_named_with_the_reason(make_arm):
     )
 
 
+@pytest.mark.parametrize(("share", "why"), [(0.0, ": the regularizer never acted"), (0.5, "")])
+def test_an_arm_whose_regularizer_never_acted_is_named_with_this_reason_alone(make_arm, share, why):
+    penalty = {"name": "l2", "weight": 0.0, "decay": "none"}
+    runs = make_arm("a", [0.1, 0.2], regularizer={"name": "none"})
+    runs += make_arm("b", [0.1, 0.2], regularizer=penalty, info={"clipped_share": 0.0, "regularized_share": share})
+    said = [note for note in compare_runs(runs).notes if "the same results" in note]
+    assert [note.partition(" in every run")[2] for note in said] == [why]
+
+
 def test_seeds_that_were_added_after_a_look_are_named(make_arm):
     early = make_arm("a", [0.1] * 3, info={"started": "2026-01-01T00:00:00", "ended": "2026-01-01T01:00:00"})
     late = make_arm("b", [0.1] * 2, first=3, info={"started": "2026-01-01T02:00:00", "ended": "2026-01-01T03:00:00"})

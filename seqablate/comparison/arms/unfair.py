@@ -225,13 +225,20 @@ def _same(contrasts: Sequence[Against]) -> Iterator[str]:
     """Arms that did exactly what their control did."""
     same = [one for one in contrasts if one.pairs and _equal(one)]
     for one in same[:MOST_NAMED]:
-        inert = "clip" in {key.partition(".")[0] for key in one.changed} and all(
-            not (run.info.clipped_share or 0.0) for run in one.arm.runs
-        )
-        why = ": clipping never acted" if inert else ""
-        yield f"{one.arm.label} has the same results as {one.baseline.label} in every run{why}"
+        why = " and ".join(_inert(one))
+        yield f"{one.arm.label} has the same results as {one.baseline.label} in every run{why and f': {why}'}"
     if same[MOST_NAMED:]:
         yield f"{len(same) - MOST_NAMED} more arms have the same results as their baseline in every run"
+
+
+def _inert(one: Against) -> Iterator[str]:
+    """What was changed and never acted."""
+    groups = {key.partition(".")[0] for key in one.changed}
+    infos = [run.info for run in one.arm.runs]
+    if "clip" in groups and not any(info.clipped_share for info in infos):
+        yield "clipping never acted"
+    if "regularizer" in groups and not any(info.regularized_share for info in infos):
+        yield "the regularizer never acted"
 
 
 def _equal(one: Against) -> bool:
