@@ -16,6 +16,7 @@ from typing import Any
 from seqablate.config.checks import at_most
 from seqablate.config.lengths import task_at
 from seqablate.config.schema import DType, TrainConfig
+from seqablate.config.task_spec import EVAL_BATCH, TaskTraits
 from seqablate.errors import UsageError, shorten
 
 # Bounds on what one machine does in a second, on the optimistic side.
@@ -67,15 +68,13 @@ def refuse_too_large(config: TrainConfig) -> None:
         )
     for length in config.eval.lengths:
         _refuse_test(config, length)
-    speed = GPU_FLOPS if _may_use_gpu(config) else CPU_FLOPS * config.threads
-    steps = config.task.traits.horizon
-    evaluation = evaluated(config) * (PER_SAMPLE + steps * PER_TIMESTEP + size.flops / speed)
+    evaluation = _evaluation(config, config.task.traits, size)
     if evaluation > LONGEST_EVALUATION:
         raise UsageError(
             f"{_largest(config, 'batch_size', 'steps')}: one evaluation would take {_duration(evaluation)} or more; "
             "use a smaller value"
         )
-    run = config.steps * (PER_STEP + 3 * config.batch_size * size.flops / speed)
+    run = config.steps * (PER_STEP + 3 * config.batch_size * size.flops / _speed(config))
     if run > LONGEST_RUN:
         raise UsageError(
             f"{_largest(config, 'eval.size')}: training would take {_duration(run)} or more; use a smaller value"
@@ -83,18 +82,46 @@ def refuse_too_large(config: TrainConfig) -> None:
 
 
 def _refuse_test(config: TrainConfig, length: int) -> None:
-    """Refuse a length of ``eval.lengths`` at which drawing the sequences alone would take too long."""
-    steps = task_at(config.task, length).traits.horizon
-    duration = evaluated(config) * (PER_SAMPLE + steps * PER_TIMESTEP)
+    """Refuse a length of ``eval.lengths`` at which a test needs more memory than there is, or takes too long."""
+    traits = task_at(config.task, length).traits
+    size: ModelSize = config.model.size(traits)
+    duration = _evaluation(config, traits, size)
     if duration > LONGEST_EVALUATION:
         raise UsageError(
             f"eval.lengths={length}: one test would take {_duration(duration)} or more; use a smaller value"
         )
+    needed, limit = _test_memory(config, traits, size), memory()
+    if needed > limit:
+        raise UsageError(
+            f"eval.lengths={length}: its test needs {_gigabytes(needed)} of memory or more, and this machine has "
+            f"{_gigabytes(limit)}; use a smaller value, or a smaller eval.size"
+        )
+
+
+def _evaluation(config: TrainConfig, traits: TaskTraits, size: ModelSize) -> float:
+    """Seconds of one evaluation."""
+    each = PER_SAMPLE + traits.horizon * PER_TIMESTEP + size.flops / _speed(config)
+    return evaluated(config) * each
+
+
+def _speed(config: TrainConfig) -> float:
+    return GPU_FLOPS if _may_use_gpu(config) else CPU_FLOPS * config.threads
+
+
+def _test_memory(config: TrainConfig, traits: TaskTraits, size: ModelSize) -> float:
+    """Bytes for the sequences that a test reads at once, and (on the host) the output of one layer for them."""
+    layer = 0 if _may_use_gpu(config) else size.activations / max(size.layers, 1)
+    return _number(config) * min(config.eval.size, EVAL_BATCH) * (traits.horizon + layer)
+
+
+def _number(config: TrainConfig) -> int:
+    """Bytes of a number."""
+    return 8 if config.dtype is DType.float64 else 4
 
 
 def needed_memory(config: TrainConfig, size: ModelSize) -> float:
     """Bytes that the host must have for a run; what a GPU holds instead is left out if there is one."""
-    number = 8 if config.dtype is DType.float64 else 4
+    number = _number(config)
     parameters = max(size.parameters, config.model.match_params or 0)
     batch = config.batch_size * config.task.traits.horizon * number
     if _may_use_gpu(config):

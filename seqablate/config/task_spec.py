@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields
 
+EVAL_BATCH = 250  # sequences that an evaluation reads at once: small enough for the cache, large enough to be fast
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskTraits:

@@ -28,11 +28,10 @@ import numpy as np
 from seqablate.config.keys import key
 from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
-from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.config.task_spec import EVAL_BATCH, TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.streams import stream
 from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
-from seqablate.tasks.synthetic import EVAL_BATCH
 
 if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification

@@ -26,14 +26,13 @@ from seqablate.config.checks import at_least, fraction, positive
 from seqablate.config.keys import key
 from seqablate.config.metric import Metric
 from seqablate.config.registry import variant
-from seqablate.config.task_spec import TaskSpec, TaskTraits
+from seqablate.config.task_spec import EVAL_BATCH, TaskSpec, TaskTraits
 from seqablate.errors import UsageError
 from seqablate.streams import stream
 from seqablate.tasks.base import Batch, ByObjective, NextLogits, RunData
 from seqablate.tasks.corpus import HELD_OUT, SPLITS, Corpus, unknown_note
 from seqablate.tasks.corruption import Corruption, Recipe, stretches
 from seqablate.tasks.ngram import perplexity, unigram_loss
-from seqablate.tasks.synthetic import EVAL_BATCH
 from seqablate.tasks.text_config import TextConfig
 
 if TYPE_CHECKING:

@@ -9,14 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from seqablate.config.metric import Metric
-from seqablate.config.task_spec import TaskSpec
+from seqablate.config.task_spec import EVAL_BATCH, TaskSpec
 from seqablate.streams import stream
 from seqablate.tasks.base import NO_TARGET, Batch, ByObjective, NextLogits, RunData
 
 if TYPE_CHECKING:
     from seqablate.tasks.objectives import Classification, Regression
-
-EVAL_BATCH = 250  # sequences at once: small enough for the cache, large enough to be fast
 
 Sampler = Callable[[np.random.Generator, int], Batch]
 

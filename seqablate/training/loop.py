@@ -111,6 +111,8 @@ def run_loop(
         if evaluation_due:
             _evaluate(parts, state, journal)
         if at_end or (config.stop_when_solved and state.progress.solved_at is not None):
+            if fresh and config.eval.lengths:
+                journal.commit(state)
             _finish(parts, state, journal)
         elif interruption.signum is not None:
             if fresh:
@@ -245,7 +247,12 @@ def _note_loss(state: TrainState, solved: bool) -> None:
 
 
 def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
-    """The last measurements, the held-out test, and the checkpoint that ends the run."""
+    """The last measurements, the held-out test, and the checkpoint that ends the run.
+
+    Tests at other lengths may need more memory than training did. Where there are such, the checkpoint comes before
+    the tests, and a run that has failed in one goes on with them. It is not written again: a process that is killed
+    between a file and the row that commits it must leave the committed file as it was.
+    """
     progress = state.progress
     with _timed(state, "eval"):
         task = training_task(parts, state.step, progress.length)
@@ -256,7 +263,8 @@ def _finish(parts: Parts, state: TrainState, journal: Journal) -> None:
     journal.rows([*_rows(signals), TestRow.at(state.step, progress.test)])
     journal.rows([LengthRow.of(state.step, found) for found in progress.at_lengths])
     progress.finished = True
-    journal.commit(state)
+    if not parts.config.eval.lengths:
+        journal.commit(state)
 
 
 def _test(parts: Parts, state: TrainState) -> Results:

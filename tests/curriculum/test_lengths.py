@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -183,6 +184,22 @@ def test_lengths_that_cannot_be_are_refused_with_one_line(words, said):
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("words", "memory", "said"),
+    [
+        ("model=rnn eval.lengths=[2000000] model.hidden_size=8 eval.size=250", 17e9, "needs 18 GB of memory or more"),
+        ("model=rnn eval.lengths=[2000000] model.hidden_size=8 eval.size=250", 19e9, None),
+        ("model=rnn eval.lengths=[2000000] model.hidden_size=8 eval.size=25", 17e9, None),
+        ("model=transformer eval.lengths=[100000] eval.size=250", 1e15, "one test would take"),
+        ("model=transformer eval.lengths=[1000] eval.size=250", 1e15, None),
+    ],
+)
+def test_a_test_that_this_machine_cannot_make_is_refused_before_the_run(words, memory, said, monkeypatch):
+    monkeypatch.setattr("seqablate.config.sizes.memory", lambda: memory)
+    with nullcontext() if said is None else pytest.raises(UsageError, match=rf"^eval.lengths=\d+: .*{said}"):
+        read_overrides([*words.split(), "device=cpu"])
+
+
 def test_a_model_without_a_fixed_length_reads_shorter_and_longer_sequences(tmp_path):
     words = ["model=transformer", "model.hidden_size=4", "model.num_heads=2", "steps=2", "eval.every=2"]
     words = [word for word in SMALL if not word.startswith(("model", "steps", "eval.every"))] + words
@@ -211,3 +228,33 @@ def test_a_curriculum_of_many_lengths_builds_only_those_that_are_asked_for(monke
     assert len(parts.task_at(77).train_batch(0).x) == 77 + COPIED
     assert built == [None, 5, 77]
     assert (parts.config.traits.length, parts.config.traits.longest) == (None, 500 + COPIED)
+
+
+def test_a_run_that_fails_in_a_test_at_another_length_goes_on_with_the_tests(monkeypatch, tmp_path):
+    from seqablate.errors import RunFailure
+    from seqablate.report.plain import SilentReporter
+    from seqablate.training import lengths as module
+    from seqablate.training import loop
+    from seqablate.training.run import resume_run
+
+    words = ["eval.lengths=[4,30]", "checkpoint.every=0"]
+    whole = train(tmp_path, *words, "name=whole")
+
+    def fail(*arguments):
+        raise RunFailure("out of memory")
+
+    true = module._test
+    monkeypatch.setattr(module, "_test", fail)
+    with pytest.raises(RunFailure):
+        train(tmp_path, *words, "name=failed")
+    monkeypatch.setattr(module, "_test", true)
+    monkeypatch.setattr(loop, "_train", fail)  # nothing is trained again
+    resume_run(load_run(tmp_path / "failed").folder, assemble(read_overrides([*SMALL, *words])), SilentReporter())
+    resumed = load_run(tmp_path / "failed")
+    assert resumed.info.status == "done"
+    assert resumed.info.at_lengths == whole.info.at_lengths
+    assert resumed.info.test == whole.info.test
+    counts = [Counter(type(row).__name__ for row in run.record.rows()) for run in (resumed, whole)]
+    assert counts[0] - Counter(ResumeRow=1) == counts[1]
+    for mine, theirs in zip(resumed.load_model().parameters(), whole.load_model().parameters(), strict=True):
+        assert torch.equal(mine, theirs)

@@ -76,7 +76,8 @@ class TransformerConfig(ModelConfig):
             layers=self.num_layers,
             parameters=weights,
             activations=self.num_layers * task.horizon * (self.hidden_size + self.dim_feedforward),
-            flops=2 * task.horizon * weights,
+            # Each timestep attends to each, or (causal) to half of them.
+            flops=2 * task.horizon * (weights + self.num_layers * task.horizon * self.hidden_size),
         )
 
     def check(self, task: TaskTraits) -> None:
