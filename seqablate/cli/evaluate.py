@@ -16,7 +16,7 @@ from seqablate.text import counted
 if TYPE_CHECKING:
     from seqablate.training.pairs import Scored
 
-VERSION = 1  # of --json
+VERSION = 2  # of --json
 
 
 def main(argv: list[str]) -> int:
@@ -64,6 +64,8 @@ def score(run: str, file: Path) -> Scored:
 
 def lines(scored: Scored) -> list[str]:
     """A row for each group, the sum of them, and what was not scored."""
+    from seqablate.training.pairs import LEFT_OUT, left_out_in_words
+
     whole = sum(tally.scored for tally in scored.groups.values()), sum(t.right for t in scored.groups.values())
     rows = [(name, tally.scored, tally.right) for name, tally in sorted(scored.groups.items())]
     rows += [("all", *whole)] if len(rows) != 1 else []
@@ -72,11 +74,8 @@ def lines(scored: Scored) -> list[str]:
     shown += [f"{name:{width}}  {count:>7}  {_share(right, count)}" for name, count, right in rows]
     if scored.unknown:
         shown.append(f"{counted(scored.unknown, 'pair')} with words outside the vocabulary")
-    if scored.left_out:
-        shown.append(
-            f"{counted(scored.left_out, 'pair')} left out: too long, or the same for the model, which does not know "
-            "the word in which they differ"
-        )
+    if left_out := left_out_in_words({kind: getattr(scored, kind) for kind in LEFT_OUT}):
+        shown.append(f"left out: {left_out}")
     return shown
 
 

@@ -17,8 +17,14 @@ from seqablate.errors import UsageError
 from seqablate.tasks.base import NO_TARGET
 from seqablate.tasks.corpus import UNK
 from seqablate.tasks.syntax.pairs import Pair
+from seqablate.text import counted
 
 BATCH = 32  # texts at once
+LEFT_OUT = {
+    "too_long": "with a text longer than the model can read",
+    "equal": "whose texts are the same, or empty",
+    "unknown_word": "with a word outside the vocabulary, without which they cannot be told apart",
+}  # why a pair is not scored
 
 
 @dataclass(kw_only=True)
@@ -36,12 +42,16 @@ class Scored:
     Attributes:
         groups: by name, in the order of the pairs.
         unknown: pairs with a token that is not in the vocabulary, where <unk> stands for it.
-        left_out: pairs that cannot be told apart because of such tokens, or are longer than the model can read.
+        too_long: pairs left out because the model reads no text as long as one of theirs.
+        equal: pairs left out because both texts are the same tokens, or one has none.
+        unknown_word: pairs left out because of such tokens: there is no <unk>, or they differ in nothing else.
     """
 
     groups: dict[str, Tally]
     unknown: int
-    left_out: int
+    too_long: int
+    equal: int
+    unknown_word: int
 
 
 def score_pairs(model: Any, task: Any, pairs: Sequence[Pair]) -> Scored:
@@ -54,14 +64,19 @@ def score_pairs(model: Any, task: Any, pairs: Sequence[Pair]) -> Scored:
         pairs: in any order.
 
     Raises:
-        UsageError: the task is no language model.
+        UsageError: the task is no language model, or no pair can be scored.
     """
     if not hasattr(task, "tokens") or not task.spec.causal_only:
         raise UsageError("pairs= needs a run that trained a language model: task=lm, or task=agreement task.variant=lm")
     ids = {name: number for number, name in enumerate(task.input_names)}
     tokens = [(task.tokens(pair.good), task.tokens(pair.bad)) for pair in pairs]
     coded = [tuple(_encoded(text, ids) for text in both) for both in tokens]
-    usable = [n for n, both in enumerate(coded) if _can_be_told(both, _most_tokens(model, task))]
+    most = _most_tokens(model, task)
+    why = [_why_not(words, both, most) for words, both in zip(tokens, coded, strict=True)]
+    usable = [n for n, found in enumerate(why) if found is None]
+    left_out = {kind: why.count(kind) for kind in LEFT_OUT}
+    if not usable:
+        raise UsageError(f"pairs= has none that can be scored: {left_out_in_words(left_out)}")
     found = log_probabilities(model, task.first_token, [text for n in usable for text in coded[n]])
     groups: dict[str, Tally] = {}
     for n, good, bad in zip(usable, found[::2], found[1::2], strict=True):
@@ -69,7 +84,7 @@ def score_pairs(model: Any, task: Any, pairs: Sequence[Pair]) -> Scored:
         tally.scored += 1
         tally.right += int(good > bad)
     unknown = sum(not ids.keys() >= {*good, *bad} for good, bad in tokens)
-    return Scored(groups=groups, unknown=unknown, left_out=len(pairs) - len(usable))
+    return Scored(groups=groups, unknown=unknown, **left_out)
 
 
 def _encoded(tokens: Iterable[str], ids: dict[str, int]) -> list[int]:
@@ -78,9 +93,19 @@ def _encoded(tokens: Iterable[str], ids: dict[str, int]) -> list[int]:
     return [ids.get(token, unknown) for token in tokens]
 
 
-def _can_be_told(both: Sequence[list[int]], most: int) -> bool:
-    good, bad = both
-    return good != bad and min([0, *good, *bad]) >= 0 and 0 < min(map(len, both)) <= max(map(len, both)) <= most
+def _why_not(words: Sequence[list[str]], ids: Sequence[list[int]], most: int) -> str | None:
+    """Why a pair cannot be scored, one of LEFT_OUT; None where it can be."""
+    (good, bad), (good_ids, bad_ids) = words, ids
+    if good == bad or not good or not bad:
+        return "equal"
+    if max(len(good), len(bad)) > most:
+        return "too_long"
+    return "unknown_word" if good_ids == bad_ids or -1 in (*good_ids, *bad_ids) else None
+
+
+def left_out_in_words(counts: dict[str, int]) -> str:
+    """How many pairs were left out, and why."""
+    return "; ".join(f"{counted(count, 'pair')} {LEFT_OUT[kind]}" for kind, count in counts.items() if count)
 
 
 @torch.no_grad()

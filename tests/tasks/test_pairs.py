@@ -87,6 +87,7 @@ def test_the_layout_of_linzen(tmp_path):
         ([*GULORDAVA[:1], "N\t1"], "line 2 has 2 fields, and the first line 7"),
         ([LINZEN[0], LINZEN[1].replace("\t6\t", "\t60\t")], "verb_index=60 is no place"),
         ([LINZEN[0], LINZEN[1].replace("\t6\t", "\tsix\t")], "verb_index=six: must be a whole number"),
+        ([LINZEN[0], LINZEN[1].replace("\tis\t", "\tare\t")], "line 2: verb=are is not a form of VBZ"),
         ([LINZEN[0], LINZEN[1].replace("VBZ", "NN")], "verb_pos=NN: must be VBZ or VBP"),
     ],
 )
@@ -141,7 +142,7 @@ def test_pairs_are_counted_by_group_and_unknown_words_are_said():
     ]
     found = score_pairs(Unigram(), task, pairs)
     assert {name: (tally.right, tally.scored) for name, tally in found.groups.items()} == {"a": (1, 2), "b": (1, 1)}
-    assert (found.unknown, found.left_out) == (1, 2)
+    assert (found.unknown, found.too_long, found.equal, found.unknown_word) == (1, 0, 1, 1)
 
 
 @pytest.mark.parametrize("model", ["lstm", "transformer"])
@@ -189,7 +190,21 @@ def test_a_corpus_stands_unknown_words_with_its_token_for_them(tmp_path):
     ]
     found = score_pairs(run.load_model(), task, pairs)
     assert {name: (tally.right, tally.scored) for name, tally in found.groups.items()} == {"a": (1, 1), "b": (1, 1)}
-    assert (found.unknown, found.left_out) == (2, 1)
+    assert (found.unknown, found.too_long, found.equal, found.unknown_word) == (2, 0, 0, 1)
+
+
+def test_pairs_of_which_none_can_be_scored_are_refused_with_the_counts_of_each_reason():
+    from seqablate.assemble import assemble
+
+    parts = assemble(read_overrides(["task=agreement", "task.variant=lm", "model=transformer", "model.hidden_size=4"]))
+    long = "the key near " * 8
+    pairs = [Pair("the key is", "the key is", "a"), Pair(f"{long} is", f"{long} are", "a")]
+    pairs += [Pair("the yak is", "the yak are", "a")] * 2
+    with pytest.raises(UsageError, match=r"1 pair with a text longer.*; 1 pair whose .*; 2 pairs with a word outside"):
+        score_pairs(parts.model, parts.task, pairs)
+    found = score_pairs(parts.model, parts.task, [*pairs, Pair("the key is", "the key are", "b")])
+    assert (found.too_long, found.equal, found.unknown_word) == (1, 1, 2)
+    assert found.groups["b"].scored == 1
 
 
 def test_the_command_prints_accuracy_by_group_and_writes_nothing(tmp_path, capsys):

@@ -142,6 +142,8 @@ def _linzen(lines: Lines) -> Iterator[Pair]:
         if row["verb_pos"] not in ("VBZ", "VBP"):
             raise _Bad(f"line {number}: verb_pos={printable(row['verb_pos'])[:20]}: must be VBZ or VBP")
         before, other = " ".join(words[: at - 1]), other_form(row["verb"], singular=row["verb_pos"] == "VBZ")
+        if other == row["verb"]:
+            raise _Bad(f"line {number}: verb={printable(other)[:20]} is not a form of {row['verb_pos']}")
         alike = row.get("n_intervening") == row.get("n_diff_intervening")
         group = _attractors(row["n_diff_intervening"], number) if alike and "n_diff_intervening" in row else "mixed"
         yield Pair(f"{before} {row['verb']}", f"{before} {other}", group)
