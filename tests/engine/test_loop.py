@@ -52,7 +52,10 @@ def make(name: str) -> tuple[Recurrence, Tensor, States]:
 
 
 def weights(module: Recurrence) -> Weights:
-    return Weights(*module.parameters())
+    """By their names: a cell without a recurrent matrix lacks some of them."""
+    found = dict(module.named_parameters())
+    none = torch.empty(0, dtype=torch.float64)
+    return Weights(found["weight_ih"], found.get("weight_hh", none), found["bias_ih"], found.get("bias_hh"))
 
 
 def wanted(name: str, loss, *, cut: bool) -> dict[str, Tensor]:

@@ -299,7 +299,7 @@ def test_what_does_not_fit_is_refused_before_a_kernel_reads_it(backend):
     ):
         with pytest.raises(ValueError, match=message):
             module(x_, states)
-    with pytest.raises(ValueError, match="there is no cell 'lsmt'; there are gru, lstm, "):
+    with pytest.raises(ValueError, match="there is no cell 'lsmt'; there are gru, lrnn_positive, "):
         Recurrence("lsmt", 3, 4)
 
 

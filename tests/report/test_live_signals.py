@@ -19,7 +19,7 @@ def row(quantity: str, values, at=None, **place) -> SignalRow:
 
 
 def lines(*rows: SignalRow) -> list[str]:
-    progress = SimpleNamespace(clipped=0, skipped=0, last=None)
+    progress = SimpleNamespace(clipped=0, skipped=0, last=None, length=None)
     watch = Watch(SimpleNamespace(task=SimpleNamespace(metrics=[None])), SimpleNamespace(step=0, progress=progress))
     for one in rows:
         watch.row(one)
