@@ -14,8 +14,10 @@ from seqablate.assemble import load_variants
 
 load_variants()
 torch.set_num_threads(1)
-# A shell that starts the tests in the background has Ctrl-C ignored, by every process that a test starts as well.
+# A shell that starts the tests in the background has Ctrl-C ignored, and nohup a hangup: by every process that a test
+# starts as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 # Files that start whole processes take longest: they go first, so that the workers of the suite end together.
