@@ -107,7 +107,7 @@ def test_hydra_3328_unique_numbering_no_run_ever_gets_the_folder_of_another(site
     assert done.returncode == 0, done.stderr
     after = started(site)
     assert {name: after[name] for name in before} == before
-    assert sorted(set(after) - set(before)) == ["seed=0-2", "seed=1-2"]
+    assert sorted(set(after) - set(before)) == ["seed=0,steps=5", "seed=1,steps=5"]
 
 
 @pytest.mark.slow
