@@ -5,7 +5,7 @@
 A unit i is a row of a weight matrix (for each gate of a cell one), or the whole of a vector, such as all biases of a
 layer, as in the published code (google-deepmind/deepmind-research, nfnets). The module that a model calls its
 ``readout`` is left as it is, weights and bias; of a T5 that is the table of embeddings, which both ends share. (The
-published code, experiment_nfnets.py, leaves out the weights of its linear layers, and clips their biases.)
+published code, its ``experiment_nfnets``, leaves out the weights of its linear layers, and clips their biases.)
 """
 
 from __future__ import annotations
