@@ -36,6 +36,8 @@ def _part(words: str) -> Any:
 
 
 def _parts(key: str, parts: list[str]) -> None:
+    if not parts:
+        raise UsageError(f"{key}=[]: name at least one clip; with none it would be clip=none")
     if any(words.split()[:1] == ["chain"] for words in parts):
         raise UsageError(f"{key}: a chain cannot be a part of a chain; name its parts")
     for words in parts:

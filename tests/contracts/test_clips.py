@@ -265,6 +265,7 @@ def test_the_files_of_a_chains_parts_are_among_those_that_compute_a_run():
         ("[nrom]", "clip.parts: in 'nrom': clip=nrom: did you mean clip=norm"),
         ('["norm max=2"]', "clip.parts: in 'norm max=2': .*clip.max"),
         ('["norm max_norm=-1"]', "clip.max_norm=-1.0: must be a positive"),
+        ("[]", "name at least one clip"),
         ("[chain]", "a chain cannot be a part of a chain"),
         ("[state,state]", "only one of them can act inside"),
     ],
