@@ -92,6 +92,7 @@ def assemble(config: TrainConfig) -> Parts:
     """
     import torch
 
+    from seqablate.optim.dynamo import without_dynamo
     from seqablate.training.parts import Parts
 
     if config.threads > (cpus := os.cpu_count() or 1):
@@ -105,6 +106,7 @@ def assemble(config: TrainConfig) -> Parts:
     clip = config.clip.build()
     clip.prepare(model)
     backend = use_backend(model, config, clip, device)
+    without_dynamo()
     optimizer = config.optim.build(model.parameters())
     for group in optimizer.param_groups:
         group["initial_lr"] = group["lr"]  # what the schedule multiplies

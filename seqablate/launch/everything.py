@@ -27,7 +27,6 @@ OTHERS = (
     "pyarrow.parquet",
     "scipy.linalg.cython_blas",  # imported by numba's matrix products
     "tensorboard.compat.proto.event_pb2",
-    "torch._dynamo",  # imported by the first optimizer, though nothing is compiled with it
 )
 
 

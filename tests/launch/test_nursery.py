@@ -20,9 +20,9 @@ from seqablate.sweep.queue import Orders
 
 
 def test_a_worker_is_born_with_everything_imported_that_its_first_run_needs():
-    """Without it, every worker would import torch and torch's compiler by itself."""
+    """Without it, every worker would import torch and numba by itself."""
     found = in_a_worker(eval, "set(__import__('sys').modules)")
-    assert {"torch", "torch._dynamo", "numba", "matplotlib.figure", "seqablate.training.run"} <= found
+    assert {"torch", "numba", "matplotlib.figure", "seqablate.training.run"} <= found
 
 
 def test_a_worker_is_born_with_the_hashes_of_what_it_has_imported():
