@@ -13,6 +13,7 @@ import pytest
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 ELSEWHERE = {"bad_requests.py", "kill_at_the_end.py", "chaos_sweep.py"}  # run in tests of what they check
 LEAST = {
+    "bench_cells.py": "rnn_relu --rounds 1 --shape 5/2/3",
     "bench_engine.py": "--help",  # its least work takes a test too long
     "bench_many_runs.py": "--runs 5 --rounds 1",
     "bench_probe.py": "--models rnn --shapes 100/32/64 --rounds 1 --steps 20",

@@ -141,7 +141,7 @@ class TrainConfig:
         check_config(self)
 
     def check_keys(self) -> None:
-        if self.backend in (Backend.compiled, Backend.torch) and not self.model.fused:
+        if self.backend not in (Backend.auto, Backend.loop) and self.backend.value not in self.model.backends:
             raise UsageError(
                 f"backend={self.backend.value} has no kernel for what this model consists of: use backend=auto, or loop"
             )

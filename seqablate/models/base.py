@@ -77,9 +77,9 @@ class ModelConfig:
         return 1
 
     @property
-    def fused(self) -> bool:
-        """Whether there are kernels for its recurrences; without them only ``backend=loop`` runs it."""
-        return False
+    def backends(self) -> frozenset[str]:
+        """The backends that have kernels for its recurrences; without any only ``backend=loop`` runs it."""
+        return frozenset()
 
     def size(self, task: TaskTraits) -> ModelSize:
         """Lower bounds of its sizes, from which a request that no machine could carry out is refused."""

@@ -347,7 +347,7 @@ def test_input_of_any_layout_is_taken():
 def test_the_table_says_what_runs_where():
     gpu = torch.device("cuda")
     assert [choose_backend(Recurrence(cell, 2, 3), CPU) for cell in FUSED] == ["compiled"] * len(FUSED)
-    assert choose_backend(Recurrence("mgu", 2, 3), CPU) == "loop"
+    assert choose_backend(Recurrence("mingru", 2, 3), CPU) == "loop"
     assert choose_backend(Recurrence("lstm", 2, 3), gpu) == "torch"
     assert choose_backend(Recurrence("mgu", 2, 3), gpu) == "loop"
     assert choose_backend(Recurrence("lstm", 2, 3, dilation=4), CPU) == "compiled"
@@ -372,10 +372,11 @@ def test_what_torch_has_of_a_cell_and_what_kernels_it_has_are_two_facts():
 
 
 def test_a_backend_that_cannot_run_a_cell_says_what_can():
-    assert refusal("torch", Recurrence("mgu", 2, 3), CPU) == "the cell mgu has no kernel: only backend=loop runs it"
+    assert refusal("torch", Recurrence("mgu", 2, 3), CPU).startswith("torch has no kernel of the cell mgu: use ")
+    assert refusal("torch", Recurrence("lru_signed", 2, 3), CPU).endswith("has no kernel: only backend=loop runs it")
     assert "not on cuda: use backend=torch" in refusal("compiled", Recurrence("lstm", 2, 3), torch.device("cuda"))
     for module, reason in (
-        (Recurrence("mgu", 2, 3), "the cell mgu has no kernel"),
+        (Recurrence("mingru", 2, 3), "the cell mingru has no kernel"),
         (Recurrence("gru", 2, 3, time_skip=4), "time_skip=4 leaves the fused kernels"),
         (Recurrence("gru", 2, 3, layer_norm=True), "layer norm inside the cell leaves the fused kernels"),
     ):
@@ -389,7 +390,7 @@ def test_the_choice_is_fixed_for_every_recurrence_of_a_model():
     assert set_backend(model, "auto", CPU) == "compiled"
     assert [module.backend for module in model] == ["compiled"] * 2
     assert set_backend(model, "torch", CPU) == "torch"
-    assert set_backend(torch.nn.ModuleList([*model, Recurrence("mgu", 3, 3)]), "auto", CPU) == "compiled+loop"
+    assert set_backend(torch.nn.ModuleList([*model, Recurrence("mingru", 3, 3)]), "auto", CPU) == "compiled+loop"
     assert set_backend(torch.nn.Linear(2, 2), "auto", CPU) == "none"
 
 

@@ -103,9 +103,10 @@ def test_torchs_threads_do_not_inherit_the_setting():
     assert found == [True]
 
 
-@pytest.mark.parametrize("model", ["rnn", "mgu"])
-def test_a_training_step_flushes_forward_and_backward_and_in_the_optimizer(model, monkeypatch):
-    parts = assemble(read_overrides([f"model={model}", "task.length=10", "model.hidden_size=4", "device=cpu"]))
+@pytest.mark.parametrize("backend", ["compiled", "loop"])
+def test_a_training_step_flushes_forward_and_backward_and_in_the_optimizer(backend, monkeypatch):
+    words = ["model=rnn", "task.length=10", "model.hidden_size=4", "device=cpu", f"backend={backend}"]
+    parts = assemble(read_overrides(words))
     found = []
 
     class Probe:

@@ -157,8 +157,10 @@ def test_a_window_of_a_carried_state_may_be_shorter_than_what_is_skipped():
 
 @pytest.mark.parametrize("name", ["rnn", "lstm", "gru", "mgu", "seq2seq", "lstm model.variant=no_input_gate"])
 @pytest.mark.parametrize("option", ["", "model.norm=cell", "model.time_skip=2"])
-def test_a_config_says_of_kernels_what_the_engine_says(name, option):
+@pytest.mark.parametrize("backend", ["compiled", "torch"])
+def test_a_config_says_of_kernels_what_the_engine_says(name, option, backend):
     task = ["task=reverse"] if name == "seq2seq" else []
     config = compose_config([*f"model={name}".split(), *task, *option.split()])
     cells = [m for m in build_model(config, build_task(config)).modules() if isinstance(m, Recurrence)]
-    assert config.model.fused == all(refusal("torch", cell, torch.device("cpu")) is None for cell in cells)
+    engine = all(refusal(backend, cell, torch.device("cpu")) is None for cell in cells)
+    assert (backend in config.model.backends) == engine

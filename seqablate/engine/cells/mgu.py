@@ -1,13 +1,25 @@
-"""Minimal gated unit (Zhou et al. 2016): one gate that both forgets and lets in. A formula, and no kernels.
+"""Minimal gated unit (Zhou et al. 2016): one gate that both forgets and lets in.
 
-Shapes: B batch, I input, D hidden.
+The candidate reads ``f h``, so its recurrent product waits for the gate: a step is two products, one after the other.
+
+Shapes: T time, B batch, I input, D hidden. Kernels: ``w_x`` and ``w_h`` are the transposed weights, in panels.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import numpy as np
 from torch import Tensor
 
-from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine import kernels
+from seqablate.engine.cell import Cell, Kernels, States, Weights
+from seqablate.engine.kernels.cache import compiled
+
+if TYPE_CHECKING:
+    from seqablate.engine.kernels.arrays import Array, Backward, Call
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 def step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
@@ -21,4 +33,96 @@ def step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
     return ((1 - f_BD) * h_BD + f_BD * n_BD,)
 
 
-CELLS = (Cell("mgu", ("f", "n"), ("h",), step, blocks=(1, 1), memory={"f": -1}),)  # h' = (1 - f) h + f n
+@compiled
+def forward(x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh):
+    """Fill h [T, B, D], the gate f and the candidate n [.., B, padded D], and ``fh`` = f h_{t-1} [.., B, D].
+
+    The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
+    """
+    T, B, D = h.shape
+    S, kept = kernels.chunk_length(T, B), f.shape[0]
+    before = h0
+    for t in range(T):
+        s = t % kept
+        if t % S == 0:
+            k = min(S, T - t)
+            kernels.from_input(f[s : s + k], x[t : t + k], wx_f, b_f)
+            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n)
+        f_t, n_t, fh_t, after = f[s], n[s], fh[s], h[t]
+        kernels.add_product(f_t, before, wh_f)
+        for i in range(B):
+            for j in range(D):
+                f_t[i, j] = kernels.sigmoid(f_t[i, j])
+                fh_t[i, j] = f_t[i, j] * before[i, j]
+        kernels.add_product(n_t, fh_t, wh_n)
+        for i in range(B):
+            for j in range(D):
+                n_t[i, j] = kernels.tanh(n_t[i, j])
+                after[i, j] = before[i, j] + f_t[i, j] * (n_t[i, j] - before[i, j])
+        before = after
+
+
+@compiled
+def backward(
+    x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n, ports
+):
+    """See :class:`seqablate.engine.kernels.arrays.Backward`."""
+    T, B, D = h.shape
+    S = kernels.chunk_length(T, B)
+    chunk_f, chunk_n = np.zeros((S, B, db_f.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
+    direct, d_fh = np.empty((B, D), x.dtype), np.empty(d_h.shape, x.dtype)
+    for t in range(T - 1, -1, -1):
+        kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
+        f_t, n_t, before = f[t], n[t], h[t - 1] if t > 0 else h0
+        d_f, d_n = chunk_f[t % S], chunk_n[t % S]
+        for i in range(B):
+            for j in range(D):
+                d_n[i, j] = d_h[i, j] * f_t[i, j] * (_ONE - n_t[i, j] * n_t[i, j])
+        d_fh[:] = _ZERO
+        kernels.add_product(d_fh, d_n[:, :D], whh_n)
+        for i in range(B):
+            for j in range(D):
+                g, d = f_t[i, j], d_h[i, j]
+                d_f[i, j] = (d * (n_t[i, j] - before[i, j]) + d_fh[i, j] * before[i, j]) * g * (_ONE - g)
+                d_h[i, j] = d * (_ONE - g) + d_fh[i, j] * g
+        kernels.add_product(d_h, d_f[:, :D], whh_f)
+        if t % S == 0:
+            k = min(S, T - t)
+            kernels.to_input_weights(dwx_f, db_f, chunk_f[:k], x[t : t + k])
+            kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k])
+            kernels.to_recurrent_weights(dwh_f, chunk_f[:k], h0, h, t)
+            kernels.to_weights(dwh_n, chunk_n[:k], fh[t : t + k])
+            kernels.to_input(d_x[t : t + k], chunk_f[:k], D, wih_f)
+            kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
+
+
+def _forward(call: Call) -> None:
+    b_ih, b_hh = call.weights[2:]
+    _, B, D = call.over_time[0].shape
+    biases = [kernels.padded_row(b_ih[block] + b_hh[block]) for block in call.blocks]
+    call.gates.extend([call.room(D), call.room(D)])
+    call.gates.append(np.empty((len(call.gates[0]), B, D), call.x.dtype))
+    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *call.gates)
+
+
+def _backward(call: Call, back: Backward) -> list[Array]:
+    sums = kernels.Sums(call)
+    backward(
+        call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, back.ports,
+    )  # fmt: skip
+    dw_ih, dw_hh, d_b = sums.weights()
+    return [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b)]  # two arrays: a clip works on each in place
+
+
+CELLS = (
+    Cell(
+        "mgu",
+        ("f", "n"),
+        ("h",),
+        step,
+        blocks=(1, 1),
+        kernels=Kernels(_forward, _backward),
+        memory={"f": -1},  # h' = (1 - f) h + f n
+    ),
+)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         to_input,
         to_input_weights,
         to_recurrent_weights,
+        to_weights,
     )
 
 _HOMES = {
@@ -32,7 +33,7 @@ _HOMES = {
     "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded"),
     "steps": (
         "DIRECT", "add", "chunk_length", "complete", "from_input", "norm", "receive", "report", "to_input",
-        "to_input_weights", "to_recurrent_weights",
+        "to_input_weights", "to_recurrent_weights", "to_weights",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -40,6 +41,7 @@ __all__ = [
     "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "chunk_length",
     "complete", "from_input", "norm", "padded", "padded_row", "panels", "receive", "report", "sigmoid", "tanh",
     "tanh_and_slope", "to_input", "to_input_weights", "to_recurrent_weights",
+    "to_weights",
 ]  # fmt: skip
 
 

@@ -118,11 +118,18 @@ def receive(d_h, direct, d_out, d_hn, t, T, ports):
 
 
 @compiled
+def to_weights(dw, d_a, v):
+    """Add a chunk's share of the gradient of the matrix that made ``d_a`` [n, B, G] from v [n, B, K]."""
+    n, B, G = d_a.shape
+    add_to_panels(dw, v.reshape(n * B, v.shape[2]).T, d_a.reshape(n * B, G))
+
+
+@compiled
 def to_input_weights(dw_x, d_b, d_a, x):
     """Add a chunk's share of dW_ih and db: d_a [n, B, G], x [n, B, I]."""
     n, B, G = d_a.shape
     rows = d_a.reshape(n * B, G)
-    add_to_panels(dw_x, x.reshape(n * B, x.shape[2]).T, rows)
+    to_weights(dw_x, d_a, x)
     for i in range(n * B):
         for j in range(G):
             d_b[j] += rows[i, j]
@@ -131,13 +138,12 @@ def to_input_weights(dw_x, d_b, d_a, x):
 @compiled
 def to_recurrent_weights(dw_h, d_a, h0, h, start):
     """Add a chunk's share of dW_hh: d_a [n, B, G] of the steps from ``start``, each of which came from the h before."""
-    n, B, G = d_a.shape
-    D = h0.shape[1]
+    n = d_a.shape[0]
     if start > 0:
-        add_to_panels(dw_h, h[start - 1 : start + n - 1].reshape(n * B, D).T, d_a.reshape(n * B, G))
+        to_weights(dw_h, d_a, h[start - 1 : start + n - 1])
     else:
         add_to_panels(dw_h, h0.T, d_a[0])
-        add_to_panels(dw_h, h[: n - 1].reshape((n - 1) * B, D).T, d_a[1:].reshape((n - 1) * B, G))
+        to_weights(dw_h, d_a[1:], h[: n - 1])
 
 
 @compiled

@@ -100,9 +100,9 @@ class RecurrentConfig(ModelConfig):
         return False
 
     @property
-    def kernels(self) -> bool:
-        """Whether the engine knows whole sequences of the cell."""
-        return False
+    def kernels(self) -> frozenset[str]:
+        """The backends that have kernels of the cell: ``"compiled"``, ``"torch"``."""
+        return frozenset()
 
     @property
     def gate_bias(self) -> dict[str, float]:
@@ -110,9 +110,9 @@ class RecurrentConfig(ModelConfig):
         return {}
 
     @property
-    def fused(self) -> bool:
+    def backends(self) -> frozenset[str]:
         """A skip over time, or a norm inside the cell, leaves the kernels."""
-        return self.kernels and not self.time_skip and self.norm is not Norm.cell
+        return frozenset() if self.time_skip or self.norm is Norm.cell else self.kernels
 
     def check(self, task: TaskTraits) -> None:
         if self.bidirectional and self.sees_targets(task):

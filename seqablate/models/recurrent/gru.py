@@ -26,8 +26,8 @@ class GRUConfig(RecurrentConfig):
     )
 
     @property
-    def kernels(self) -> bool:
-        return True
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled", "torch"})
 
     @property
     def gated(self) -> bool:

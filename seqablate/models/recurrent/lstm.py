@@ -48,9 +48,9 @@ class LSTMConfig(RecurrentConfig):
     )
 
     @property
-    def kernels(self) -> bool:
+    def kernels(self) -> frozenset[str]:
         """Only the whole LSTM has kernels."""
-        return self.variant is LSTMVariant.full
+        return frozenset({"compiled", "torch"} if self.variant is LSTMVariant.full else ())
 
     @property
     def gated(self) -> bool:

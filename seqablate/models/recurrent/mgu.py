@@ -12,9 +12,13 @@ from seqablate.models.recurrent.config import RecurrentConfig
 @variant("model", "mgu")
 @dataclass(kw_only=True, slots=True)
 class MGUConfig(RecurrentConfig):
-    """Minimal gated unit; step by step, slow."""
+    """Minimal gated unit: one gate that both forgets and lets in."""
 
     reference: ClassVar[str] = "Zhou et al. 2016"
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled"})
 
     @property
     def gated(self) -> bool:

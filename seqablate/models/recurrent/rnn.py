@@ -23,8 +23,8 @@ class RNNConfig(RecurrentConfig):
     )
 
     @property
-    def kernels(self) -> bool:
-        return True
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled", "torch"})
 
     @property
     def cell(self) -> str:

@@ -64,9 +64,9 @@ class Seq2SeqConfig(RecurrentConfig):
         return self.cell is not CellKind.rnn
 
     @property
-    def kernels(self) -> bool:
+    def kernels(self) -> frozenset[str]:
         """All of its cells have them."""
-        return True
+        return frozenset({"compiled", "torch"})
 
     @property
     def gate_bias(self) -> dict[str, float]:
