@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -130,11 +131,12 @@ def headline(runs: Sequence[Run]) -> Measure:
 def at_length(name: str, runs: Sequence[Run]) -> Measure | None:
     """``accuracy@256``: the metric of the runs' tasks, or ``loss@256``, on test data of another length.
 
-    None where ``name`` is no such word, or no run was tested at that length. ``value@256`` is the metric, whatever its
-    name.
+    None where ``name`` is no such word, or runs are done and none was tested at that length. ``value@256`` is the
+    metric, whatever its name.
     """
     what, _, digits = name.partition("@")
-    if not digits.isdecimal() or int(digits) not in tested_lengths(runs):
+    done = any(run.status == "done" for run in runs)
+    if not digits.isdecimal() or (done and int(digits) not in tested_lengths(runs)):
         return None
     base = Measure("loss", "", True, _loss("test")) if what == "loss" else headline(runs)
     if what not in (base.name, "value"):
@@ -145,6 +147,29 @@ def at_length(name: str, runs: Sequence[Run]) -> Measure | None:
         return next(({"loss": one.loss, **one.metrics}.get(base.name) for one in found), None)
 
     return Measure(f"{base.name}@{digits}", base.unit, base.lower_is_better, of, "test")
+
+
+def of_parts(name: str, runs: Sequence[Run]) -> Measure | None:
+    """``wrong_4``: the metric of the tasks on a part of the test data, or ``wrong_4 - wrong_0``: on two, less one.
+
+    None where ``name`` is no such word, or runs that are done have no such part. ``value_4`` is that of the metric,
+    whatever its name.
+    """
+    base = headline(runs)
+    parts = [re.sub("^value(?=_)", base.name, part) for part in name.split(" - ")]
+    if len(parts) > 2 or not all(part.startswith(f"{base.name}_") for part in parts):
+        return None
+    tests = [run.info.test.metrics for run in runs if run.info.test is not None]
+    if any(part not in metrics for part in parts for metrics in tests):
+        return None
+
+    def of(info: RunInfo) -> float | None:
+        if info.test is None:
+            return None
+        first, *others = (info.test.metrics[part] for part in parts)
+        return first - sum(others)
+
+    return Measure(" - ".join(parts), base.unit, base.lower_is_better, of, "test")
 
 
 def tested_lengths(runs: Sequence[Run]) -> list[int]:
@@ -178,7 +203,7 @@ def find_measure(name: str | None, runs: Sequence[Run]) -> Measure:
             return measure
     if name == runs[0].info.metric.name:
         return headline(runs)
-    if (found := at_length(name, runs)) is not None:
+    if (found := at_length(name, runs) or of_parts(name, runs)) is not None:
         return found
     metric = runs[0].info.metric.name
     further = [f"{metric}@{length}" for length in tested_lengths(runs)]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from seqablate.training.session import Ending
 
 SECONDS = 1.5  # of training in a trial
-MOST_PERIODS = 200
+LEAST_PERIODS, MOST_PERIODS = 4, 200
 LONGEST_PERIOD = 200  # steps: where gradients are measured more rarely, they count too much or too little
 FETCHED = 10  # steps between two reports of a run
 
@@ -109,11 +109,8 @@ def try_arms(arms: Sequence[list[str]]) -> list[Costs]:
 def try_arm(words: list[str], folder: Path) -> Costs:
     """Two short runs: one to warm up, which says how long the other may be."""
     config = compose_config(words)
-    period = min(math.lcm(FETCHED, max(config.probe.every, 1)), LONGEST_PERIOD)
-    watch, _, _ = _train(words, folder / "first", period)
-    seconds = watch.trained.get(min(period, config.steps), math.inf) - watch.evaluated.get(0, 0.0)
-    periods = min(MOST_PERIODS, max(4, round(SECONDS / seconds)))
-    steps = min(config.steps, periods * period)
+    watch, _, _ = _train(words, folder / "first", 2 * FETCHED)
+    period, steps = extent(config, step_seconds(watch))
     saved = math.ceil(steps / 2 / period) * period
     saved = saved if saved + period <= steps else 0
     watch, ending, spent = _train(words, folder / "second", steps, saved)
@@ -121,6 +118,26 @@ def try_arm(words: list[str], folder: Path) -> Costs:
         return Costs(0.0, 0.0, 0.0, spent)
     costs = costs_of(watch, steps, saved, period, spent)
     return replace(costs, may_stop=config.stop_when_solved and _has_goal(ending.path))
+
+
+def step_seconds(watch: Stopwatch) -> float:
+    """Of a step in a first run, without its first steps, which take longer, if it has others; inf if it has none."""
+    if not watch.trained:
+        return math.inf
+    last = max(watch.trained)
+    begun = FETCHED if last > FETCHED else 0
+    return (watch.trained[last] - (watch.trained[begun] if begun else watch.evaluated[0])) / (last - begun)
+
+
+def extent(config: TrainConfig, seconds: float) -> tuple[int, int]:
+    """The steps of a period, after which what is measured repeats, and of the trial, which trains for :data:`SECONDS`.
+
+    Where steps take so many ``seconds`` that this is too short for :data:`LEAST_PERIODS`, periods are shorter.
+    """
+    affordable = FETCHED * max(1, int(SECONDS / LEAST_PERIODS / seconds / FETCHED))
+    period = min(math.lcm(FETCHED, max(config.probe.every, 1)), LONGEST_PERIOD, affordable)
+    periods = min(MOST_PERIODS, max(LEAST_PERIODS, round(SECONDS / (period * seconds))))
+    return period, min(config.steps, periods * period)
 
 
 def _train(words: list[str], folder: Path, steps: int, saved: int = 0) -> tuple[Stopwatch, Ending, float]:

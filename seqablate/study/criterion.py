@@ -11,6 +11,7 @@ from seqablate.shape import Misfit
 
 MEASURES = ("solved", "value", *(measure.name for measure in OTHERS))  # value: the headline metric of the task
 AT_LENGTH = re.compile(r"value@[1-9]\d{0,8}")  # the same on test data of another length, one of eval.lengths
+OF_PARTS = re.compile(r"value_\w+( - value_\w+)?")  # the same on a part of the test data, or on two, less one
 ALPHA = 0.05  # of a study: the share of false verdicts that is accepted
 SIDES = re.compile(r"\s*(\S+)\s+([-/])\s+(\S+)\s*")
 
@@ -96,8 +97,9 @@ def constant(side: str) -> float | None:
 
 def check(criterion: Criterion, arms: list[str]) -> None:
     """Refuse what cannot be decided (Misfit names the key)."""
-    if criterion.measure not in MEASURES and not AT_LENGTH.fullmatch(criterion.measure):
-        raise Misfit(f"must be one of {', '.join(MEASURES)}, value@LENGTH, not {criterion.measure!r}", ("measure",))
+    if not _known(criterion.measure):
+        known = ", ".join((*MEASURES, "value@LENGTH", "value_PART", "value_PART - value_PART"))
+        raise Misfit(f"must be one of {known}, not {criterion.measure!r}", ("measure",))
     try:
         sides = criterion.sides
     except Misfit as error:
@@ -113,6 +115,10 @@ def check(criterion: Criterion, arms: list[str]) -> None:
     if criterion.is_ratio and any(number is not None and number <= 0 for number in numbers):
         raise Misfit("of a ratio must have positive sides", ("compare",))
     _check_effect(criterion)
+
+
+def _known(measure: str) -> bool:
+    return measure in MEASURES or any(words.fullmatch(measure) for words in (AT_LENGTH, OF_PARTS))
 
 
 def _check_effect(criterion: Criterion) -> None:

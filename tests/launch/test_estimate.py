@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ from planned import standing
 
 from seqablate.config.compose import compose_config
 from seqablate.launch.estimate import Estimate, arm_table, makespan, mean
-from seqablate.launch.trial import Costs, Stopwatch, costs_of, due
+from seqablate.launch.trial import SECONDS, Costs, Stopwatch, costs_of, due, extent, step_seconds
 from seqablate.report.console import make_console
 
 COSTS = Costs(step=0.01, evaluation=0.5, checkpoint=0.25, rest=2.0)
@@ -61,6 +62,32 @@ def test_the_times_of_a_trial_are_taken_apart():
 def test_a_trial_that_is_too_short_for_a_checkpoint_says_what_it_can():
     found = costs_of(watch({5: 0.45}, first=0.4, last=0.85), steps=5, saved=0, period=10, spent=1.85)
     assert (found.step, found.checkpoint, found.rest) == pytest.approx((0.01, 0.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [({10: 5.0, 20: 5.5}, 0.05), ({7: 1.1}, 0.1), ({}, math.inf)],  # the first ten steps compile; seven steps; diverged
+)
+def test_a_step_of_a_first_run_takes_what_it_takes_once_all_is_warm(times, seconds):
+    found = Stopwatch()
+    found.trained, found.evaluated = times, {0: 0.4}
+    assert step_seconds(found) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("seconds", [0.0001, 0.001, 0.01, 0.1, 1.0])
+@pytest.mark.parametrize("probed", [0, 10, 500])
+def test_a_trial_takes_some_seconds_however_slow_a_step_is_and_however_rarely_it_is_measured(seconds, probed):
+    period, steps = extent(compose_config([f"probe.every={probed}", "steps=100000"]), seconds)
+    assert steps % period == 0
+    assert period % 10 == 0
+    assert steps >= 4 * period
+    assert steps == 40 or steps * seconds <= 1.5 * SECONDS
+
+
+def test_a_trial_of_quick_steps_contains_whole_periods_of_what_is_measured():
+    """The least common multiple of 10, after which a run reports, and of 15; no more steps than the run has."""
+    assert extent(compose_config(["probe.every=15", "steps=100000"]), 0.01) == (30, 150)
+    assert extent(compose_config(["probe.every=15", "steps=50"]), 0.01) == (30, 50)
 
 
 def test_runs_go_to_the_first_worker_that_is_free_in_their_order():
