@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from seqablate.engine.kernels import cache
 
 SOURCES = {
@@ -56,7 +58,7 @@ class Compiled(event.Listener):
         pass
 
 with event.install_listener("numba:compile", Compiled()):
-    print(cell.kernel(1.0), cell.clipped(clip, np.zeros(1)), *Compiled.names)
+    print(cell.kernel(1.0), cell.clipped(clip, np.zeros(1)), cell.helper(1.0), *Compiled.names)
 """
 
 
@@ -75,28 +77,49 @@ def test_code_is_compiled_again_when_what_it_calls_has_changed_in_another_file_a
 
     for name in SOURCES:
         write(name)
-    assert call() == ["20.0", "3.0", "kernel", "helper", "clipped", "rows"]
+    assert call() == [
+        "20.0",
+        "3.0",
+        "2.0",
+        "kernel",
+        "helper",
+        "clipped",
+        "rows",
+        "helper",
+    ]  # for the kernel, for Python
     write("helpers.py", "1.0", "2.0")
-    assert call() == ["30.0", "3.0", "kernel", "helper", "clipped", "rows"]
+    assert call() == ["30.0", "3.0", "3.0", "kernel", "helper", "clipped", "rows", "helper"]
     write("clips/limit.py", "self.largest\n", "-self.largest\n")
-    assert call() == ["30.0", "-3.0", "clipped", "rows"]
+    assert call() == ["30.0", "-3.0", "3.0", "clipped", "rows"]
     (tmp_path / "clips/limit.py").unlink()  # a package that is no longer installed
-    assert call("clip = ()") == ["30.0", "0.0", "clipped", "<lambda>"]
+    assert call("clip = ()") == ["30.0", "0.0", "3.0", "clipped", "<lambda>"]
 
 
-def test_where_nothing_can_be_written_a_kernel_is_compiled_and_not_kept(monkeypatch):
+@pytest.fixture
+def nowhere_to_write(monkeypatch):
     from numba.core import caching
 
     def nowhere(locator: object) -> None:
         raise PermissionError
 
     monkeypatch.setattr(caching._CacheLocator, "ensure_cache_path", nowhere)
+
+
+def test_where_nothing_can_be_written_a_kernel_is_compiled_and_not_kept(nowhere_to_write):
     assert cache.compiled(_twice)(3.0) == 6.0
     assert not list(Path(__file__).parent.rglob("test_kernel_cache._twice*.nbi"))
 
 
 def _twice(x):
     return 2 * x
+
+
+def test_numbers_that_are_written_in_a_call_do_not_each_have_code_compiled_for_them(nowhere_to_write):
+    """numba's own functions would have three signatures, one for each number, and compile each for seconds."""
+    power = cache.compiled(lambda x, n: x**n)
+    sum_of_powers = cache.compiled(lambda x: power(x, 1) + power(x, 2) + power(x, n=3))
+    assert sum_of_powers(2.0) == 14.0
+    assert len(power.part.signatures) == 1
 
 
 def test_a_cells_file_is_read_without_loading_numba():

@@ -32,21 +32,41 @@ class compiled:
     @cached_property
     def dispatcher(self) -> Any:
         """numba's: one machine code for each combination of types."""
-        from numba import njit
+        return _dispatcher(self.function)
 
-        from seqablate.engine.kernels import clip, gates  # noqa: F401, they tell numba what it must know before it compiles
+    @cached_property
+    def part(self) -> Any:
+        """The same for other compiled functions to call: a quarter of the time of compiling is spared.
 
-        dispatcher = njit(**OPTIONS)(self.function)
-        if (kept := _on_disk(self.function)) is not None:
-            dispatcher._cache = kept
+        It has no code by which Python could call it, and one machine code for all numbers: numba would compile another
+        for each number that is written in a call.
+        """
+        from numba import types
+
+        dispatcher = _dispatcher(self.function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+        template = dispatcher.get_call_template
+        dispatcher.get_call_template = lambda kinds, named: template(
+            tuple(map(types.unliteral, kinds)), {name: types.unliteral(kind) for name, kind in named.items()}
+        )
         return dispatcher
 
     @property
     def _numba_type_(self) -> Any:
-        return self.dispatcher._numba_type_
+        return self.part._numba_type_
 
 
-def _on_disk(function: Callable[..., Any]) -> Any:
+def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
+    from numba import njit
+
+    from seqablate.engine.kernels import clip, gates  # noqa: F401, they tell numba what it must know before it compiles
+
+    dispatcher = njit(**OPTIONS, **options)(function)
+    if (kept := _on_disk(function, *options)) is not None:
+        dispatcher._cache = kept
+    return dispatcher
+
+
+def _on_disk(function: Callable[..., Any], *options: str) -> Any:
     """Where the machine code of a function is kept; None where neither its folder nor the user's cache can be written.
 
     numba's own cache looks at the file of the function alone and would keep code whose helpers have changed in another
@@ -54,9 +74,11 @@ def _on_disk(function: Callable[..., Any]) -> Any:
     """
     cls = _cache_class()
     try:
-        return cls(function)
+        kept = cls(function)
     except RuntimeError:
         return None
+    kept.options = options
+    return kept
 
 
 @cache
@@ -78,6 +100,7 @@ def _cache_class() -> Any:
 
     class FolderCache(caching.FunctionCache):
         _impl_class = Implementation
+        options: tuple[str, ...] = ()
 
         def _index_key(self, signature: Any, codegen: Any) -> Any:
             """In words: what a key of numba's holds is loaded with the index, and a clip's package may be gone by then.
@@ -86,7 +109,12 @@ def _cache_class() -> Any:
             """
             kinds, *rest = super()._index_key(signature, codegen)
             clips = sorted(set(_classes(getattr(kinds, "args", kinds))), key=str)
-            return str(kinds), *rest, tuple((str(clip), digest(Path(getfile(clip)).parent)) for clip in clips)
+            return (
+                str(kinds),
+                *rest,
+                self.options,
+                tuple((str(clip), digest(Path(getfile(clip)).parent)) for clip in clips),
+            )
 
     return FolderCache
 
