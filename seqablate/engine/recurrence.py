@@ -37,7 +37,7 @@ def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip
     ==========================  ===========================  ==========
     RNN, LSTM, GRU              compiled (torch: no numba)   torch
     RNN of sigmoid, identity    compiled (loop: no numba)    loop
-    MGU                         compiled (loop: no numba)    loop
+    MGU, LSTM without a part    compiled (loop: no numba)    loop
     time_skip, layer_norm       loop                         loop
     any other                   loop                         loop
     ==========================  ===========================  ==========

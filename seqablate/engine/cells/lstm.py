@@ -1,11 +1,14 @@
 """Long short-term memory: ``c' = f c + i g`` and ``h' = o tanh(c')`` (Gers et al. 2000); gates in the order i, f, g, o.
 
+The kernels are also those of an LSTM without one of its parts (:class:`Form`, ``lstm_variants.py``).
+
 Shapes: T time, B batch, I input, D hidden. Kernels: ``w_x`` and ``w_h`` are the transposed weights, in panels.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -31,8 +34,102 @@ def step(x_BI: Tensor, states: States, w: Weights) -> States:
     return (m_BD if w.w_hr is None else linear(m_BD, w.w_hr)), c_BD
 
 
+class Form(NamedTuple):
+    """Which parts of an LSTM there are. A gate that is not there is computed like the others and then held at 1."""
+
+    i: bool = True
+    f: bool = True
+    o: bool = True
+    coupled: bool = False  # f = 1 - i
+    bends_g: bool = True  # g has its tanh
+    bends_c: bool = True  # so has what the output shows of c
+
+
 @compiled
-def forward(x, w_x, w_h, b, h0, c0, h, c, gates):
+def open_gates(a, D, form):
+    """The gates of one step from their pre-activations ``a`` [B, padded 4*D], in place."""
+    for i in range(a.shape[0]):
+        for j in range(2 * D):
+            a[i, j] = kernels.sigmoid(a[i, j])
+        if form.bends_g:
+            for j in range(D):
+                a[i, 2 * D + j] = kernels.tanh(a[i, 2 * D + j])
+        for j in range(D):
+            a[i, 3 * D + j] = kernels.sigmoid(a[i, 3 * D + j])
+        if not form.i:
+            for j in range(D):
+                a[i, j] = _ONE
+        if not form.f:
+            for j in range(D):
+                a[i, D + j] = _ONE - a[i, j] if form.coupled else _ONE
+        if not form.o:
+            for j in range(D):
+                a[i, 3 * D + j] = _ONE
+
+
+@compiled
+def advance(h, c, a, c_before, form):
+    """``c = f c_before + i g`` and ``h = o tanh(c)`` of one step, all [B, D]."""
+    B, D = h.shape
+    for i in range(B):
+        if form.bends_c:
+            for j in range(D):
+                c[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
+                h[i, j] = a[i, 3 * D + j] * kernels.tanh(c[i, j])
+        else:
+            for j in range(D):
+                c[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
+                h[i, j] = a[i, 3 * D + j] * c[i, j]
+
+
+@compiled
+def through_output(d_a, d_c, direct, d_h, a, c, form):
+    """What d_h brings to o and to c, and ``direct`` to c; ``d_h`` begins anew, at 0."""
+    B, D = c.shape
+    for i in range(B):
+        if form.bends_c:
+            for j in range(D):
+                (tanh_c, slope), o = kernels.tanh_and_slope(c[i, j]), a[i, 3 * D + j]
+                slope *= o
+                direct[i, j] *= slope
+                d_c[i, j] += d_h[i, j] * slope
+                d_a[i, 3 * D + j] = d_h[i, j] * tanh_c * o * (_ONE - o)
+                d_h[i, j] = _ZERO
+        else:
+            for j in range(D):
+                o = a[i, 3 * D + j]
+                direct[i, j] *= o
+                d_c[i, j] += d_h[i, j] * o
+                d_a[i, 3 * D + j] = d_h[i, j] * c[i, j] * o * (_ONE - o)
+                d_h[i, j] = _ZERO
+
+
+@compiled
+def through_cell(d_a, d_c, a, c_before, form):
+    """What d_c brings to i, f and g, and, left in its place, to c of the step before."""
+    B, D = c_before.shape
+    for i in range(B):
+        if form.bends_g:
+            for j in range(D):
+                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
+                d_a[i, j] = d * g * i_t * (_ONE - i_t)
+                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
+                d_a[i, 2 * D + j] = d * i_t * (_ONE - g * g)
+                d_c[i, j] = d * f
+        else:
+            for j in range(D):
+                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
+                d_a[i, j] = d * g * i_t * (_ONE - i_t)
+                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
+                d_a[i, 2 * D + j] = d * i_t
+                d_c[i, j] = d * f
+        if form.coupled:
+            for j in range(D):  # through f = 1 - i, which d_c has as a factor already
+                d_a[i, j] -= d_c[i, j] * c_before[i, j] * a[i, j]
+
+
+@compiled
+def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form):
     """Fill h, c [T, B, D] and the gates [.., B, padded 4*D].
 
     The gates hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
@@ -47,21 +144,13 @@ def forward(x, w_x, w_h, b, h0, c0, h, c, gates):
             kernels.from_input(gates[s : s + n], x[t : t + n], w_x, b)
         a, h_t, c_t = gates[s], h[t], c[t]
         kernels.add_product(a, h_before, w_h)
-        for i in range(B):
-            for j in range(2 * D):
-                a[i, j] = kernels.sigmoid(a[i, j])
-            for j in range(D):
-                a[i, 2 * D + j] = kernels.tanh(a[i, 2 * D + j])
-            for j in range(D):
-                a[i, 3 * D + j] = kernels.sigmoid(a[i, 3 * D + j])
-            for j in range(D):
-                c_t[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
-                h_t[i, j] = a[i, 3 * D + j] * kernels.tanh(c_t[i, j])
+        open_gates(a, D, form)
+        advance(h_t, c_t, a, c_before, form)
         h_before, c_before = h_t, c_t
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, ports):
+def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, ports, form):
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
@@ -72,26 +161,13 @@ def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
         c_before = c[t - 1] if t > 0 else c0
         arrived = kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
-        for i in range(B):
-            for j in range(D):
-                (tanh_c, slope), o = kernels.tanh_and_slope(c_t[i, j]), a[i, 3 * D + j]
-                slope *= o
-                direct[i, j] *= slope
-                d_c[i, j] += d_h[i, j] * slope
-                d_a[i, 3 * D + j] = d_h[i, j] * tanh_c * o * (_ONE - o)
-                d_h[i, j] = _ZERO
+        through_output(d_a, d_c, direct, d_h, a, c_t, form)
         if arrived:
             if t == T - 1:
                 kernels.add(direct, d_cn)
             kernels.report(direct, D, 1, kernels.DIRECT, t, ports)
         kernels.complete(d_c, D, 1, t, ports)
-        for i in range(B):
-            for j in range(D):
-                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
-                d_a[i, j] = d * g * i_t * (_ONE - i_t)
-                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
-                d_a[i, 2 * D + j] = d * i_t * (_ONE - g * g)
-                d_c[i, j] = d * f
+        through_cell(d_a, d_c, a, c_before, form)
         kernels.add_product(d_h, d_a[:, : 4 * D], w_hh)
         if t % S == 0:
             n = min(S, T - t)
@@ -100,17 +176,20 @@ def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_
             kernels.to_input(d_x[t : t + n], chunk[:n], 4 * D, w_ih)
 
 
-def _forward(call: Call) -> None:
+def run_forward(call: Call, *, form: Form) -> None:
+    """As :class:`seqablate.engine.cell.Kernels` has it, the weights [4*D, *]."""
     b_ih, b_hh = call.weights[2:]
     call.gates.append(call.room(len(b_ih)))
-    forward(call.x, *call.transposed(), kernels.padded_row(b_ih + b_hh), *call.states, *call.over_time, *call.gates)
+    b = kernels.padded_row(b_ih + b_hh)
+    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, *call.gates, form)
 
 
-def _backward(call: Call, back: Backward) -> list[Array]:
+def run_backward(call: Call, back: Backward, *, form: Form) -> list[Array]:
+    """The same."""
     sums = kernels.Sums(call)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, form,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
@@ -123,7 +202,7 @@ CELLS = (
         ("h", "c"),
         step,
         torch="lstm",
-        kernels=Kernels(_forward, _backward),
+        kernels=Kernels(partial(run_forward, form=Form()), partial(run_backward, form=Form())),
         memory={"f": 1, "i": -1},
     ),
 )

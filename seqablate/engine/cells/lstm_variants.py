@@ -1,16 +1,25 @@
 """LSTMs that lack one part, as named by Greff et al. 2015. A gate that is not there has no parameters.
 
+Their kernels are the LSTM's. These are told which part is not there, and given weights of 0 for a gate without any.
+
 Shapes: B batch, I input, D hidden.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
 from torch import Tensor
 
-from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.cell import Cell, Kernels, States, Weights
+from seqablate.engine.cells.lstm import Form, run_backward, run_forward
 from seqablate.engine.tanh import Tanh
+
+if TYPE_CHECKING:
+    from seqablate.engine.kernels.arrays import Array, Backward, Call
 
 VARIANTS = {  # by name: the gate that is not there
     "no_input_gate": "i",  # NIG: i = 1
@@ -35,9 +44,40 @@ def step(name: str, gates: tuple[str, ...], x_BI: Tensor, states: States, w: Wei
     return o * (shown_BD if name == "no_output_activation" else Tanh.apply(shown_BD)), c_BD
 
 
+def _forward(call: Call, *, form: Form, at: list[int]) -> None:
+    run_forward(_whole(call, at), form=form)
+
+
+def _backward(call: Call, back: Backward, *, form: Form, at: list[int]) -> list[Array]:
+    found = run_backward(_whole(call, at), back, form=form)
+    return [np.ascontiguousarray(_gates(d)[at].reshape(w.shape)) for d, w in zip(found, call.weights, strict=True)]
+
+
+def _whole(call: Call, at: list[int]) -> Call:
+    """The call with the weights of all four gates: 0 where there is no gate, its rows where it stands (``at``)."""
+    rows = 4 * call.over_time[0].shape[2]
+    weights = [np.zeros((rows, *w.shape[1:]), w.dtype) for w in call.weights]
+    for whole, w in zip(weights, call.weights, strict=True):
+        _gates(whole)[at] = w.reshape(len(at), -1)
+    return replace(call, weights=weights, blocks=[slice(0, rows)])
+
+
+def _gates(w: Array) -> Array:
+    """Rows by gate, [4, *]."""
+    return w.reshape(4, -1)
+
+
 def _cell(name: str) -> Cell:
     gates = tuple(gate for gate in "ifgo" if gate != VARIANTS[name])
-    return Cell(f"lstm_{name}", gates, ("h", "c"), partial(step, name, gates), base="lstm")
+    form = Form(
+        **{gate: gate in gates for gate in "ifo"},
+        coupled=name == "coupled_gates",
+        bends_g=name != "no_input_activation",
+        bends_c=name != "no_output_activation",
+    )
+    at = ["ifgo".index(gate) for gate in gates]
+    kernels = Kernels(partial(_forward, form=form, at=at), partial(_backward, form=form, at=at))
+    return Cell(f"lstm_{name}", gates, ("h", "c"), partial(step, name, gates), kernels=kernels, base="lstm")
 
 
 CELLS = tuple(map(_cell, VARIANTS))

@@ -42,15 +42,15 @@ class LSTMConfig(RecurrentConfig):
     reference: ClassVar[str] = "Hochreiter & Schmidhuber 1997; Gers et al. 2000; without a part: Greff et al. 2015"
     states: ClassVar[str] = "h, c"
 
-    variant: LSTMVariant = key("the LSTM without one of its parts (Greff et al. 2015); all but full are slow")
+    variant: LSTMVariant = key("the LSTM without one of its parts (Greff et al. 2015)")
     forget_bias: float = key(
         finite, "initial bias of the forget gate (Jozefowicz et al. 2015); replaced by init=chrono"
     )
 
     @property
     def kernels(self) -> frozenset[str]:
-        """Only the whole LSTM has kernels."""
-        return frozenset({"compiled", "torch"} if self.variant is LSTMVariant.full else ())
+        """Torch has the whole LSTM alone."""
+        return frozenset({"compiled", "torch"} if self.variant is LSTMVariant.full else {"compiled"})
 
     @property
     def gated(self) -> bool:
