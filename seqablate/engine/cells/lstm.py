@@ -105,6 +105,20 @@ def through_output(d_a, d_c, direct, d_h, a, c, form):
 
 
 @compiled
+def close_gates(d_a, D, form):
+    """No gradient at a gate that is not there, although an infinite one times the slope there, 0, is no number."""
+    if not form.i:
+        for j in range(D):
+            d_a[j] = _ZERO
+    if not form.f:
+        for j in range(D):
+            d_a[D + j] = _ZERO
+    if not form.o:
+        for j in range(D):
+            d_a[3 * D + j] = _ZERO
+
+
+@compiled
 def through_cell(d_a, d_c, a, c_before, form):
     """What d_c brings to i, f and g, and, left in its place, to c of the step before."""
     B, D = c_before.shape
@@ -126,6 +140,7 @@ def through_cell(d_a, d_c, a, c_before, form):
         if form.coupled:
             for j in range(D):  # through f = 1 - i, which d_c has as a factor already
                 d_a[i, j] -= d_c[i, j] * c_before[i, j] * a[i, j]
+        close_gates(d_a[i], D, form)
 
 
 @compiled
