@@ -1,6 +1,11 @@
-"""The fast path against the plain loop of cells: every layer, direction, timestep and sample."""
+"""Both fast paths of a call of torch's kernels against the plain loop of cells: every layer, direction and timestep.
+
+One brings the gradients out of torch's kernels, the other makes the call on our own where they fit.
+"""
 
 from __future__ import annotations
+
+from itertools import product
 
 import pytest
 import torch
@@ -11,7 +16,8 @@ from recurrences import CELLS, errors, initial_states, kernel_args, kernel_call,
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence
 
-from seqablate.engine.backends.torch import run
+from seqablate.engine.backends import stack
+from seqablate.engine.backends import torch as torch_kernels
 from seqablate.engine.backends.torch_call import KernelCall
 from seqablate.engine.gradients import Gradients
 
@@ -21,8 +27,13 @@ EXACT = 1e-9
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 
 
-def fast(module: nn.RNNBase, call: KernelCall) -> tuple[tuple[Tensor, ...], dict[int, list[Gradients]]]:
-    """The fast path's results, and what its backward pass will report."""
+def paths(call: KernelCall) -> list:
+    """The fast paths that a call may take."""
+    return [torch_kernels.run, *([stack.run] if stack.fits(call) else [])]
+
+
+def fast(call: KernelCall, run=torch_kernels.run) -> tuple[tuple[Tensor, ...], dict[int, list[Gradients]]]:
+    """A fast path's results, and what its backward pass will report."""
     found: dict[int, list[Gradients]] = {}
     kernel = getattr(torch._VF, call.cell)
     return run(kernel, call, found.__setitem__), found
@@ -42,24 +53,30 @@ def oracle_results(call: KernelCall, trace: Trace) -> tuple[Tensor, ...]:
 def check(module: nn.RNNBase, x: Tensor | PackedSequence, hx: tuple[Tensor, ...], on: str = "ohc") -> None:
     """Totals, direct parts, results and parameter gradients; ``on`` names the results that the loss takes in."""
     call, parameters = kernel_call(module, x, hx), list(module.parameters())
-    results, found = fast(module, call)
-    weights = [torch.randn_like(r) * (name in on) for name, r in zip("ohc", results, strict=False)]
-    mine = torch.autograd.grad(weighted(results, weights), parameters)
-
     plain = getattr(torch._VF, call.cell)(*kernel_args(module, x, hx))
-    torch.testing.assert_close(results, tuple(plain))
-    torch.testing.assert_close(mine, torch.autograd.grad(weighted(plain, weights), parameters))
+    weights = [torch.randn_like(r) * (name in on) for name, r in zip("ohc", plain, strict=False)]
+    gradients = torch.autograd.grad(weighted(plain, weights), parameters)
+    told = []
+    for run in paths(call):
+        results, found = fast(call, run)
+        torch.testing.assert_close(results, tuple(plain))
+        torch.testing.assert_close(torch.autograd.grad(weighted(results, weights), parameters), gradients)
+        told.append(found)
 
     padding = call.padding()
     for cut in (None, *range(module.num_layers)):
         trace = loop(call, cut=cut)
         weighted(oracle_results(call, trace), weights).backward(inputs=parameters)
         for layer in range(module.num_layers) if cut is None else (cut,):
-            for direction, gradients in enumerate(found[layer]):
+            for path, direction in product(range(len(told)), range(1 + module.bidirectional)):
+                gradients = told[path][layer][direction]
                 for state, got in (gradients.total if cut is None else gradients.direct).items():
                     wanted = trace.gradient(layer, direction, state)
                     worst = errors(got, wanted, None if padding is None else padding.valid_TB).max()
-                    assert worst <= EXACT, (cut, layer, direction, state)
+                    assert worst <= EXACT, (path, cut, layer, direction, state)
+                    known = gradients.norms("total" if cut is None else "direct")[state]
+                    if padding is None:
+                        torch.testing.assert_close(known, wanted.norm(dim=-1), rtol=EXACT, atol=0)
 
 
 @pytest.mark.parametrize("form", ["time first", "batch first", "packed"])
@@ -118,7 +135,10 @@ def test_shapes_lengths_and_weights_do_not_matter(cell, lengths, inputs, hidden,
 
 
 def float32_errors(module: nn.RNNBase, x_TBI: Tensor, device: str = "cpu") -> tuple[Tensor, Tensor]:
-    """Errors of the fast path and of a plain loop, both in float32, against the loop in float64 (last-step loss)."""
+    """Errors of the fast paths and of a plain loop, all in float32, against the loop in float64 (last-step loss).
+
+    Of the two paths the larger ones, norm by norm.
+    """
     hx = initial_states(module, x_TBI.shape[1], x_TBI)
     double = type(module)(
         module.input_size, module.hidden_size, module.num_layers, **_options(module), device=device
@@ -128,16 +148,21 @@ def float32_errors(module: nn.RNNBase, x_TBI: Tensor, device: str = "cpu") -> tu
     exact.output[-1].sum().backward()
     plain = loop(kernel_call(module, x_TBI, hx))
     plain.output[-1].sum().backward()
-    (output, *_), found = fast(module, kernel_call(module, x_TBI, hx))
-    output[-1].sum().backward()
-    mine, its = [], []
-    for layer in range(module.num_layers):
-        for direction, gradients in enumerate(found[layer]):
+    call, mine = kernel_call(module, x_TBI, hx), []
+    for run in paths(call):
+        (output, *_), found = fast(call, run)
+        output[-1].sum().backward()
+        mine.append(torch.cat([errors(got, exact.gradient(*where)) for where, got in _totals(found)]))
+    its = [errors(plain.gradient(*where), exact.gradient(*where)) for where, _ in _totals(found)]
+    return torch.stack(mine).amax(0), torch.cat(its)
+
+
+def _totals(found: dict[int, list[Gradients]]):
+    """(layer, direction, state) and its total gradients [T, B, D]."""
+    for layer, directions in sorted(found.items()):
+        for direction, gradients in enumerate(directions):
             for state, got in gradients.total.items():
-                wanted = exact.gradient(layer, direction, state)
-                mine.append(errors(got, wanted))
-                its.append(errors(plain.gradient(layer, direction, state), wanted))
-    return torch.cat(mine), torch.cat(its)
+                yield (layer, direction, state), got
 
 
 def _options(module: nn.RNNBase) -> dict:
@@ -184,10 +209,12 @@ def test_an_output_gate_that_underflows_stops_the_gradient_without_nan():
     with torch.no_grad():
         module.bias_ih_l0[9:] = -200.0
     x_TBI = torch.randn(4, 2, 2)
-    (output, _, c_n), found = fast(module, kernel_call(module, x_TBI, initial_states(module, 2, x_TBI)))
-    (output.sum() + c_n.sum()).backward()
-    assert found[0][0].total["c"].isfinite().all()
-    assert found[0][0].direct["c"][:-1].max() < 1e-37
+    call = kernel_call(module, x_TBI, initial_states(module, 2, x_TBI))
+    for run in paths(call):
+        (output, _, c_n), found = fast(call, run)
+        (output.sum() + c_n.sum()).backward()
+        assert found[0][0].total["c"].isfinite().all()
+        assert found[0][0].direct["c"][:-1].max() < 1e-37
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["padded", "packed"])
@@ -201,5 +228,18 @@ def test_dropout_between_layers_is_torchs_from_the_same_generator(cell, dtype, p
     hx = initial_states(module, 5 if packed else 4, torch.zeros((), dtype=dtype))
     torch.manual_seed(3)
     wanted = getattr(torch._VF, module.mode.lower())(*kernel_args(module, x, hx))
-    torch.manual_seed(3)
-    torch.testing.assert_close(fast(module, kernel_call(module, x, hx))[0], tuple(wanted))
+    call = kernel_call(module, x, hx)
+    for run in paths(call):
+        torch.manual_seed(3)
+        torch.testing.assert_close(fast(call, run)[0], tuple(wanted))
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_our_kernels_take_the_calls_that_fit_them_and_no_others(cell):
+    module, x_TBI = recurrence(cell, 3, 4), torch.randn(5, 2, 3)
+    hx = initial_states(module, 2, x_TBI)
+    assert stack.fits(kernel_call(module, x_TBI, hx)) == (cell != "lstm_projected")
+    assert not stack.fits(kernel_call(module, pack_padded_sequence(x_TBI, [5, 3]), hx))
+    assert not stack.fits(kernel_call(module.bfloat16(), x_TBI.bfloat16(), tuple(h.bfloat16() for h in hx)))
+    meta = kernel_call(module.to("meta"), x_TBI.to("meta"), tuple(h.to("meta") for h in hx))
+    assert not stack.fits(meta)

@@ -242,11 +242,15 @@ def test_an_optimizer_that_steps_inside_the_backward_pass_changes_nothing(cell):
     torch.testing.assert_close(probe[""].total, wanted[""].total)
 
 
-def test_double_backward_through_a_probed_call_is_unchanged():
-    module, x_TBI = nn.GRU(3, 4).double(), torch.randn(5, 2, 3, dtype=torch.float64)
+@pytest.mark.parametrize("options", [{}, {"num_layers": 2, "bidirectional": True}, {"bias": False}])
+@pytest.mark.parametrize("make", [nn.RNN, nn.GRU, nn.LSTM])
+def test_double_backward_through_a_probed_call_is_unchanged(make, options):
+    module = make(3, 4, **options).double()
+    x_TBI = torch.randn(5, 2, 3, dtype=torch.float64, requires_grad=True)
 
     def penalty() -> Tensor:
-        grads = torch.autograd.grad(last_step_loss(module, x_TBI), list(module.parameters()), create_graph=True)
+        inputs = [x_TBI, *module.parameters()]
+        grads = torch.autograd.grad(last_step_loss(module, x_TBI), inputs, create_graph=True)
         return sum(g.square().sum() for g in grads)
 
     wanted = torch.autograd.grad(penalty(), list(module.parameters()))
@@ -445,12 +449,23 @@ def test_what_was_not_measured_is_said():
         probe[""].vectors  # noqa: B018
 
 
+@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 def test_an_output_changed_in_place_is_refused_rather_than_measured_wrongly():
-    module = nn.GRU(3, 4)
+    module = nn.LSTM(3, 4, proj_size=2)
     with TimestepProbe(module):
         output, _ = module(torch.randn(5, 2, 3))
         with pytest.raises(RuntimeError, match="modified in place"):
             output.mul_(2).sum().backward()
+
+
+@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "lstm_projected"])
+def test_on_our_kernels_an_output_may_be_changed_in_place(cell):
+    module, x_TBI = recurrence(cell, 3, 4, num_layers=2), torch.randn(5, 2, 3)
+    with TimestepProbe(module) as wanted:
+        module(x_TBI)[0].mul(2).sum().backward()
+    with TimestepProbe(module) as probe:
+        module(x_TBI)[0].mul_(2).sum().backward()
+    torch.testing.assert_close(probe[""].total, wanted[""].total)
 
 
 def test_the_profile_is_drawn_and_logged_under_few_tags(tmp_path):

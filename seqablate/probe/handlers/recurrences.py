@@ -16,7 +16,8 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 from torch.overrides import TorchFunctionMode
 
-from seqablate.engine.backends.torch import run
+from seqablate.engine.backends import stack
+from seqablate.engine.backends import torch as torch_kernels
 from seqablate.engine.backends.torch_call import KernelCall, parse
 from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence
@@ -70,6 +71,7 @@ class TorchRecurrence:
         device = parsed.x.device.type
         dtype = _autocast_dtype(cell, parsed)
         parsed = parsed if dtype is None else _in_float32(parsed)
+        run = stack.run if dtype is None and stack.fits(parsed) else torch_kernels.run
         with nullcontext() if dtype is None else torch.autocast(device, enabled=False):
             results = run(kernel, parsed, call.add, cell_states=self.session.cell_states, carried=call.carried)
         call.watch_passes(results)
