@@ -154,7 +154,7 @@ def test_these_studies_come_with_seqablate():
     assert {path.stem for path in study_files()} == {
         "adding-1997", "clipping-cures-explosion", "explode-optim", "forget-bias", "gru-vs-lstm", "init-decay",
         "latch-guessing", "linear-proof", "lstm-remembers", "omega", "parity-eigenvalues", "skips-depth",
-        "t5-objectives",
+        "syntax-vs-sequence", "t5-objectives",
     }  # fmt: skip
 
 
