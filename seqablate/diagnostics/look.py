@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -25,6 +25,22 @@ LossOf = Callable[["torch.Tensor"], "torch.Tensor"]
 Norms = dict[str, np.ndarray]  # state -> norms [T, B] in float64
 
 
+class Seen(Protocol):
+    """What was recorded of one module: by state, norms [1, 1, T, B] in float64."""
+
+    @property
+    def total(self) -> dict[str, torch.Tensor]: ...
+
+    @property
+    def direct(self) -> dict[str, torch.Tensor]: ...
+
+
+class Records(Protocol):
+    """What was recorded of a pass by the name of a module; a probe is one."""
+
+    def __getitem__(self, name: str, /) -> Seen: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbedPass:
     """One forward and backward pass that a probe saw.
@@ -32,7 +48,7 @@ class ProbedPass:
     Args:
         step: number of updates that the parameters had seen.
         points: the modules of the model whose gradient was recorded.
-        records: the probe, which holds what was recorded of each module by its name.
+        records: what was recorded of each module by its name.
         lengths: valid steps [B] of the samples, None when all are.
         mean: whether the loss was a mean over the B samples: then each sample's gradient of its own loss is B times
             what arrived.
@@ -40,7 +56,7 @@ class ProbedPass:
 
     step: int
     points: tuple[ProbePoint, ...]
-    records: TimestepProbe
+    records: Records
     lengths: np.ndarray | None
     mean: bool
     _read: dict[tuple[str, str], Norms] = field(default_factory=dict)

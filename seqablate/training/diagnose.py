@@ -13,9 +13,8 @@ import torch
 
 from seqablate.diagnostics.base import Diagnostic, EvaluationDiagnostic, TrainingDiagnostic
 from seqablate.diagnostics.batches import first_samples
-from seqablate.diagnostics.look import Look, ProbedPass, new_probe
+from seqablate.diagnostics.look import Look, ProbedPass, Records, new_probe
 from seqablate.engine.subnormals import flushed
-from seqablate.probe import TimestepProbe
 from seqablate.signals import Signal
 from seqablate.tasks.base import Task
 from seqablate.training.parts import Parts
@@ -24,17 +23,17 @@ from seqablate.training.step import clipping, dropout_generator, forward, sample
 D = TypeVar("D", bound=Diagnostic)
 
 
-def step_probe(parts: Parts, step: int) -> TimestepProbe | None:
-    """A probe for the training step, if a diagnostic is due that reads its backward pass."""
-    return new_probe(parts.model) if _due_in_training(parts, step) else None
+def step_observed(parts: Parts, step: int) -> bool:
+    """Whether a diagnostic is due that reads the backward pass of the training step."""
+    return bool(_due_in_training(parts, step))
 
 
-def read_step(parts: Parts, probe: TimestepProbe, step: int, lengths: np.ndarray | None) -> list[Signal]:
-    """What the diagnostics that are due read off the probed pass of a training step: one pass for all of them.
+def read_step(parts: Parts, seen: Records, step: int, lengths: np.ndarray | None) -> list[Signal]:
+    """What the diagnostics that are due read off the observed pass of a training step: one pass for all of them.
 
     ``lengths`` are the batch's valid steps [B], None when all are.
     """
-    return _read(parts, probe, step, lengths, _due_in_training(parts, step))
+    return _read(parts, seen, step, lengths, _due_in_training(parts, step))
 
 
 def look_at(parts: Parts, step: int, *, evaluating: bool) -> list[Signal]:
@@ -74,12 +73,12 @@ def _due_in_training(parts: Parts, step: int) -> list[TrainingDiagnostic]:
 
 def _read(
     parts: Parts,
-    probe: TimestepProbe,
+    records: Records,
     step: int,
     lengths: np.ndarray | None,
     diagnostics: Iterable[TrainingDiagnostic],
 ) -> list[Signal]:
-    seen = ProbedPass(step=step, points=parts.model.probe_points, records=probe, lengths=lengths, mean=True)
+    seen = ProbedPass(step=step, points=parts.model.probe_points, records=records, lengths=lengths, mean=True)
     return [signal for diagnostic in diagnostics for signal in diagnostic.measure(seen)]
 
 

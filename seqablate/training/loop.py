@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal, Protocol
@@ -32,14 +32,15 @@ from seqablate.record.schema import Best, Evaluation, Results
 from seqablate.signals import FLOORS, Signal, fit_decay
 from seqablate.signals.fit import Fit
 from seqablate.signals.view import has_decay
-from seqablate.training.diagnose import after_last_step, look_at, read_step, step_probe
+from seqablate.training.diagnose import after_last_step, look_at, read_step, step_observed
 from seqablate.training.evaluate import evaluate, sample_text
 from seqablate.training.interrupt import Interruption
 from seqablate.training.lengths import grown_length, test_at_lengths, training_task
 from seqablate.training.parts import Parts
 from seqablate.training.skip import WHY
 from seqablate.training.state import TrainState
-from seqablate.training.step import COLUMNS, train_step
+from seqablate.training.step import COLUMNS
+from seqablate.training.stepper import Stepper, stepper
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def run_loop(
         Diverged: the last committed checkpoint stays as it is.
         RunFailure: what the journal could not write.
     """
-    config = parts.config
+    config, make_step = parts.config, stepper(parts)
     pending: Pending = []
     resumed_at = state.step if state.progress.last else None  # what was due there has been measured already
     while not state.progress.finished:
@@ -121,7 +122,7 @@ def run_loop(
         else:
             if fresh and step > 0 and config.checkpoint.every and step % config.checkpoint.every == 0:
                 _save(pending, state, journal)
-            _train(parts, state, pending)
+            _train(parts, make_step, state, pending)
     return "done"
 
 
@@ -130,18 +131,15 @@ def _save(pending: Pending, state: TrainState, journal: Journal) -> None:
     journal.commit(state)
 
 
-def _train(parts: Parts, state: TrainState, pending: Pending) -> None:
+def _train(parts: Parts, make_step: Stepper, state: TrainState, pending: Pending) -> None:
     step = state.step
     with _timed(state, "eval"):
         evaluated = step % parts.config.eval.every == 0
         looked = [] if evaluated else look_at(parts, step, evaluating=False)
     with _timed(state, "train"):
-        probe = step_probe(parts, step)
         task = training_task(parts, step, state.progress.length)
-        outcome = train_step(
-            parts, step, task, state.carried, probe or nullcontext(), measure_update=step % FETCH_EVERY == 0
-        )
-        read = list if probe is None else partial(read_step, parts, probe, step, outcome.lengths)
+        outcome = make_step(step, task, state.carried, step_observed(parts, step), step % FETCH_EVERY == 0)
+        read = list if outcome.seen is None else partial(read_step, parts, outcome.seen, step, outcome.lengths)
         lr = parts.optimizer.param_groups[0]["lr"]
         pending.append(
             Measured(step, lr, outcome.weight, outcome.guessed, outcome.measured, lambda: [*looked, *read()])

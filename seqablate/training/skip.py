@@ -27,7 +27,11 @@ def skip(config: TrainConfig, loss: torch.Tensor, norm: torch.Tensor) -> int:
     """
     if config.on_nonfinite is OnNonfinite.stop and config.skip_above is None:
         return MADE
-    found = torch.stack([loss.detach().double(), norm]).tolist()
-    if not all(map(math.isfinite, found)):
+    return why_skipped(config, *torch.stack([loss.detach().double(), norm]).tolist())
+
+
+def why_skipped(config: TrainConfig, loss: float, norm: float) -> int:
+    """As :func:`skip`, of numbers."""
+    if not (math.isfinite(loss) and math.isfinite(norm)):
         return NOT_FINITE if config.on_nonfinite is OnNonfinite.skip else MADE
-    return ABOVE if config.skip_above is not None and found[1] > config.skip_above else MADE
+    return ABOVE if config.skip_above is not None and norm > config.skip_above else MADE

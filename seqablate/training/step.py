@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from seqablate.clip.base import ClipResult, global_norm
+from seqablate.diagnostics.look import Records
 from seqablate.engine.ports import Clipping
 from seqablate.engine.setup import clipped_states
 from seqablate.engine.subnormals import flushed
@@ -35,6 +36,7 @@ class StepOutcome:
         guessed: whether all weights were drawn anew, by a random guess.
         carried: the state the next step starts from, or None.
         lengths: [B] valid steps of the batch's samples, or None when all are.
+        seen: the gradient norms of every timestep by module, where they were wanted.
     """
 
     measured: torch.Tensor
@@ -42,6 +44,7 @@ class StepOutcome:
     guessed: bool
     carried: Any
     lengths: np.ndarray | None
+    seen: Records | None = None
 
 
 def sample_losses(step_losses: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from functools import cache
 
 import numpy as np
@@ -14,9 +13,9 @@ from seqablate.config.registry import variant_class, variants
 from seqablate.errors import UsageError
 from seqablate.signals import Signal
 from seqablate.signals.view import declared, view_of
-from seqablate.training.diagnose import after_last_step, look_at, read_step, step_probe
+from seqablate.training.diagnose import after_last_step, look_at, read_step, step_observed
 from seqablate.training.parts import Parts
-from seqablate.training.step import train_step
+from seqablate.training.stepper import stepper
 
 DIAGNOSTICS = variants("diagnostic")
 SMALL = ["batch_size=3", "eval.size=5", "eval.every=4", "probe.every=2", "steps=6", "device=cpu", "model.hidden_size=4"]
@@ -39,13 +38,12 @@ def parts_of(model: str, *words: str) -> Parts:
 
 def trained(parts: Parts, steps: int = 6) -> list[Signal]:
     """Signals of a run as the loop makes it, without a record."""
-    carried, signals = None, []
+    carried, signals, make_step = None, [], stepper(parts)
     for step in range(steps):
         signals += look_at(parts, step, evaluating=step % parts.config.eval.every == 0)
-        probe = step_probe(parts, step)
-        outcome = train_step(parts, step, parts.task, carried, probe or nullcontext(), measure_update=False)
-        if probe is not None:
-            signals += read_step(parts, probe, step, outcome.lengths)
+        outcome = make_step(step, parts.task, carried, step_observed(parts, step), False)
+        if outcome.seen is not None:
+            signals += read_step(parts, outcome.seen, step, outcome.lengths)
         carried = outcome.carried
     return [*signals, *look_at(parts, steps, evaluating=True), *after_last_step(parts, steps, parts.task, carried)]
 

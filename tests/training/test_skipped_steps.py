@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from contextlib import nullcontext
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -17,8 +19,10 @@ from seqablate.errors import RunFailure
 from seqablate.record.rows import SkipRow
 from seqablate.tasks.base import Batch
 from seqablate.training import step as module
+from seqablate.training.compiled.net import Net
 from seqablate.training.skip import ABOVE, MADE, NOT_FINITE, skip
 from seqablate.training.step import train_step
+from seqablate.training.stepper import stepper
 
 SMALL = [
     "task.length=12", "model.hidden_size=6", "batch_size=4", "steps=20", "eval.every=10", "eval.size=30",
@@ -30,17 +34,24 @@ BAD = (3, 12)
 @pytest.fixture
 def bad_steps(monkeypatch):
     """Make the loss of some steps NaN; at one an error may be raised instead. Steps count from here on."""
-    real = module.sample_losses
+    real, compiled = module.sample_losses, Net.gradients
 
     def install(nan: tuple[int, ...], error: int | None = None) -> None:
         count = iter(range(1000))
 
-        def changed(losses: torch.Tensor, batch: Batch) -> torch.Tensor:
+        def factor() -> float:
             if (step := next(count)) == error:
                 raise RuntimeError("stopped by the test")
-            return real(losses, batch) * (math.nan if step in nan else 1.0)
+            return math.nan if step in nan else 1.0
+
+        def changed(losses: torch.Tensor, batch: Batch) -> torch.Tensor:
+            return real(losses, batch) * factor()
+
+        def changed_net(net: Net, batch: Batch, observed: bool) -> object:
+            return compiled(net, replace(batch, y=batch.y * np.float32(factor())), observed)
 
         monkeypatch.setattr(module, "sample_losses", changed)
+        monkeypatch.setattr(Net, "gradients", changed_net)
 
     return install
 
@@ -62,8 +73,9 @@ def test_a_step_that_is_not_finite_is_left_out_counted_recorded_shown_and_said(t
     assert [(event.step, event.value) for event in events.Scalars("optimizer/skipped")] == [(3, 1), (12, 2)]
     bad_steps(())
     parts = assemble(read_overrides(words))
+    make_step = stepper(parts)
     for step in set(range(20)) - set(BAD):
-        train_step(parts, step, parts.task, None, nullcontext(), measure_update=False)
+        make_step(step, parts.task, None, False, False)
     for one, other in zip(weights(run), parts.model.state_dict().values(), strict=True):
         assert torch.equal(one, other)
 

@@ -9,9 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqablate.engine.kernels.arrays import Backward, Call, Sums, padded_row, panels
+    from seqablate.engine.kernels.arrays import Backward, Call, Sums, padded_row
     from seqablate.engine.kernels.gates import sigmoid, tanh, tanh_and_slope
-    from seqablate.engine.kernels.products import PANEL_BYTES, add_product, add_to_panels, padded
+    from seqablate.engine.kernels.products import PANEL_BYTES, add_product, add_to_panels, padded, panels
     from seqablate.engine.kernels.steps import (
         DIRECT,
         add,
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "arrays": ("Backward", "Call", "Sums", "padded_row", "panels"),
+    "arrays": ("Backward", "Call", "Sums", "padded_row"),
     "gates": ("sigmoid", "tanh", "tanh_and_slope"),
-    "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded"),
+    "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded", "panels"),
     "steps": (
         "DIRECT", "add", "chunk_length", "complete", "from_input", "norm", "receive", "report", "to_input",
         "to_input_weights", "to_recurrent_weights", "to_weights",

@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from seqablate.engine.gradients import Carried
-from seqablate.engine.kernels.products import PANEL_BYTES, padded
+from seqablate.engine.kernels.products import PANEL_BYTES, padded, panels
 from seqablate.engine.kernels.steps import chunk_length
 from seqablate.engine.ports import Ports
 
@@ -60,7 +60,7 @@ class Call:
             [_array(state[samples]) for state in rest[:count]],
             [_array(weight) for weight in rest[count:]],
             [_array(state[:, samples]) for state in over_time],
-            _rows(blocks, *rest[count + 1].shape),
+            rows_of(blocks, *rest[count + 1].shape),
             [],
             keep,
         )
@@ -80,7 +80,7 @@ class Call:
         return np.empty((steps, B, padded(width, self.x.dtype)), self.x.dtype)
 
 
-def _rows(blocks: Sequence[int], rows: int, D: int) -> list[slice]:
+def rows_of(blocks: Sequence[int], rows: int, D: int) -> list[slice]:
     """Blocks of so many gates each as rows of a weight matrix; all rows when there are none."""
     ends = [D * gates for gates in accumulate(blocks, initial=0)] if blocks else [0, rows]
     return [slice(*ends) for ends in pairwise(ends)]
@@ -151,18 +151,6 @@ class Backward:
 
 def _array(tensor: Tensor) -> Array:
     return tensor.detach().contiguous().numpy()
-
-
-def panels(w: Array) -> Array:
-    """[M, N] as panels [panel, M, W], padded with zeros."""
-    rows, columns = w.shape
-    width = PANEL_BYTES // w.itemsize
-    found = np.zeros((padded(columns, w.dtype) // width, rows, width), w.dtype)
-    whole = columns // width
-    found[:whole] = w[:, : whole * width].reshape(rows, whole, width).swapaxes(0, 1)
-    if whole < len(found):
-        found[whole, :, : columns - whole * width] = w[:, whole * width :]
-    return found
 
 
 def padded_row(b: Array) -> Array:

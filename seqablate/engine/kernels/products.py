@@ -124,3 +124,16 @@ def add_to_panels(C, A, B):
     width = C.shape[2]
     for panel in range(C.shape[0]):
         _add_panel(C[panel], 0, A, B, panel * width)
+
+
+@compiled
+def panels(w):
+    """[M, N] as panels [panel, M, W], padded with zeros."""
+    width = PANEL_BYTES // w.itemsize
+    found = np.zeros((-(-w.shape[1] // width), w.shape[0], width), w.dtype)
+    for panel in range(found.shape[0]):
+        start = panel * width
+        for i in range(w.shape[0]):
+            for j in range(min(width, w.shape[1] - start)):
+                found[panel, i, j] = w[i, start + j]
+    return found

@@ -72,14 +72,19 @@ def _scaled_norm(row):
     return largest * math.sqrt(s)
 
 
+@register_jitable
+def _out_of_range(s):
+    """Whether a sum of squares may have lost digits: never of float32 entries, unless all are 0 or one is infinite."""
+    return s <= 1e-290 or s >= 1e290
+
+
 @compiled
 def norm(row):
     """The norm of a row of numbers, summed in float64."""
     s = 0.0
     for j in range(row.shape[0]):
         s += np.float64(row[j]) * np.float64(row[j])
-    out_of_range = s <= 1e-290 or s >= 1e290  # never of float32 entries, unless all are 0 or one is infinite
-    return _scaled_norm(row) if out_of_range else math.sqrt(s)
+    return _scaled_norm(row) if _out_of_range(s) else math.sqrt(s)
 
 
 @compiled
@@ -89,7 +94,10 @@ def report(v, D, state, kind, t, ports):
     if norms.shape[0] == 0:
         return
     for i in range(v.shape[0]):
-        norms[state, kind, t, i] = norm(v[i, :D])
+        s = 0.0
+        for j in range(D):
+            s += np.float64(v[i, j]) * np.float64(v[i, j])
+        norms[state, kind, t, i] = norm(v[i, :D]) if _out_of_range(s) else math.sqrt(s)
     if vectors.shape[0] > 0:
         for i in range(v.shape[0]):
             for j in range(D):

@@ -1,0 +1,154 @@
+"""Forward and backward pass of a plain recurrent model by its kernels, without autograd.
+
+Shapes: T time, B batch, I input, D hidden, S the last steps, O outputs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seqablate.engine.cell import Cell
+from seqablate.engine.kernels.arrays import Backward, Call, rows_of
+from seqablate.engine.kernels.products import padded
+from seqablate.engine.recurrence import Recurrence
+from seqablate.models.recurrent.model import RecurrentModel
+from seqablate.tasks.base import NO_TARGET, Batch
+from seqablate.tasks.objectives import Classification, Regression
+from seqablate.training.compiled import kernels
+from seqablate.training.compiled.flat import Flat
+
+Array = np.ndarray[Any, Any]
+
+
+class Layer:
+    """A recurrence on its kernels."""
+
+    def __init__(self, name: str, recurrence: Recurrence, flat: Flat) -> None:
+        self.name, self.cell = name, recurrence.cell
+        parameters = recurrence.weight_ih, recurrence.weight_hh, recurrence.bias_ih, recurrence.bias_hh
+        self.weights = [flat.value(parameter) for parameter in parameters]
+        self.grads = [flat.grad(parameter) for parameter in parameters]
+        self.blocks = rows_of(self.cell.blocks, *self.weights[1].shape)
+        self.width = recurrence.hidden_size
+
+    def forward(self, x_TBI: Array) -> Call:
+        """The call, whose states at every step are filled."""
+        T, B, _ = x_TBI.shape
+        states = [np.zeros((B, self.width), x_TBI.dtype) for _ in self.cell.states]
+        over_time = [np.empty((T, B, self.width), x_TBI.dtype) for _ in states]
+        call = Call(x_TBI, states, self.weights, over_time, self.blocks, [], True)
+        kernels_of(self.cell).forward(call)
+        return call
+
+    def backward(self, call: Call, d_out: Array, d_final: Array | None, wants_d_x: bool, observed: bool) -> Backward:
+        """Put the gradients of the weights in their places; what was made on the way comes back.
+
+        Args:
+            call: of :meth:`forward`.
+            d_out: [T, B, D], or [0, B, D] where nothing reached the output.
+            d_final: [B, D] of the last h; None for nothing.
+            wants_d_x: whether the gradient of the input is wanted.
+            observed: whether the norms of every timestep are.
+        """
+        (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
+        zeros = [np.zeros((B, D), dtype) for _ in range(count)]
+        back = Backward(
+            d_out=d_out,
+            d_final=zeros if d_final is None else [d_final, *zeros[1:]],
+            d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
+            d_x=np.zeros((T if wants_d_x else 0, *call.x.shape[1:]), dtype),
+            norms=np.zeros((count if observed else 0, 2, T, B)),
+            vectors=np.zeros((0, 2, T, B, D), dtype),
+            clip=(),
+            acted=np.zeros(1, np.bool_),
+        )
+        for place, found in zip(self.grads, kernels_of(self.cell).backward(call, back), strict=True):
+            place[...] = found
+        return back
+
+
+def kernels_of(cell: Cell) -> Any:
+    """A cell's kernels: there are some, or the model would not be here."""
+    return cell.kernels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """Readout and loss: rows of features to the loss of the batch and the rows' gradient."""
+
+    weight: Array
+    bias: Array
+    d_weight: Array
+    d_bias: Array
+    classes: bool
+
+    def __call__(self, rows_ND: Array, y_N: Array, share_N: Array) -> tuple[float, Array]:
+        """The loss, and its gradient [N, D]; see ``kernels.py``."""
+        d_rows = np.empty_like(rows_ND)
+        loss_of = kernels.cross_entropy if self.classes else kernels.squared_error
+        loss = loss_of(rows_ND, self.weight, self.bias, y_N, share_N, d_rows, self.d_weight, self.d_bias)
+        return loss, d_rows
+
+
+class Net:
+    """A plain recurrent model: see ``which.py`` for which models are."""
+
+    def __init__(self, model: RecurrentModel, objective: Regression | Classification, flat: Flat) -> None:
+        self.every_step = model.every_step
+        names = {module: name for name, module in model.named_modules()}
+        cells = [module for module in model.stack.modules() if isinstance(module, Recurrence)]
+        self.layers = [Layer(names[cell], cell, flat) for cell in cells]
+        self.table: Array | None = None
+        if model.embedding is not None:
+            self.table, self.d_table = flat.value(model.embedding.weight), flat.grad(model.embedding.weight)
+        w, b = model.readout.weight, model.readout.bias
+        classes = isinstance(objective, Classification)
+        self.head = Head(flat.value(w), flat.value(b), flat.grad(w), flat.grad(b), classes)
+
+    def gradients(self, batch: Batch, observed: bool) -> tuple[float, dict[str, Backward]]:
+        """The loss of a batch of arrays, the gradient of every parameter in its place; and, by layer, what was made."""
+        x = batch.x if self.table is None else self.table[batch.x]
+        x = np.ascontiguousarray(x, self.head.weight.dtype)
+        calls: list[Call] = []
+        for layer in self.layers:
+            calls.append(layer.forward(x))
+            x = calls[-1].over_time[0]
+        loss, d_out, d_final = self._answer(x, batch)
+        backs: dict[str, Backward] = {}
+        for number, (layer, call) in reversed(list(enumerate(zip(self.layers, calls, strict=True)))):
+            wants_d_x = number > 0 or self.table is not None
+            backs[layer.name] = back = layer.backward(call, d_out, d_final, wants_d_x, observed)
+            d_out, d_final = back.d_x, None
+        if self.table is not None:
+            self.d_table[...] = 0
+            kernels.add_rows(self.d_table, batch.x, d_out)
+        return loss, backs
+
+    def _answer(self, h_TBD: Array, batch: Batch) -> tuple[float, Array, Array | None]:
+        """The loss, what reaches the output [T, B, D] (T = 0: nothing does), and what reaches the last h [B, D]."""
+        if self.every_step:
+            return *self._every_step(h_TBD, batch), None
+        B = h_TBD.shape[1]
+        share = np.full(B, 1 / B, h_TBD.dtype)
+        if batch.lengths is None:
+            loss, d_BD = self.head(h_TBD[-1], batch.y, share)
+            return loss, h_TBD[:0], d_BD
+        ends = batch.lengths - 1, np.arange(B)
+        loss, d_BD = self.head(h_TBD[ends], batch.y, share)
+        d_out = np.zeros_like(h_TBD)
+        d_out[ends] = d_BD
+        return loss, d_out, None
+
+    def _every_step(self, h_TBD: Array, batch: Batch) -> tuple[float, Array]:
+        """Of a sample, the mean over its steps with a target; targets stand at the last S steps."""
+        y_SB = batch.y
+        S, (_, B, D) = len(y_SB), h_TBD.shape
+        asked_SB = y_SB != NO_TARGET
+        share_SB = (asked_SB / (B * asked_SB.sum(0))).astype(h_TBD.dtype)
+        d_out = np.zeros_like(h_TBD)
+        loss, d_rows = self.head(h_TBD[-S:].reshape(-1, D), y_SB.reshape(-1), share_SB.reshape(-1))
+        d_out[-S:] = d_rows.reshape(S, B, D)
+        return loss, d_out

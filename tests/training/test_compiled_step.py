@@ -1,0 +1,167 @@
+"""The compiled step makes the steps that the plain one makes, in runs of every kind that it takes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from seqablate.assemble import assemble, read_overrides
+from seqablate.training.compiled.step import CompiledStep
+from seqablate.training.compiled.which import refusal
+from seqablate.training.parts import Parts
+from seqablate.training.step import COLUMNS
+from seqablate.training.stepper import plain, stepper
+
+SMALL = ["device=cpu", "steps=40", "batch_size=7", "dtype=float64", "eval.size=10"]
+
+
+def parts_of(*words: str) -> Parts:
+    defaults = {"task": "adding", "model": "gru", "model.hidden_size": "9", "clip": "norm", "optim": "adam"}
+    given = {word.partition("=")[0] for word in words}
+    return assemble(read_overrides([*SMALL, *(f"{k}={v}" for k, v in defaults.items() if k not in given), *words]))
+
+
+def twin(*words: str, steps: int = 12) -> None:
+    """Both steps from the same start; every number they leave is the same, position by position."""
+    ours, theirs = parts_of(*words), parts_of(*words)
+    assert refusal(ours) is None
+    fast, slow = CompiledStep(ours), plain(theirs)
+    for step in range(steps):
+        found, expected = (make(step, ours.task, None, True, True) for make in (fast, slow))
+        np.testing.assert_allclose(found.measured, expected.measured, rtol=1e-9, err_msg=f"{COLUMNS} at {step}")
+        for point in ours.model.probe_points:
+            for kind in ("total", "direct"):
+                a, b = (getattr(outcome.seen[point.name], kind) for outcome in (found, expected))
+                assert a.keys() == b.keys()
+                for state in a:
+                    np.testing.assert_allclose(a[state], b[state], rtol=1e-8, atol=1e-18, err_msg=f"{point} {kind}")
+        assert (found.lengths is None) == (expected.lengths is None)
+    for (name, a), b in zip(ours.model.named_parameters(), theirs.model.parameters(), strict=True):
+        np.testing.assert_allclose(a.detach(), b.detach(), rtol=1e-8, atol=1e-12, err_msg=name)
+    assert ours.optimizer.param_groups[0]["lr"] == theirs.optimizer.param_groups[0]["lr"]
+
+
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("layers", [1, 3])
+def test_each_cell_in_a_stack(model: str, layers: int) -> None:
+    twin(f"model={model}", f"model.num_layers={layers}")
+
+
+@pytest.mark.parametrize("nonlinearity", ["relu", "sigmoid", "identity"])
+def test_each_nonlinearity_of_an_rnn(nonlinearity: str) -> None:
+    twin("model=rnn", f"model.nonlinearity={nonlinearity}")
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        ["task=adding", "task.variant=pascanu", "task.length=20"],  # one number; samples of unequal lengths
+        ["task=temporal_order", "task.length=20"],  # classes after the last step
+        ["task=copy", "task.length=8"],  # classes at every step
+        ["task=selective_copy"],
+        ["task=recall"],
+        ["task=dyck"],
+        ["task=parity", "task.length=12"],
+        ["task=state_tracking", "task.length=8"],
+        ["task=flip_flop"],
+        ["task=agreement"],  # token ids, a loss after the last step
+        ["task=agreement", "task.variant=lm"],  # token ids, a loss at every step
+        ["task=adding", "task.shuffle_labels=true"],
+    ],
+    ids=" ".join,
+)
+def test_each_kind_of_loss(task: list[str]) -> None:
+    twin(*task, "model=lstm", steps=5)
+
+
+@pytest.mark.parametrize(
+    "clip", [["clip=none"], ["clip=norm", "clip.max_norm=0.05"], ["clip=value", "clip.clip_value=0.01"]]
+)
+def test_each_clip(clip: list[str]) -> None:
+    twin(*clip)
+
+
+@pytest.mark.parametrize(
+    "optim",
+    [
+        ["optim=sgd"],
+        ["optim=sgd", "optim.weight_decay=0.1"],
+        ["optim=momentum", "optim.weight_decay=0.1"],
+        ["optim=momentum", "optim.nesterov=true"],
+        ["optim=adam", "optim.weight_decay=0.1"],
+        ["optim=adam", "optim.betas=[0.5,0.7]", "optim.eps=0.01"],
+        ["optim=adamw", "optim.weight_decay=0.1"],
+        ["optim=rmsprop"],
+        ["optim=rmsprop", "optim.momentum=0.9", "optim.weight_decay=0.1"],
+        ["optim=adagrad", "optim.weight_decay=0.1"],
+    ],
+    ids=" ".join,
+)
+def test_each_optimizer(optim: list[str]) -> None:
+    twin(*optim, "optim.lr=0.02", "schedule=cosine")
+
+
+def test_in_float32_both_are_the_same_within_rounding() -> None:
+    ours, theirs = parts_of("dtype=float32", "model=lstm"), parts_of("dtype=float32", "model=lstm")
+    for make in (CompiledStep(ours), plain(theirs)):
+        for step in range(10):
+            make(step, ours.task, None, False, False)
+    for a, b in zip(ours.model.parameters(), theirs.model.parameters(), strict=True):
+        assert a.dtype == torch.float32
+        np.testing.assert_allclose(a.detach(), b.detach(), rtol=1e-3, atol=2e-5)
+
+
+def test_the_model_and_the_optimizer_have_every_step_of_it() -> None:
+    """What is saved in a checkpoint is what the next step starts from, in a process that loads it as well."""
+    whole, first, second = (parts_of("optim=adam") for _ in range(3))
+    make = stepper(whole)
+    for step in range(8):
+        make(step, whole.task, None, False, False)
+    make = stepper(first)
+    for step in range(4):
+        make(step, first.task, None, False, False)
+    second.model.load_state_dict(first.model.state_dict())
+    second.optimizer.load_state_dict(first.optimizer.state_dict())
+    make = stepper(second)
+    for step in range(4, 8):
+        make(step, second.task, None, False, False)
+    for a, b in zip(whole.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_a_skipped_step_changes_nothing() -> None:
+    twin("skip_above=1e-9")
+    parts = parts_of("skip_above=1e-9")
+    before = [p.detach().clone() for p in parts.model.parameters()]
+    outcome = CompiledStep(parts)(0, parts.task, None, False, True)
+    assert outcome.measured[COLUMNS.index("skipped")] > 0
+    assert all(torch.equal(a, b) for a, b in zip(before, parts.model.parameters(), strict=True))
+
+
+def test_a_gradient_that_is_not_finite_is_told() -> None:
+    parts = parts_of("model=rnn")
+    with torch.no_grad():
+        parts.model.readout.bias.fill_(float("inf"))
+    outcome = CompiledStep(parts)(0, parts.task, None, False, False)
+    assert not torch.isfinite(outcome.measured[0])
+    assert not torch.isfinite(outcome.measured[1])
+
+
+@pytest.mark.parametrize(
+    ("words", "part"),
+    [
+        (["model=mlp"], "model"),
+        (["model.bidirectional=true"], "model"),
+        (["model.num_layers=2", "model.dropout=0.5"], "model"),
+        (["model.num_layers=2", "model.skip=residual"], "model"),
+        (["model.time_skip=3"], "model"),
+        (["model.norm=cell"], "model"),
+        (["clip=state"], "clip"),
+        (["optim=adadelta"], "optim"),
+        (["regularizer=l2"], "regularizer"),
+        (["backend=loop"], "backend"),
+    ],
+)
+def test_every_other_run_takes_the_plain_step_and_says_why(words: list[str], part: str) -> None:
+    assert part in str(refusal(parts_of(*words)))
