@@ -108,8 +108,9 @@ def process_seconds(command: list[str]) -> tuple[float, float]:
 # --- profile ----------------------------------------------------------------------------------------------------------
 
 STEP, REST, EVALUATION = "measuring, learning rate", "loop, memory freed", "evaluation"
-LABELS = ["batch generation", "to tensors", "forward", "backward", "clip", "optimizer", STEP]
-LABELS += ["probe", "signals", "record", "events", "checkpoints", REST]
+BOTH = "forward and backward"  # of ours, where they are one call
+LABELS = ["batch generation", "to tensors", "forward", "backward", BOTH, "clip", "optimizer", STEP]
+LABELS += ["signals", "record", "events", "checkpoints", REST]
 
 
 class Clock:
@@ -163,27 +164,21 @@ def profile(options: argparse.Namespace) -> None:
 
 def our_profile(model: str, count: int) -> list[float]:
     """Milliseconds a step by label, from clocks around the functions that a run is made of."""
-    from seqablate.probe import TimestepProbe
     from seqablate.record.events.view import EventView
     from seqablate.record.writer import RecordWriter
     from seqablate.report.plain import SilentReporter
-    from seqablate.tasks.base import Batch
-    from seqablate.training import loop, run, session, step
+    from seqablate.training import loop, run, session
+    from seqablate.training.compiled import step
+    from seqablate.training.compiled.net import Net
 
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder, ExitStack() as patches:
         parts = assemble(read_overrides([*overrides(model, count, eval_size=64), f"output_dir={folder}"]))
         places: list[tuple[str, Any, list[str]]] = [
             (REST, session, ["run_loop"]),
-            (STEP, loop, ["train_step"]),
+            (STEP, step.CompiledStep, ["__call__"]),
             ("batch generation", type(parts.task), ["train_batch"]),
-            ("to tensors", Batch, ["tensors"]),
-            ("forward", step, ["forward"]),
-            ("backward", Tensor, ["backward"]),
-            ("clip", type(parts.clip), ["__call__"]),
-            ("optimizer", type(parts.optimizer), ["step", "zero_grad"]),
-            ("probe", loop, ["step_probe"]),
-            ("probe", TimestepProbe, ["__enter__", "__exit__"]),
+            (BOTH, Net, ["gradients"]),
             ("signals", loop, ["read_step"]),
             ("record", RecordWriter, ["append_many"]),
             ("events", EventView, ["add"]),
@@ -193,6 +188,9 @@ def our_profile(model: str, count: int) -> list[float]:
         for label, owner, names in places:
             for name in names:
                 patches.enter_context(patch.object(owner, name, clock.around(label, getattr(owner, name))))
+        for label, name in (("clip", "_clip"), ("optimizer", "make_update")):  # these make what a step calls
+            make = getattr(step, name)
+            patches.enter_context(patch.object(step, name, lambda *a, f=make, w=label: clock.around(w, f(*a))))
         run.start_run(parts, SilentReporter(), [])
     return clock.ms(count)
 

@@ -42,10 +42,10 @@ def twin(*words: str, steps: int = 12) -> None:
     assert ours.optimizer.param_groups[0]["lr"] == theirs.optimizer.param_groups[0]["lr"]
 
 
-@pytest.mark.parametrize("model", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm", "lstm model.variant=no_forget_gate", "mgu"])
 @pytest.mark.parametrize("layers", [1, 3])
 def test_each_cell_in_a_stack(model: str, layers: int) -> None:
-    twin(f"model={model}", f"model.num_layers={layers}")
+    twin(*f"model={model}".split(), f"model.num_layers={layers}")
 
 
 @pytest.mark.parametrize("nonlinearity", ["relu", "sigmoid", "identity"])
