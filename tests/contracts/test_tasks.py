@@ -35,6 +35,7 @@ TASKS = {
     **{f"modular-{v}": ["task=modular", f"task.variant={v}"] for v in ("sum", "cycle")},
     "multiplication": ["task=multiplication", "task.length=30"],
     "parity": ["task=parity"],
+    "parity-tokens": ["task=parity", "task.tokens=true"],
     "permutation": ["task=permutation", "task.length=12"],
     "recall-mqar": ["task=recall", "task.length=24", "task.vocab_size=32"],
     "recall-h3": ["task=recall", "task.variant=h3", "task.length=20", "task.vocab_size=10"],

@@ -139,8 +139,9 @@ def test_modular_sums_are_added_up_one_by_one(modulus):
             assert y == place
 
 
-def test_parity_changes_with_every_one():
-    for x, y in samples(draw("task=parity", "task.length=13")):
+@pytest.mark.parametrize("tokens", ["false", "true"])
+def test_parity_changes_with_every_one(tokens):
+    for x, y in samples(draw("task=parity", "task.length=13", f"task.tokens={tokens}")):
         odd = False
         for bit in x[:-1]:
             odd = not odd if bit == 1 else odd

@@ -75,10 +75,16 @@ class ModularConfig:
 
 def sample_modular(rng: np.random.Generator, count: int, length: int, numbers: int, shift: int, modulus: int) -> Batch:
     """x one-hot [T, B, numbers + 1], y [B]: the sum of the numbers, each less ``shift``, modulo ``modulus``."""
+    batch = sample_numbers(rng, count, length, numbers, shift, modulus)
+    return Batch(x=one_hot(batch.x, numbers + 1), y=batch.y)
+
+
+def sample_numbers(rng: np.random.Generator, count: int, length: int, numbers: int, shift: int, modulus: int) -> Batch:
+    """The same with x [T, B]: the numbers, and ``numbers`` for the end."""
     numbers_TB = time_first(rng.integers(0, numbers, (count, length)))
     end_1B = np.full((1, count), numbers)
     y_B = (numbers_TB.sum(0) - shift * length) % modulus
-    return Batch(x=one_hot(np.concatenate([numbers_TB, end_1B]), numbers + 1), y=y_B)
+    return Batch(x=np.concatenate([numbers_TB, end_1B]), y=y_B)
 
 
 def cycle_chance(length: int, modulus: int) -> float:

@@ -23,7 +23,7 @@ from seqablate.config.keys import key
 from seqablate.config.metric import accuracy
 from seqablate.config.registry import variant
 from seqablate.config.task_spec import TaskTraits
-from seqablate.tasks.automata.modular import sample_modular
+from seqablate.tasks.automata.modular import sample_modular, sample_numbers
 from seqablate.tasks.base import RunData
 from seqablate.tasks.synthetic import SyntheticTask
 
@@ -36,21 +36,23 @@ class ParityConfig:
     reference: ClassVar[str] = "Deletang et al. 2023, appendix A.1; Grazzi et al. 2024"
 
     length: int = key(at_least(1), "bits; a sequence has one timestep more")
+    tokens: bool = key("true: symbols are token ids, which a model embeds; false: one-hot, as in Deletang et al. 2023")
     shuffle_labels: bool = key("true: train on targets of other sequences (a control)")
 
     @property
     def traits(self) -> TaskTraits:
         """One class after the last step."""
-        return TaskTraits(horizon=self.length + 1, length=self.length + 1)
+        return TaskTraits(horizon=self.length + 1, length=self.length + 1, tokens=self.tokens)
 
     def build(self, data: RunData) -> SyntheticTask:
         """The task for one run."""
         from seqablate.tasks.objectives import Classification
 
+        sampler = sample_numbers if self.tokens else sample_modular
         return SyntheticTask(
             spec=self.traits.sized(input_size=3, output_size=2),
             metrics=(accuracy(0.5, 0.99, "two classes"),),
-            sampler=lambda rng, count: sample_modular(rng, count, self.length, numbers=2, shift=0, modulus=2),
+            sampler=lambda rng, count: sampler(rng, count, self.length, numbers=2, shift=0, modulus=2),
             objective=Classification(),
             data=data,
             shuffle_labels=self.shuffle_labels,
