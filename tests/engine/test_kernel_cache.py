@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -125,3 +126,19 @@ def test_numbers_that_are_written_in_a_call_do_not_each_have_code_compiled_for_t
 def test_a_cells_file_is_read_without_loading_numba():
     code = "import sys, seqablate.engine.recurrence; sys.exit('numba' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0
+
+
+def test_what_is_compiled_is_written_by_one_process_after_the_other(monkeypatch):
+    """numba gives a new file the next free number: two processes would give two codes one name."""
+    from numba.core import caching
+
+    order = []
+    monkeypatch.setattr(caching.FunctionCache, "save_overload", lambda *_: order.append("written"))
+    kept = cache._on_disk(_twice)
+    other = threading.Thread(target=kept.save_overload, args=(None, None))
+    with cache._locked(kept._cache_path):
+        other.start()
+        other.join(0.2)
+        order.append("the first is done")
+    other.join()
+    assert order == ["the first is done", "written"]

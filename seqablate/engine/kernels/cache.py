@@ -6,7 +6,9 @@ numba is imported when the first kernel is called, not before.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
 from inspect import getfile
 from pathlib import Path
@@ -102,6 +104,11 @@ def _cache_class() -> Any:
         _impl_class = Implementation
         options: tuple[str, ...] = ()
 
+        def save_overload(self, signature: Any, data: Any) -> None:
+            """One process after the other: two that name their files at the same time would give both one name."""
+            with _locked(self._cache_path):
+                super().save_overload(signature, data)
+
         def _index_key(self, signature: Any, codegen: Any) -> Any:
             """In words: what a key of numba's holds is loaded with the index, and a clip's package may be gone by then.
 
@@ -117,6 +124,23 @@ def _cache_class() -> Any:
             )
 
     return FolderCache
+
+
+@contextmanager
+def _locked(folder: str) -> Iterator[None]:
+    """Keep other processes out of a folder, where there are locks; the lock ends with the file that it is on."""
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    file = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(file)
 
 
 def _classes(kinds: Iterable[Any]) -> Iterator[type]:
