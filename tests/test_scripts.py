@@ -19,6 +19,7 @@ LEAST = {
     "bench_probe.py": "--models rnn --shapes 100/32/64 --rounds 1 --steps 20",
     "bench_run.py": "--help",  # the same
     "bench_skips.py": "rnn --rounds 1",
+    "bench_start.py": "--modules",
     "bench_step.py": "--models rnn --shapes 10/2/3 --rounds 1",
     "bench_sweep.py": "--runs 2 --steps 2",
     "cliff.py": "--out cliff.png",
