@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     import torch
@@ -21,6 +21,13 @@ class ClipResult:
     clipped: torch.Tensor
 
 
+class Bound(NamedTuple):
+    """An upper bound on the global norm of a gradient, or on the absolute value of each of its entries."""
+
+    of: Literal["norm", "value"]
+    largest: float
+
+
 class Clip:
     """Abstract: a clipping strategy, built once per run. It acts after a backward pass, or inside of it, or both."""
 
@@ -31,6 +38,10 @@ class Clip:
         """What the gradients of a recurrence's states are clipped by, at every timestep of a training step's backward
         pass; None: by nothing. A loss is a mean over ``samples`` samples, so of each the 1/``samples``-th part arrives.
         """
+        return None
+
+    def bound(self) -> Bound | None:
+        """What it does to a gradient, where that is all that it does; None: something else, or more."""
         return None
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from seqablate.clip.base import Clip, ClipResult, measured
+from seqablate.clip.base import Bound, Clip, ClipResult, measured
 from seqablate.config.registry import variant
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class NoClipConfig:
 @dataclass(frozen=True, slots=True)
 class NoClip(Clip):
     """See :class:`seqablate.clip.base.Clip`."""
+
+    def bound(self) -> Bound:
+        return Bound("norm", math.inf)
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         return measured(parameters)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from seqablate.clip.base import Clip, ClipResult, global_norm, gradients, shrink
+from seqablate.clip.base import Bound, Clip, ClipResult, global_norm, gradients, shrink
 from seqablate.config.checks import positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
@@ -37,6 +37,9 @@ class NormClip(Clip):
     """See :class:`seqablate.clip.base.Clip`."""
 
     max_norm: float
+
+    def bound(self) -> Bound:
+        return Bound("norm", self.max_norm)
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         grads = gradients(parameters)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from seqablate.clip.base import Clip, ClipResult, global_norm, gradients, largest_entry
+from seqablate.clip.base import Bound, Clip, ClipResult, global_norm, gradients, largest_entry
 from seqablate.config.checks import positive
 from seqablate.config.keys import key
 from seqablate.config.registry import variant
@@ -37,6 +37,9 @@ class ValueClip(Clip):
     """See :class:`seqablate.clip.base.Clip`."""
 
     clip_value: float
+
+    def bound(self) -> Bound:
+        return Bound("value", self.clip_value)
 
     def __call__(self, parameters: Sequence[torch.Tensor]) -> ClipResult:
         import torch

@@ -5,7 +5,7 @@ Shapes: T time, B batch, I input, D hidden, O outputs, L layers.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from inspect import signature
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar
@@ -44,6 +44,23 @@ class ProbePoint:
     def timed(self) -> bool:
         """Whether its output has timesteps."""
         return self.layout is None or "T" in self.layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainStack:
+    """A model that is a stack of recurrences in one direction between an embedding and a linear readout, and no more.
+
+    Args:
+        embedding: of token ids; None for a real input.
+        recurrences: name of the module -> a :class:`seqablate.engine.recurrence.Recurrence`, the first layer first.
+        readout: of every step, or of each sample's last one.
+        every_step: which of the two.
+    """
+
+    embedding: torch.nn.Embedding | None
+    recurrences: Mapping[str, Any]
+    readout: torch.nn.Linear
+    every_step: bool
 
 
 @dataclass(kw_only=True, slots=True)
@@ -132,6 +149,7 @@ class Model(Protocol):
     """A ``torch.nn.Module`` with this much more.
 
     One whose outputs are made by a module calls it ``readout``: ``clip=adaptive`` leaves the parameters of that alone.
+    One that may be a :class:`PlainStack` says so by a method ``plain_stack()``, which gives that or None.
     """
 
     probe_points: tuple[ProbePoint, ...]

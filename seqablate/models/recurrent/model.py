@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from seqablate.config.task_spec import TaskSpec
+from seqablate.models.base import PlainStack
 from seqablate.models.initialise import Initialiser
 from seqablate.models.recurrent.stack import RecurrentStack, StackShape
 
@@ -36,6 +37,17 @@ class RecurrentModel(nn.Module):
             initialiser.embedding(self.embedding, "embedding")
         self.stack.initialise(initialiser)
         initialiser.linear(self.readout, "readout")
+
+    def plain_stack(self) -> PlainStack | None:
+        """See :class:`seqablate.models.base.PlainStack`; None where something stands between or inside the layers."""
+        if not self.stack.plain:
+            return None
+        return PlainStack(
+            embedding=self.embedding,
+            recurrences={point.name: self.get_submodule(point.name) for point in self.probe_points},
+            readout=self.readout,
+            every_step=self.every_step,
+        )
 
     def forward(
         self, x: Tensor, lengths: Tensor | None = None, state: Any = None, generator: torch.Generator | None = None

@@ -97,6 +97,17 @@ class RecurrentStack(nn.Module):
             }
         )
 
+    @property
+    def plain(self) -> bool:
+        """Whether it is recurrences in one direction, one above the other, and nothing else."""
+        shape = self.shape
+        return shape == StackShape(
+            cell=shape.cell,
+            input_size=shape.input_size,
+            hidden_size=shape.hidden_size,
+            num_layers=shape.num_layers,
+        )
+
     def probe_points(self, part: str, prefix: str, lag: int = 0) -> tuple[ProbePoint, ...]:
         """Where its recurrences stand in a model that calls it ``prefix`` (``"stack."``)."""
         return tuple(

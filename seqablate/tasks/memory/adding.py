@@ -167,7 +167,8 @@ def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """[T, B, (value, marker)]."""
     samples = np.arange(value_TB.shape[1])
-    x_TBI = np.stack([value_TB, np.zeros_like(value_TB)], axis=-1)
+    x_TBI = np.zeros((*value_TB.shape, 2), value_TB.dtype)
+    x_TBI[..., 0] = value_TB
     x_TBI[first, samples, 1] = 1.0
     x_TBI[second, samples, 1] = 1.0
     return x_TBI

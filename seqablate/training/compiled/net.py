@@ -14,9 +14,8 @@ from seqablate.engine.cell import Cell
 from seqablate.engine.kernels.arrays import Backward, Call, rows_of
 from seqablate.engine.kernels.products import padded
 from seqablate.engine.recurrence import Recurrence
-from seqablate.models.recurrent.model import RecurrentModel
+from seqablate.models.base import PlainStack
 from seqablate.tasks.base import NO_TARGET, Batch
-from seqablate.tasks.objectives import Classification, Regression
 from seqablate.training.compiled import kernels
 from seqablate.training.compiled.flat import Flat
 
@@ -94,18 +93,21 @@ class Head:
 
 
 class Net:
-    """A plain recurrent model: see ``which.py`` for which models are."""
+    """A plain recurrent model.
 
-    def __init__(self, model: RecurrentModel, objective: Regression | Classification, flat: Flat) -> None:
-        self.every_step = model.every_step
-        names = {module: name for name, module in model.named_modules()}
-        cells = [module for module in model.stack.modules() if isinstance(module, Recurrence)]
-        self.layers = [Layer(names[cell], cell, flat) for cell in cells]
+    Args:
+        stack: what it is made of.
+        classes: whether the loss is that of classes, not of one number.
+        flat: where its parameters lie.
+    """
+
+    def __init__(self, stack: PlainStack, classes: bool, flat: Flat) -> None:
+        self.every_step = stack.every_step
+        self.layers = [Layer(name, recurrence, flat) for name, recurrence in stack.recurrences.items()]
         self.table: Array | None = None
-        if model.embedding is not None:
-            self.table, self.d_table = flat.value(model.embedding.weight), flat.grad(model.embedding.weight)
-        w, b = model.readout.weight, model.readout.bias
-        classes = isinstance(objective, Classification)
+        if stack.embedding is not None:
+            self.table, self.d_table = flat.value(stack.embedding.weight), flat.grad(stack.embedding.weight)
+        w, b = stack.readout.weight, stack.readout.bias
         self.head = Head(flat.value(w), flat.value(b), flat.grad(w), flat.grad(b), classes)
 
     def gradients(self, batch: Batch, observed: bool) -> tuple[float, dict[str, Backward]]:

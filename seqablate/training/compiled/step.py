@@ -14,11 +14,10 @@ from typing import Any
 import torch
 
 from seqablate.clip.base import Clip
-from seqablate.clip.norm import NormClip
-from seqablate.clip.value import ValueClip
 from seqablate.engine.kernels.arrays import Array
 from seqablate.engine.subnormals import flushed
 from seqablate.tasks.base import Task
+from seqablate.tasks.objectives import Classification
 from seqablate.training.compiled import kernels
 from seqablate.training.compiled.flat import Flat
 from seqablate.training.compiled.net import Net
@@ -37,7 +36,8 @@ class CompiledStep:
     def __init__(self, parts: Parts) -> None:
         self.parts, self.flat = parts, Flat(parts.optimizer)
         task: Any = parts.task
-        self.net, self.clip = Net(parts.model, task.objective, self.flat), _clip(parts.clip, self.flat)
+        classes = isinstance(task.objective, Classification)
+        self.net, self.clip = Net(parts.model.plain_stack(), classes, self.flat), _clip(parts.clip, self.flat)
         self.update = make_update(self.flat)
 
     def __call__(self, step: int, task: Task, carried: None, observed: bool, measure_update: bool) -> StepOutcome:
@@ -56,9 +56,8 @@ class CompiledStep:
                 self.update(parts.optimizer.param_groups[0])
             ratio = math.nan if old is None or skipped else kernels.update_ratio(old, flat.values)
         measured = torch.tensor([loss, before, after, clipped, ratio, skipped, 0.0, 0.0], dtype=torch.float64)
-        states = parts.model.stack.shape.states
-        seen = {name: Norms(states, back.norms) for name, back in backs.items()} if observed else None
-        return StepOutcome(measured, None, False, None, batch.lengths, seen)
+        seen = {layer.name: Norms(layer.cell.states, backs[layer.name].norms) for layer in self.net.layers}
+        return StepOutcome(measured, None, False, None, batch.lengths, seen if observed else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,8 @@ class Norms:
 
 def _clip(clip: Clip, flat: Flat) -> Callable[[], tuple[float, float, bool]]:
     """Clips the gradients; the norm before and after, and whether anything was cut."""
-    number = flat.values.dtype.type
-    if isinstance(clip, ValueClip):
-        return partial(kernels.clip_value, flat.grads, number(clip.clip_value))
-    return partial(kernels.clip_norm, flat.grads, clip.max_norm if isinstance(clip, NormClip) else math.inf)
+    bound = clip.bound()
+    assert bound is not None  # or the run would not be here
+    if bound.of == "value":
+        return partial(kernels.clip_value, flat.grads, flat.values.dtype.type(bound.largest))
+    return partial(kernels.clip_norm, flat.grads, bound.largest)

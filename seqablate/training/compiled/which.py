@@ -6,21 +6,14 @@ the same update, within rounding, at a fraction of the cost that a small model h
 
 from __future__ import annotations
 
-from dataclasses import replace
+from typing import Any
 
-from seqablate.clip.none import NoClip
-from seqablate.clip.norm import NormClip
-from seqablate.clip.value import ValueClip
-from seqablate.engine.recurrence import Recurrence
-from seqablate.models.choices import Norm, Skip
-from seqablate.models.recurrent.model import RecurrentModel
 from seqablate.regularizer.base import Regularizer
 from seqablate.tasks.base import ByObjective
 from seqablate.tasks.objectives import Classification, Regression
 from seqablate.training.compiled.optimizers import UPDATES
 from seqablate.training.parts import Parts
 
-CLIPS = NoClip, NormClip, ValueClip
 LOSSES = Regression.step_losses, Classification.step_losses
 
 
@@ -40,9 +33,9 @@ def refusal(parts: Parts) -> str | None:
     """
     checks = {
         "backend": parts.backend == "compiled" and parts.config.threads == 1,
-        "model": type(parts.model) is RecurrentModel and _plain(parts.model),
+        "model": _plain(parts.model),
         "task": _known_loss(parts),
-        "clip": type(parts.clip) in CLIPS,
+        "clip": parts.clip.bound() is not None,
         "regularizer": type(parts.regularizer) is Regularizer,
         "optim": type(parts.optimizer) in UPDATES,
     }
@@ -50,16 +43,13 @@ def refusal(parts: Parts) -> str | None:
     return f"the plain step is taken: {', '.join(missing)}" if missing else None
 
 
-def _plain(model: RecurrentModel) -> bool:
+def _plain(model: Any) -> bool:
     """Whether the model is a stack of recurrences on kernels and nothing else, all of it trained."""
-    shape = model.stack.shape
-    plain = replace(shape, bidirectional=False, dropout=0.0, norm=Norm.none, skip=Skip.none, time_skip=0, dilation=1)
-    cells = [module for module in model.modules() if isinstance(module, Recurrence)]
-    return (
-        shape == plain
-        and all(cell.cell.kernels is not None and cell.cell.recurrent == "full" for cell in cells)
-        and all(parameter.requires_grad for parameter in model.parameters())
-    )
+    stack = model.plain_stack() if hasattr(model, "plain_stack") else None
+    if stack is None or not all(parameter.requires_grad for parameter in model.parameters()):
+        return False
+    cells = [recurrence.cell for recurrence in stack.recurrences.values()]
+    return all(cell.kernels is not None and cell.recurrent == "full" for cell in cells)
 
 
 def _known_loss(parts: Parts) -> bool:
