@@ -149,8 +149,12 @@ def pascanu_pair(rng: np.random.Generator, count: int, length: int, values: Valu
     first = (at_first.random(count) * tenth).astype(np.int64)
     second = tenth + (at_second.random(count) * (lengths // 2 - tenth)).astype(np.int64)
     value_TB, samples = _padded(values(of_values, count, stop - 1), lengths), np.arange(count)
-    x_TBI = np.ascontiguousarray(_marked(value_TB, first, second)[..., ::-1])
-    return Pair(x_TBI, value_TB[first, samples], value_TB[second, samples], lengths)
+    return Pair(
+        _marked(value_TB, first, second, marker_first=True),
+        value_TB[first, samples],
+        value_TB[second, samples],
+        lengths,
+    )
 
 
 def uniform(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
@@ -164,13 +168,13 @@ def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.where(t_T1 < lengths, value_TB[: len(t_T1)], np.float32(0))
 
 
-def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """[T, B, (value, marker)]."""
-    samples = np.arange(value_TB.shape[1])
+def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray, *, marker_first: bool = False) -> np.ndarray:
+    """[T, B, (value, marker)], or (marker, value)."""
+    samples, marker = np.arange(value_TB.shape[1]), 0 if marker_first else 1
     x_TBI = np.zeros((*value_TB.shape, 2), value_TB.dtype)
-    x_TBI[..., 0] = value_TB
-    x_TBI[first, samples, 1] = 1.0
-    x_TBI[second, samples, 1] = 1.0
+    x_TBI[..., 1 - marker] = value_TB
+    x_TBI[first, samples, marker] = 1.0
+    x_TBI[second, samples, marker] = 1.0
     return x_TBI
 
 
