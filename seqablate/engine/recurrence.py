@@ -38,7 +38,8 @@ def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip
     RNN, LSTM, GRU              compiled (torch: no numba)   torch
     RNN of sigmoid, identity    compiled (loop: no numba)    loop
     MGU, LSTM without a part    compiled (loop: no numba)    loop
-    time_skip, layer_norm       loop                         loop
+    layer_norm                  compiled (loop: no numba)    loop
+    time_skip                   loop                         loop
     any other                   loop                         loop
     ==========================  ===========================  ==========
 
@@ -56,8 +57,8 @@ def refusal(backend: str, recurrence: Recurrence, device: torch.device, clip: St
         return reason
     if recurrence.time_skip:
         return f"time_skip={recurrence.time_skip} leaves the fused kernels: only backend=loop runs it"
-    if recurrence.layer_norm:
-        return "layer norm inside the cell leaves the fused kernels: only backend=loop runs it"
+    if recurrence.layer_norm and backend == "torch":
+        return "torch's kernels have no layer norm inside the cell: use backend=compiled (on a CPU) or loop"
     if clip is not None and backend == "torch":
         return "backend=torch cannot clip the gradients inside of torch's kernels: use backend=auto, or loop"
     if clip is not None and not hasattr(clip, "rows"):

@@ -18,9 +18,11 @@ from recurrences import (
 
 from seqablate.engine.cell import Cell, Weights
 from seqablate.engine.cells import CELLS
-from seqablate.engine.recurrence import Recurrence
+from seqablate.engine.ports import Observer
+from seqablate.engine.recurrence import Recurrence, refusal
 
 B, I, D = 2, 3, 4  # noqa: E741
+CPU = torch.device("cpu")
 NAMES = [
     "rnn_tanh",
     "rnn_relu",
@@ -41,6 +43,12 @@ OPTIONS = {
     "norm, skip 3": {"layer_norm": True, "time_skip": 3},
     "norm, dilation 3": {"layer_norm": True, "dilation": 3},
 }
+COMPILED = {"norm": OPTIONS["norm"]}  # what compiled kernels have
+
+
+def backends_of(module: Recurrence) -> tuple[str, ...]:
+    """All that run it."""
+    return tuple(name for name in ("loop", "compiled") if refusal(name, module, CPU) is None)
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -48,20 +56,50 @@ OPTIONS = {
 def test_every_gradient_is_the_plain_loops(cell, options):
     module = random_recurrence(cell, I, D, **options)
     for T in range(1, 12):
-        check_observed(module, ("loop",), T, B, list(LOSSES)[T % len(LOSSES)])
+        check_observed(module, backends_of(module), T, B, list(LOSSES)[T % len(LOSSES)])
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("cell", [*NAMES, *INPUT_ONLY])
 def test_calls_in_a_chain_are_one_call(cell, options):
     for lengths in ((1, 10), (4, 3), (7, 2, 1, 5)):
-        check_carried(random_recurrence(cell, I, D, **options), "loop", lengths, B)
+        module = random_recurrence(cell, I, D, **options)
+        for backend in backends_of(module):
+            check_carried(module, backend, lengths, B)
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("cell", [*NAMES, *INPUT_ONLY])
 def test_gradcheck(cell, options):
-    check_gradients(random_recurrence(cell, I, D, **options), 4, B)
+    module = random_recurrence(cell, I, D, **options)
+    for backend in backends_of(module):
+        module.backend = backend
+        check_gradients(module, 4, B)
+
+
+# T, B, inputs, D around the edges of chunks (128 rows of T * B), panels (8 or 16 columns and more) and tiles (8 rows).
+EDGES = [(129, 1, 16, 8), (43, 5, 3, 17), (2, 70, 9, 33)]
+
+
+@pytest.mark.parametrize("options", COMPILED.values(), ids=COMPILED)
+@pytest.mark.parametrize("shape", EDGES, ids=lambda shape: "-".join(map(str, shape)))
+@pytest.mark.parametrize("cell", [name for name, cell in CELLS.items() if cell.kernels])
+def test_the_kernels_agree_with_the_plain_loop_at_every_edge(cell, shape, options):
+    torch.manual_seed(0)
+    T, B, inputs, D = shape
+    module, found = Recurrence(cell, inputs, D, **options).double(), []
+    x, states = random_call(module, T, B)
+    for backend in ("loop", "compiled"):
+        module.backend, told = backend, []
+        results = module(x, states, Observer(told.append, vectors=True))
+        gradients = torch.autograd.grad(LOSSES["everything"](*results), [x, *states, *module.parameters()])
+        found.append((results, gradients, *((told[0].total[name], told[0].direct[name]) for name in told[0].total)))
+    torch.testing.assert_close(*found, rtol=1e-9, atol=1e-11)
+    with torch.no_grad():
+        output, final = module(x, states)
+    assert torch.equal(output, results[0])
+    assert all(map(torch.equal, final, results[1]))
+    assert len({g.untyped_storage().data_ptr() for g in gradients}) == len(gradients)
 
 
 @pytest.mark.parametrize("cell", NAMES)

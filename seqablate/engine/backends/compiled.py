@@ -45,7 +45,8 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> 
     """
     assert w.b_ih is not None  # a Recurrence has both
     assert w.b_hh is not None
-    tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh)
+    gains = (p for p in (w.gain_ih, w.gain_hh, w.gain_c, w.b_c) if p is not None)
+    tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh, *gains)
     if not torch.is_grad_enabled():
         over_time, _, _ = _forward(cell, tensors, keep=False)
         return over_time[0], tuple(state[-1].clone() for state in over_time)
@@ -55,7 +56,9 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> 
     return output, tuple(final)
 
 
-def prepare(cell: Cell, dtype: torch.dtype, clip: StateClip | None, announce: Callable[[], None]) -> None:
+def prepare(
+    cell: Cell, dtype: torch.dtype, layer_norm: bool, clip: StateClip | None, announce: Callable[[], None]
+) -> None:
     """Have the kernels of a cell ready; ``announce`` is called if they have to be compiled first, which takes seconds.
 
     They are compiled once for each processor and kept on disk.
@@ -75,19 +78,21 @@ def prepare(cell: Cell, dtype: torch.dtype, clip: StateClip | None, announce: Ca
             pass
 
     with event.install_listener("numba:compile", Compiling()), torch.enable_grad():
-        _smallest_call(cell, dtype, Ports())
+        _smallest_call(cell, dtype, layer_norm, Ports())
         if clip is not None:
-            _smallest_call(cell, dtype, Ports(clipping=Clipping(clip)))
+            _smallest_call(cell, dtype, layer_norm, Ports(clipping=Clipping(clip)))
 
 
-def _smallest_call(cell: Cell, dtype: torch.dtype, ports: Ports) -> None:
+def _smallest_call(cell: Cell, dtype: torch.dtype, layer_norm: bool, ports: Ports) -> None:
     """Both passes, with T = B = I = D = 1."""
     rows = len(cell.gates)
-    weights = [
-        torch.zeros(*shape, dtype=dtype, requires_grad=True) for shape in ((rows, 1), (rows, 1), (rows,), (rows,))
-    ]
+    w = Weights(*(torch.zeros(shape, dtype=dtype, requires_grad=True) for shape in ((rows, 1), (rows, 1), rows, rows)))
+    if layer_norm:
+        w = w._replace(gain_ih=w.b_ih, gain_hh=w.b_hh)
+    if layer_norm and "c" in cell.states:
+        w = w._replace(gain_c=torch.zeros(1, dtype=dtype), b_c=torch.zeros(1, dtype=dtype))
     states = tuple(torch.zeros(1, 1, dtype=dtype) for _ in cell.states)
-    output, _ = run(cell, torch.zeros(1, 1, 1, dtype=dtype), states, Weights(*weights), ports)
+    output, _ = run(cell, torch.zeros(1, 1, 1, dtype=dtype), states, w, ports)
     output.sum().backward()
 
 
@@ -126,7 +131,7 @@ class _Kernel(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cell: Cell, ports: Ports, anchor: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
         over_time, shards, calls = _forward(cell, tensors, keep=True)
-        ctx.cell, ctx.ports, ctx.shards = cell, ports, shards
+        ctx.cell, ctx.ports, ctx.shards, ctx.inputs = cell, ports, shards, len(tensors)
         ctx.set_materialize_grads(False)
         gates = [torch.from_numpy(array) for call in calls for array in call.gates]
         ctx.save_for_backward(*tensors, *over_time, *gates)
@@ -137,7 +142,7 @@ class _Kernel(torch.autograd.Function):
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
         count, wants_d_x, (observer, clipping) = len(ctx.cell.states), ctx.needs_input_grad[3], ctx.ports
         saved = ctx.saved_tensors  # once only: under checkpointing each look makes the call again
-        inputs = 1 + count + 4
+        inputs = ctx.inputs
         tensors, over_time, gates = saved[:inputs], saved[inputs : inputs + count], saved[inputs + count :]
         calls = [kernels.Call.of(tensors, over_time, ctx.cell.blocks, samples) for samples in ctx.shards]
         for k, gate in enumerate(gates):

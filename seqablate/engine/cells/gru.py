@@ -32,7 +32,9 @@ def step(x_BI: Tensor, states: States, w_rz: Weights, w_n: Weights) -> States:
 
 
 @compiled
-def forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
+def forward(
+    x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, norm_xrz, norm_xn, norm_hrz, norm_hn
+):  # fmt: skip
     """Fill h [T, B, D], rz [.., B, padded 2*D], n and ``un`` = U_n h + b_un [.., B, padded D].
 
     The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
@@ -44,14 +46,14 @@ def forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
         s = t % kept
         if t % S == 0:
             k = min(S, T - t)
-            kernels.from_input(rz[s : s + k], x[t : t + k], wx_rz, b_rz)
-            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n)
+            kernels.from_input(rz[s : s + k], x[t : t + k], wx_rz, b_rz, norm_xrz, t)
+            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n, norm_xn, t)
         rz_t, n_t, un_t, after = rz[s], n[s], un[s], h[t]
         for i in range(B):
             for j in range(b_un.shape[0]):
                 un_t[i, j] = b_un[j]
-        kernels.add_product(rz_t, before, wh_rz)
-        kernels.add_product(un_t, before, wh_n)
+        kernels.from_hidden(rz_t, before, wh_rz, norm_hrz, t)
+        kernels.from_hidden(un_t, before, wh_n, norm_hn, t)
         for i in range(B):
             for j in range(2 * D):
                 rz_t[i, j] = kernels.sigmoid(rz_t[i, j])
@@ -65,6 +67,7 @@ def forward(x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un):
 def backward(
     x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
     d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, ports,
+    norm_xrz, norm_xn, norm_hrz, norm_hn,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
@@ -86,34 +89,37 @@ def backward(
                 d_rz[i, D + j] = d * (before[i, j] - m) * z * (_ONE - z)
                 d_h[i, j] = d * z
                 db_un[j] += d_un[i, j]
-        kernels.add_product(d_h, d_rz[:, : 2 * D], whh_rz)
-        kernels.add_product(d_h, d_un[:, :D], whh_n)
+        kernels.to_hidden(d_h, d_rz, 2 * D, whh_rz, norm_hrz, t)
+        kernels.to_hidden(d_h, d_un, D, whh_n, norm_hn, t)
         if t % S == 0:
             k = min(S, T - t)
-            kernels.to_input_weights(dwx_rz, db_rz, chunk_rz[:k], x[t : t + k])
-            kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k])
-            kernels.to_recurrent_weights(dwh_rz, chunk_rz[:k], h0, h, t)
-            kernels.to_recurrent_weights(dwh_n, chunk_un[:k], h0, h, t)
+            kernels.to_recurrent_weights(dwh_rz, kernels.in_front(chunk_rz, norm_hrz)[:k], h0, h, t)
+            kernels.to_recurrent_weights(dwh_n, kernels.in_front(chunk_un, norm_hn)[:k], h0, h, t)
+            kernels.to_input_weights(dwx_rz, db_rz, chunk_rz[:k], x[t : t + k], norm_xrz, t)
+            kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k], norm_xn, t)
             kernels.to_input(d_x[t : t + k], chunk_rz[:k], 2 * D, wih_rz)
             kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
 
 
 def _forward(call: Call) -> None:
-    (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:], call.weights[1].shape[1]
+    (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:4], call.weights[1].shape[1]
     biases = map(kernels.padded_row, (b_ih[rz] + b_hh[rz], b_ih[n], b_hh[n]))
-    call.gates.extend(call.room(width) for width in (2 * D, D, D))
-    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *call.gates)
+    norms, gates = kernels.norms_of(call), [call.room(width) for width in (2 * D, D, D)]
+    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms)
+    call.gates.extend([*gates, *kernels.kept_of(norms)])
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
     D = call.weights[1].shape[1]
     sums, db_un = kernels.Sums(call), kernels.padded_row(np.zeros(D, call.x.dtype))
+    norms = kernels.norms_of(call, call.gates[3:])
     backward(
-        call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports,
+        call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports, *norms,
     )  # fmt: skip
     dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
-    return [dw_ih, dw_hh, np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])]
+    d_b = np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])
+    return [dw_ih, dw_hh, *d_b, *kernels.d_gains(norms, 2)]
 
 
 CELLS = (

@@ -68,24 +68,31 @@ def open_gates(a, D, form):
 
 
 @compiled
-def advance(h, c, a, c_before, form):
-    """``c = f c_before + i g`` and ``h = o tanh(c)`` of one step, all [B, D]."""
+def advance(c, a, c_before):
+    """``c = f c_before + i g`` of one step, all [B, D]."""
+    B, D = c.shape
+    for i in range(B):
+        for j in range(D):
+            c[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
+
+
+@compiled
+def show(h, c, a, form):
+    """``h = o tanh(c)`` of one step: h [B, D], c, or its norm, [B, D or more]."""
     B, D = h.shape
     for i in range(B):
         if form.bends_c:
             for j in range(D):
-                c[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
                 h[i, j] = a[i, 3 * D + j] * kernels.tanh(c[i, j])
         else:
             for j in range(D):
-                c[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
                 h[i, j] = a[i, 3 * D + j] * c[i, j]
 
 
 @compiled
 def through_output(d_a, d_c, direct, d_h, a, c, form):
-    """What d_h brings to o and to c, and ``direct`` to c; ``d_h`` begins anew, at 0."""
-    B, D = c.shape
+    """What d_h brings to o and to what is shown of c, and ``direct`` to that; ``d_h`` begins anew, at 0."""
+    B, D = direct.shape
     for i in range(B):
         if form.bends_c:
             for j in range(D):
@@ -144,7 +151,7 @@ def through_cell(d_a, d_c, a, c_before, form):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form):
+def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c):
     """Fill h, c [T, B, D] and the gates [.., B, padded 4*D].
 
     The gates hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
@@ -156,16 +163,40 @@ def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form):
         s = t % kept
         if t % S == 0:
             n = min(S, T - t)
-            kernels.from_input(gates[s : s + n], x[t : t + n], w_x, b)
+            kernels.from_input(gates[s : s + n], x[t : t + n], w_x, b, norm_x, t)
         a, h_t, c_t = gates[s], h[t], c[t]
-        kernels.add_product(a, h_before, w_h)
+        kernels.from_hidden(a, h_before, w_h, norm_h, t)
         open_gates(a, D, form)
-        advance(h_t, c_t, a, c_before, form)
+        advance(c_t, a, c_before)
+        show(h_t, kernels.shown(c_t, norm_c, t), a, form)
         h_before, c_before = h_t, c_t
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h, d_b, ports, form):
+def backward(
+    x,
+    w_ih,
+    w_hh,
+    h0,
+    c0,
+    h,
+    c,
+    gates,
+    d_out,
+    d_hn,
+    d_cn,
+    d_h,
+    d_c,
+    d_x,
+    dw_x,
+    dw_h,
+    d_b,
+    ports,
+    form,
+    norm_x,
+    norm_h,
+    norm_c,
+):
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
@@ -176,38 +207,46 @@ def backward(x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
         c_before = c[t - 1] if t > 0 else c0
         arrived = kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
-        through_output(d_a, d_c, direct, d_h, a, c_t, form)
+        d_shown = kernels.behind_norm(d_c, norm_c)
+        through_output(d_a, d_shown, direct, d_h, a, kernels.shown_again(c_t, norm_c, t), form)
+        kernels.to_cell(d_c, direct, d_shown, norm_c, t)
         if arrived:
             if t == T - 1:
                 kernels.add(direct, d_cn)
             kernels.report(direct, D, 1, kernels.DIRECT, t, ports)
         kernels.complete(d_c, D, 1, t, ports)
         through_cell(d_a, d_c, a, c_before, form)
-        kernels.add_product(d_h, d_a[:, : 4 * D], w_hh)
+        kernels.to_hidden(d_h, d_a, 4 * D, w_hh, norm_h, t)
         if t % S == 0:
             n = min(S, T - t)
-            kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n])
-            kernels.to_recurrent_weights(dw_h, chunk[:n], h0, h, t)
+            kernels.to_recurrent_weights(dw_h, kernels.in_front(chunk, norm_h)[:n], h0, h, t)
+            kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n], norm_x, t)
             kernels.to_input(d_x[t : t + n], chunk[:n], 4 * D, w_ih)
 
 
 def run_forward(call: Call, *, form: Form) -> None:
     """As :class:`seqablate.engine.cell.Kernels` has it, the weights [4*D, *]."""
-    b_ih, b_hh = call.weights[2:]
-    call.gates.append(call.room(len(b_ih)))
-    b = kernels.padded_row(b_ih + b_hh)
-    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, *call.gates, form)
+    b_ih, b_hh = call.weights[2:4]
+    gates, b = call.room(len(b_ih)), kernels.padded_row(b_ih + b_hh)
+    norms = kernels.norms_of(call, there=_there(form, call))
+    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, gates, form, *norms)
+    call.gates.extend([gates, *kernels.kept_of(norms)])
 
 
 def run_backward(call: Call, back: Backward, *, form: Form) -> list[Array]:
     """The same."""
-    sums = kernels.Sums(call)
+    sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates[1:], _there(form, call))
     backward(
-        call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, form,
+        call.x, *call.panels(), *call.states, *call.over_time, call.gates[0], back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, form, *norms,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
-    return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
+    return [dw_ih, dw_hh, d_b, d_b.copy(), *kernels.d_gains(norms, 1)]  # each its own array: a clip works in place
+
+
+def _there(form: Form, call: Call) -> Array:
+    """1 for the columns of the gates that there are, which a norm is over."""
+    return np.repeat(np.array([form.i, form.f, True, form.o], call.x.dtype), call.over_time[0].shape[2])
 
 
 CELLS = (

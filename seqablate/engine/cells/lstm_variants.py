@@ -50,16 +50,17 @@ def _forward(call: Call, *, form: Form, at: list[int]) -> None:
 
 def _backward(call: Call, back: Backward, *, form: Form, at: list[int]) -> list[Array]:
     found = run_backward(_whole(call, at), back, form=form)
-    return [np.ascontiguousarray(_gates(d)[at].reshape(w.shape)) for d, w in zip(found, call.weights, strict=True)]
+    by_gate = [_gates(d)[at].reshape(w.shape) for d, w in zip(found[:6], call.weights, strict=False)]
+    return by_gate + found[6:]
 
 
 def _whole(call: Call, at: list[int]) -> Call:
     """The call with the weights of all four gates: 0 where there is no gate, its rows where it stands (``at``)."""
     rows = 4 * call.over_time[0].shape[2]
-    weights = [np.zeros((rows, *w.shape[1:]), w.dtype) for w in call.weights]
-    for whole, w in zip(weights, call.weights, strict=True):
+    weights = [np.zeros((rows, *w.shape[1:]), w.dtype) for w in call.weights[:6]]
+    for whole, w in zip(weights, call.weights, strict=False):
         _gates(whole)[at] = w.reshape(len(at), -1)
-    return replace(call, weights=weights, blocks=[slice(0, rows)])
+    return replace(call, weights=weights + call.weights[6:], blocks=[slice(0, rows)])
 
 
 def _gates(w: Array) -> Array:

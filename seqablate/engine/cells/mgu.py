@@ -34,7 +34,9 @@ def step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
 
 
 @compiled
-def forward(x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh):
+def forward(
+    x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh, norm_xf, norm_xn, norm_hf, norm_hn
+):  # fmt: skip
     """Fill h [T, B, D], the gate f and the candidate n [.., B, padded D], and ``fh`` = f h_{t-1} [.., B, D].
 
     The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
@@ -46,15 +48,15 @@ def forward(x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh):
         s = t % kept
         if t % S == 0:
             k = min(S, T - t)
-            kernels.from_input(f[s : s + k], x[t : t + k], wx_f, b_f)
-            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n)
+            kernels.from_input(f[s : s + k], x[t : t + k], wx_f, b_f, norm_xf, t)
+            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n, norm_xn, t)
         f_t, n_t, fh_t, after = f[s], n[s], fh[s], h[t]
-        kernels.add_product(f_t, before, wh_f)
+        kernels.from_hidden(f_t, before, wh_f, norm_hf, t)
         for i in range(B):
             for j in range(D):
                 f_t[i, j] = kernels.sigmoid(f_t[i, j])
                 fh_t[i, j] = f_t[i, j] * before[i, j]
-        kernels.add_product(n_t, fh_t, wh_n)
+        kernels.from_hidden(n_t, fh_t, wh_n, norm_hn, t)
         for i in range(B):
             for j in range(D):
                 n_t[i, j] = kernels.tanh(n_t[i, j])
@@ -64,8 +66,9 @@ def forward(x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh):
 
 @compiled
 def backward(
-    x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n, ports
-):
+    x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n,
+    ports, norm_xf, norm_xn, norm_hf, norm_hn,
+):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
@@ -79,40 +82,41 @@ def backward(
             for j in range(D):
                 d_n[i, j] = d_h[i, j] * f_t[i, j] * (_ONE - n_t[i, j] * n_t[i, j])
         d_fh[:] = _ZERO
-        kernels.add_product(d_fh, d_n[:, :D], whh_n)
+        kernels.to_hidden(d_fh, d_n, D, whh_n, norm_hn, t)
         for i in range(B):
             for j in range(D):
                 g, d = f_t[i, j], d_h[i, j]
                 d_f[i, j] = (d * (n_t[i, j] - before[i, j]) + d_fh[i, j] * before[i, j]) * g * (_ONE - g)
                 d_h[i, j] = d * (_ONE - g) + d_fh[i, j] * g
-        kernels.add_product(d_h, d_f[:, :D], whh_f)
+        kernels.to_hidden(d_h, d_f, D, whh_f, norm_hf, t)
         if t % S == 0:
             k = min(S, T - t)
-            kernels.to_input_weights(dwx_f, db_f, chunk_f[:k], x[t : t + k])
-            kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k])
-            kernels.to_recurrent_weights(dwh_f, chunk_f[:k], h0, h, t)
-            kernels.to_weights(dwh_n, chunk_n[:k], fh[t : t + k])
+            kernels.to_recurrent_weights(dwh_f, kernels.in_front(chunk_f, norm_hf)[:k], h0, h, t)
+            kernels.to_weights(dwh_n, kernels.in_front(chunk_n, norm_hn)[:k], fh[t : t + k])
+            kernels.to_input_weights(dwx_f, db_f, chunk_f[:k], x[t : t + k], norm_xf, t)
+            kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k], norm_xn, t)
             kernels.to_input(d_x[t : t + k], chunk_f[:k], D, wih_f)
             kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
 
 
 def _forward(call: Call) -> None:
-    b_ih, b_hh = call.weights[2:]
+    b_ih, b_hh = call.weights[2:4]
     _, B, D = call.over_time[0].shape
     biases = [kernels.padded_row(b_ih[block] + b_hh[block]) for block in call.blocks]
-    call.gates.extend([call.room(D), call.room(D)])
-    call.gates.append(np.empty((len(call.gates[0]), B, D), call.x.dtype))
-    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *call.gates)
+    norms, gates = kernels.norms_of(call), [call.room(D), call.room(D)]
+    gates.append(np.empty((len(gates[0]), B, D), call.x.dtype))
+    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms)
+    call.gates.extend([*gates, *kernels.kept_of(norms)])
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
-    sums = kernels.Sums(call)
+    sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates[3:])
     backward(
-        call.x, *call.panels(), *call.states, *call.over_time, *call.gates, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports,
+        call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, *norms,
     )  # fmt: skip
     dw_ih, dw_hh, d_b = sums.weights()
-    return [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b)]  # two arrays: a clip works on each in place
+    return [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b), *kernels.d_gains(norms, 2)]
 
 
 CELLS = (

@@ -79,7 +79,7 @@ def through(d_a, d_h, h, f):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, h, f):
+def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h):
     """Fill h [T, B, D]."""
     T, B, _ = h.shape
     S = kernels.chunk_length(T, B)
@@ -89,15 +89,15 @@ def forward(x, w_x, w_h, b, h0, h, f):
         s = t % S
         if s == 0:
             n = min(S, T - t)
-            kernels.from_input(chunk[:n], x[t : t + n], w_x, b)
+            kernels.from_input(chunk[:n], x[t : t + n], w_x, b, norm_x, t)
         a, after = chunk[s], h[t]
-        kernels.add_product(a, before, w_h)
+        kernels.from_hidden(a, before, w_h, norm_h, t)
         activate(after, a, f)
         before = after
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f):
+def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B)
@@ -107,27 +107,28 @@ def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports
         kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
         d_a = chunk[t % S]
         through(d_a, d_h, h[t], f)
-        kernels.add_product(d_h, d_a[:, :D], w_hh)
+        kernels.to_hidden(d_h, d_a, D, w_hh, norm_h, t)
         if t % S == 0:
             n = min(S, T - t)
-            kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n])
-            kernels.to_recurrent_weights(dw_h, chunk[:n], h0, h, t)
+            kernels.to_recurrent_weights(dw_h, kernels.in_front(chunk, norm_h)[:n], h0, h, t)
+            kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n], norm_x, t)
             kernels.to_input(d_x[t : t + n], chunk[:n], D, w_ih)
 
 
 def _forward(call: Call, *, f: int) -> None:
-    b_ih, b_hh = call.weights[2:]
-    forward(call.x, *call.transposed(), kernels.padded_row(b_ih + b_hh), *call.states, *call.over_time, f)
+    b, norms = kernels.padded_row(call.weights[2] + call.weights[3]), kernels.norms_of(call)
+    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, f, *norms)
+    call.gates.extend(kernels.kept_of(norms))
 
 
 def _backward(call: Call, back: Backward, *, f: int) -> list[Array]:
-    sums = kernels.Sums(call)
+    sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, f,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, f, *norms,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
-    return [dw_ih, dw_hh, d_b, d_b.copy()]  # two arrays: a clip works on each in place
+    return [dw_ih, dw_hh, d_b, d_b.copy(), *kernels.d_gains(norms, 1)]  # each its own array: a clip works in place
 
 
 def _cell(f: int, name: str) -> Cell:

@@ -11,16 +11,21 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqablate.engine.kernels.arrays import Backward, Call, Sums, padded_row
     from seqablate.engine.kernels.gates import sigmoid, tanh, tanh_and_slope
+    from seqablate.engine.kernels.layer_norm import behind_norm, shown, shown_again, to_cell
+    from seqablate.engine.kernels.norms import d_gains, kept_of, norms_of
     from seqablate.engine.kernels.products import PANEL_BYTES, add_product, add_to_panels, padded, panels
     from seqablate.engine.kernels.steps import (
         DIRECT,
         add,
         chunk_length,
         complete,
+        from_hidden,
         from_input,
+        in_front,
         norm,
         receive,
         report,
+        to_hidden,
         to_input,
         to_input_weights,
         to_recurrent_weights,
@@ -30,18 +35,20 @@ if TYPE_CHECKING:
 _HOMES = {
     "arrays": ("Backward", "Call", "Sums", "padded_row"),
     "gates": ("sigmoid", "tanh", "tanh_and_slope"),
+    "layer_norm": ("behind_norm", "shown", "shown_again", "to_cell"),
+    "norms": ("d_gains", "kept_of", "norms_of"),
     "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded", "panels"),
     "steps": (
-        "DIRECT", "add", "chunk_length", "complete", "from_input", "norm", "receive", "report", "to_input",
-        "to_input_weights", "to_recurrent_weights", "to_weights",
+        "DIRECT", "add", "chunk_length", "complete", "from_hidden", "from_input", "in_front", "norm", "receive",
+        "report", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
-    "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "chunk_length",
-    "complete", "from_input", "norm", "padded", "padded_row", "panels", "receive", "report", "sigmoid", "tanh",
-    "tanh_and_slope", "to_input", "to_input_weights", "to_recurrent_weights",
-    "to_weights",
+    "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "behind_norm",
+    "chunk_length", "complete", "d_gains", "from_hidden", "from_input", "in_front", "kept_of", "norm", "norms_of",
+    "padded", "padded_row", "panels", "receive", "report", "shown", "shown_again", "sigmoid", "tanh",
+    "tanh_and_slope", "to_cell", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
 ]  # fmt: skip
 
 

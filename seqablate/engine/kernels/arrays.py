@@ -28,7 +28,8 @@ class Call:
     Attributes:
         x: [T, B, I].
         states: the initial ones, each [B, D].
-        weights: w_ih, w_hh, b_ih, b_hh as in torch.
+        weights: w_ih, w_hh, b_ih, b_hh as in torch, and with layer norm gain_ih, gain_hh and, where there is a state
+            c, gain_c and b_c.
         over_time: every state at every step, each [T, B, D]; filled by the forward pass.
         blocks: the rows of the weights that a kernel keeps together, as the cell's formula does.
         gates: what the forward pass leaves of the gates for the backward pass.

@@ -13,6 +13,7 @@ from numba.extending import register_jitable
 
 from seqablate.engine.kernels.cache import compiled
 from seqablate.engine.kernels.clip import change
+from seqablate.engine.kernels.layer_norm import add_normed_product, through_norm
 from seqablate.engine.kernels.products import add_product, add_to_panels
 
 TOTAL, DIRECT = 0, 1
@@ -27,14 +28,27 @@ def chunk_length(T, B):
 
 
 @compiled
-def from_input(a, x, w_x, b):
-    """``a = x @ w_x + b`` for a chunk: a [n, B, G], x [n, B, I]."""
+def from_input(a, x, w_x, b, norm, t):
+    """``a = x @ w_x + b``, or with the product's norm, for a chunk from step t: a [n, B, G], x [n, B, I]."""
     n, B, G = a.shape
-    for t in range(n):
+    for k in range(n):
         for i in range(B):
             for j in range(G):
-                a[t, i, j] = b[j]
-    add_product(a.reshape(n * B, G), x.reshape(n * B, x.shape[2]), w_x)
+                a[k, i, j] = b[j]
+    if norm is None:
+        add_product(a.reshape(n * B, G), x.reshape(n * B, x.shape[2]), w_x)
+    else:
+        for k in range(n):
+            add_normed_product(a[k], x[k], w_x, norm, t + k)
+
+
+@compiled
+def from_hidden(a, h, w_h, norm, t):
+    """``a += h @ w_h``, or the product's norm, for step t: a [B, G], h [B, D]."""
+    if norm is None:
+        add_product(a, h, w_h)
+    else:
+        add_normed_product(a, h, w_h, norm, t)
 
 
 @compiled
@@ -133,14 +147,39 @@ def to_weights(dw, d_a, v):
 
 
 @compiled
-def to_input_weights(dw_x, d_b, d_a, x):
-    """Add a chunk's share of dW_ih and db: d_a [n, B, G], x [n, B, I]."""
+def to_hidden(d_h, d_a, columns, w_hh, norm, t):
+    """``d_h += d_a[:, :columns] @ w_hh`` for step t, of the gradient in front of a norm, which is kept in its room."""
+    if norm is None:
+        add_product(d_h, d_a[:, :columns], w_hh)
+    else:
+        d_z = norm.room[t % norm.room.shape[0]]
+        through_norm(d_z, d_a, norm, t, norm.d_gain)
+        add_product(d_h, d_z[:, :columns], w_hh)
+
+
+@compiled
+def in_front(d_a, norm):
+    """A chunk's gradients in front of a recurrent product's norm, if there is one, from those behind it."""
+    if norm is None:
+        return d_a
+    return norm.room
+
+
+@compiled
+def to_input_weights(dw_x, d_b, d_a, x, norm, t):
+    """Add a chunk's share of dW_ih and db, from step t: d_a [n, B, G], x [n, B, I].
+
+    Where the input's product has a norm, ``d_a`` is left as the gradient in front of it.
+    """
     n, B, G = d_a.shape
     rows = d_a.reshape(n * B, G)
-    to_weights(dw_x, d_a, x)
     for i in range(n * B):
         for j in range(G):
             d_b[j] += rows[i, j]
+    if norm is not None:
+        for k in range(n):
+            through_norm(d_a[k], d_a[k], norm, t + k, norm.d_gain)
+    to_weights(dw_x, d_a, x)
 
 
 @compiled

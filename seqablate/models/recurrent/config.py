@@ -42,7 +42,7 @@ class RecurrentConfig(ModelConfig):
     num_layers: int = key(at_least(1), at_most(MOST_LAYERS), "layers, one above the other", off=1)
     bidirectional: bool = key("true: a second recurrence reads the input from its end")
     dropout: float = key(fraction, "share of units set to 0 between layers")
-    norm: Norm = key("LayerNorm of each layer's output, or inside the cell (Ba et al. 2016; cell is slow)")
+    norm: Norm = key("LayerNorm of each layer's output, or inside the cell (Ba et al. 2016)")
     skip: Skip = key("connections over depth")
     transform_bias: float = key(finite, "initial bias of highway gates", headline=False)
     time_skip: int = key(_time_skip, "k: h_t also sees h_(t-k); 0: not (slow)")
@@ -111,8 +111,10 @@ class RecurrentConfig(ModelConfig):
 
     @property
     def backends(self) -> frozenset[str]:
-        """A skip over time, or a norm inside the cell, leaves the kernels."""
-        return frozenset() if self.time_skip or self.norm is Norm.cell else self.kernels
+        """A skip over time leaves all kernels, a norm inside the cell leaves torch's."""
+        if self.time_skip:
+            return frozenset()
+        return self.kernels - {"torch"} if self.norm is Norm.cell else self.kernels
 
     def check(self, task: TaskTraits) -> None:
         if self.bidirectional and self.sees_targets(task):
