@@ -15,6 +15,9 @@ clipped to a global norm of 1, Adam. The batches are drawn before the clock star
     jax     lax.scan over the cell, the input's share of the gates in one product before it, optax's clip and Adam, and
             the norms of dL/dh of every timestep and sample: a zero is added to each h_t, and its gradient is dL/dh_t
 
+    floor   the products of the recurrence alone (forward, backward, weights' gradients) at the speed of a large matrix
+            product of torch, measured in the same round
+
 Times are CPU milliseconds a step. The sides take turns within a round, and what is printed is a median over rounds; the
 first round is a warm-up. Of whole processes the time of 8,020 steps counts, less
 that of 20. A ratio is ours / jax's: below 1 is quicker than jax. Shapes: T time, B batch, D hidden.
@@ -165,6 +168,22 @@ def our_steps(name: str, shape: str, every: bool) -> Callable[[int], float]:
     return run
 
 
+GATES = {"rnn": 1, "gru": 3, "lstm": 4}
+
+
+def floor_seconds(name: str, shape: str, count: int) -> float:
+    """The time that the products of so many steps would take at the speed of a large one."""
+    import torch
+
+    T, B, D = map(int, shape.split("/"))
+    a = torch.ones(1024, 1024)
+    start = time.process_time()
+    for _ in range(3):
+        a @ a
+    speed = 3 * 2 * 1024**3 / (time.process_time() - start)
+    return count * 3 * 2 * T * B * GATES[name] * D * (D + 2) / speed
+
+
 class Drawn:
     """A task with four training batches that are drawn already."""
 
@@ -192,9 +211,12 @@ def main() -> None:
         processes(options)
         return
     sides: dict[str, Any] = {"every": Ours(True), "never": Ours(False)}
+    sides["floor"] = floor_seconds
     if options.jax:
         sides["jax"] = Jax(options.jax)
-    print(f"{'T/B/D':12}{'model':6}" + "".join(f"{side:>9}" for side in sides) + "   every/jax  every/never")
+    print(
+        f"{'T/B/D':12}{'model':6}" + "".join(f"{side:>9}" for side in sides) + "   every/jax  every/never  every/floor"
+    )
     for shape in options.shapes:
         for model in options.models:
             counts = {side: steps_for(measure, model, shape) for side, measure in sides.items()}
@@ -204,9 +226,11 @@ def main() -> None:
             ]
             ms = {side: median(found[side] for found in rounds) for side in sides}
             jax = median(found["every"] / found["jax"] for found in rounds) if options.jax else float("nan")
-            never = median(found["every"] / found["never"] for found in rounds)
+            never, floor = (median(found["every"] / found[side] for found in rounds) for side in ("never", "floor"))
             print(
-                f"{shape:12}{model:6}" + "".join(f"{ms[s]:9.3f}" for s in sides) + f"{jax:12.2f}{never:13.2f}",
+                f"{shape:12}{model:6}"
+                + "".join(f"{ms[s]:9.3f}" for s in sides)
+                + f"{jax:12.2f}{never:13.2f}{floor:13.1f}",
                 flush=True,
             )
 

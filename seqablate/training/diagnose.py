@@ -38,8 +38,12 @@ def read_step(parts: Parts, seen: Records, step: int, lengths: np.ndarray | None
 
 def look_at(parts: Parts, step: int, *, evaluating: bool) -> list[Signal]:
     """What is due on evaluation data, with the parameters as they are before this step is made."""
-    due = [diagnostic for diagnostic in _chosen(parts, EvaluationDiagnostic) if diagnostic.due(step, evaluating)]
-    return _look(parts, step, due)
+    return _look(parts, step, looks(parts, step, evaluating=evaluating))
+
+
+def looks(parts: Parts, step: int, *, evaluating: bool) -> list[EvaluationDiagnostic]:
+    """The diagnostics on evaluation data that are due."""
+    return [diagnostic for diagnostic in _chosen(parts, EvaluationDiagnostic) if diagnostic.due(step, evaluating)]
 
 
 def after_last_step(parts: Parts, step: int, task: Task, carried: Any) -> list[Signal]:

@@ -32,7 +32,7 @@ from seqablate.record.schema import Best, Evaluation, Results
 from seqablate.signals import FLOORS, Signal, fit_decay
 from seqablate.signals.fit import Fit
 from seqablate.signals.view import has_decay
-from seqablate.training.diagnose import after_last_step, look_at, read_step, step_observed
+from seqablate.training.diagnose import after_last_step, look_at, looks, read_step, step_observed
 from seqablate.training.evaluate import evaluate, sample_text
 from seqablate.training.interrupt import Interruption
 from seqablate.training.lengths import grown_length, test_at_lengths, training_task
@@ -132,10 +132,10 @@ def _save(pending: Pending, state: TrainState, journal: Journal) -> None:
 
 
 def _train(parts: Parts, make_step: Stepper, state: TrainState, pending: Pending) -> None:
-    step = state.step
-    with _timed(state, "eval"):
-        evaluated = step % parts.config.eval.every == 0
-        looked = [] if evaluated else look_at(parts, step, evaluating=False)
+    step, looked = state.step, list[Signal]()
+    if step % parts.config.eval.every and looks(parts, step, evaluating=False):
+        with _timed(state, "eval"):
+            looked = look_at(parts, step, evaluating=False)
     with _timed(state, "train"):
         task = training_task(parts, step, state.progress.length)
         outcome = make_step(step, task, state.carried, step_observed(parts, step), step % FETCH_EVERY == 0)

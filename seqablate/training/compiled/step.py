@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 
 from seqablate.clip.base import Clip
@@ -55,7 +56,7 @@ class CompiledStep:
             if skipped == MADE:
                 self.update(parts.optimizer.param_groups[0])
             ratio = math.nan if old is None or skipped else kernels.update_ratio(old, flat.values)
-        measured = torch.tensor([loss, before, after, clipped, ratio, skipped, 0.0, 0.0], dtype=torch.float64)
+        measured = torch.from_numpy(np.array([loss, before, after, clipped, ratio, skipped, 0.0, 0.0]))
         seen = {layer.name: Norms(layer.cell.states, backs[layer.name].norms) for layer in self.net.layers}
         return StepOutcome(measured, None, False, None, batch.lengths, seen if observed else None)
 
