@@ -35,7 +35,9 @@ def _through_readout(d, rows, w, d_rows, d_w, d_b):
     outputs, D = w.shape
     found = np.zeros((rows.shape[0], padded_D), rows.dtype)
     kernels.add_product(found, d[:, :outputs], w_panels)
-    d_rows[:] = found[:, :D]
+    for n in range(rows.shape[0]):  # to assign a slice, numba would compile the text of an error, for seconds
+        for j in range(D):
+            d_rows[n, j] = found[n, j]
     width = w_panels.shape[2]
     sums = np.zeros((d.shape[1] // width, D, width), rows.dtype)
     kernels.add_to_panels(sums, rows.T, d)
