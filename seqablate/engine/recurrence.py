@@ -38,8 +38,7 @@ def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip
     RNN, LSTM, GRU              compiled (torch: no numba)   torch
     RNN of sigmoid, identity    compiled (loop: no numba)    loop
     MGU, LSTM without a part    compiled (loop: no numba)    loop
-    layer_norm                  compiled (loop: no numba)    loop
-    time_skip                   loop                         loop
+    time_skip, layer_norm       compiled (loop: no numba)    loop
     any other                   loop                         loop
     ==========================  ===========================  ==========
 
@@ -55,8 +54,8 @@ def refusal(backend: str, recurrence: Recurrence, device: torch.device, clip: St
         return None
     if reason := _missing(backend, recurrence.cell):
         return reason
-    if recurrence.time_skip:
-        return f"time_skip={recurrence.time_skip} leaves the fused kernels: only backend=loop runs it"
+    if recurrence.time_skip and backend == "torch":
+        return "torch's kernels have no skip over time: use backend=compiled (on a CPU) or loop"
     if recurrence.layer_norm and backend == "torch":
         return "torch's kernels have no layer norm inside the cell: use backend=compiled (on a CPU) or loop"
     if clip is not None and backend == "torch":

@@ -138,7 +138,7 @@ def test_reversing_valid_steps_equals_a_loop_and_undoes_itself():
         ("model.num_layers=2 model.dilation=2 model.time_skip=2", "cannot be combined"),
         ("model.dilation=2", "it needs model.num_layers of 2 or more"),
         ("model.norm=cell backend=torch", "backend=torch has no kernel"),
-        ("model.time_skip=2 backend=compiled", "backend=compiled has no kernel"),
+        ("model.time_skip=2 backend=torch", "backend=torch has no kernel"),
         ("model.norm=cell model.gain=2", "model.gain=2.0 has no effect with model.norm=cell"),
         ("model.norm=layer model.hidden_size=1", "model.norm=layer: model.hidden_size=1: must be at least 2"),
     ],

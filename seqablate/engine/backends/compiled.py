@@ -43,17 +43,29 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> 
 
     With more than one torch thread the batch is cut into shards that run side by side.
     """
+    states, before = states[: len(cell.states)], states[len(cell.states) :]
+    skip = sum(map(len, before))
+    for before_kBD in before:
+        x_TBI = _beside(x_TBI, before_kBD)
     assert w.b_ih is not None  # a Recurrence has both
     assert w.b_hh is not None
     gains = (p for p in (w.gain_ih, w.gain_hh, w.gain_c, w.b_c) if p is not None)
     tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh, *gains)
     if not torch.is_grad_enabled():
-        over_time, _, _ = _forward(cell, tensors, keep=False)
-        return over_time[0], tuple(state[-1].clone() for state in over_time)
+        over_time, _, _ = _forward(cell, tensors, skip, keep=False)
+        final = tuple(state[-1].clone() for state in over_time)
+        return over_time[0], (*final, *(torch.cat([h_kBD, over_time[0]])[-skip:] for h_kBD in before))
     # Observed, a backward pass has to come here even when neither input nor weights require a gradient.
     anchor = None if ports.observer is None else torch.zeros((), requires_grad=True)
-    output, *final = _Kernel.apply(cell, ports, anchor, *tensors)
-    return output, tuple(final)
+    output, *final = _Kernel.apply(cell, ports, skip, anchor, *tensors)
+    return output, (*final, *(torch.cat([h_kBD, output])[-skip:] for h_kBD in before))
+
+
+def _beside(x_TBI: Tensor, before_kBD: Tensor) -> Tensor:
+    """The input with room for h_{t-k} beside each x_t, and for the h that later calls read: [T+k, B, I+D]."""
+    k, B, D = before_kBD.shape
+    x = torch.cat([x_TBI, x_TBI.new_zeros(k, *x_TBI.shape[1:])])
+    return torch.cat([x, torch.cat([before_kBD, before_kBD.new_zeros(len(x_TBI), B, D)])], dim=2)
 
 
 def prepare(
@@ -129,9 +141,11 @@ class _Kernel(torch.autograd.Function):
     """One call of a forward kernel, and of its backward kernel; one of each for every shard of the batch."""
 
     @staticmethod
-    def forward(ctx: Any, cell: Cell, ports: Ports, anchor: Tensor | None, *tensors: Tensor) -> tuple[Tensor, ...]:
-        over_time, shards, calls = _forward(cell, tensors, keep=True)
-        ctx.cell, ctx.ports, ctx.shards, ctx.inputs = cell, ports, shards, len(tensors)
+    def forward(
+        ctx: Any, cell: Cell, ports: Ports, skip: int, anchor: Tensor | None, *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        over_time, shards, calls = _forward(cell, tensors, skip, keep=True)
+        ctx.cell, ctx.ports, ctx.skip, ctx.shards, ctx.inputs = cell, ports, skip, shards, len(tensors)
         ctx.set_materialize_grads(False)
         gates = [torch.from_numpy(array) for call in calls for array in call.gates]
         ctx.save_for_backward(*tensors, *over_time, *gates)
@@ -140,11 +154,12 @@ class _Kernel(torch.autograd.Function):
     @staticmethod
     @_differentiable_once
     def backward(ctx: Any, d_output: Tensor | None, *d_final: Tensor | None) -> tuple[Tensor | None, ...]:
-        count, wants_d_x, (observer, clipping) = len(ctx.cell.states), ctx.needs_input_grad[3], ctx.ports
+        count, wants_d_x, (observer, clipping) = len(ctx.cell.states), ctx.needs_input_grad[4], ctx.ports
         saved = ctx.saved_tensors  # once only: under checkpointing each look makes the call again
         inputs = ctx.inputs
         tensors, over_time, gates = saved[:inputs], saved[inputs : inputs + count], saved[inputs + count :]
-        calls = [kernels.Call.of(tensors, over_time, ctx.cell.blocks, samples) for samples in ctx.shards]
+        blocks, skip = ctx.cell.blocks, ctx.skip
+        calls = [kernels.Call.of(tensors, over_time, blocks, samples, skip=skip) for samples in ctx.shards]
         for k, gate in enumerate(gates):
             calls[k * len(calls) // len(gates)].gates.append(gate.numpy())
         carried = () if observer is None else observer.carried()
@@ -160,15 +175,17 @@ class _Kernel(torch.autograd.Function):
         D = over_time[0].shape[2]
         d_x = _join([part.d_x for part in parts], 1) if wants_d_x else None
         d_states = (_join([part.d_states[k][:, :D] for part in parts], 0) for k in range(count))
-        return None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
+        return None, None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
 
 
-def _forward(cell: Cell, tensors: Sequence[Tensor], keep: bool) -> tuple[list[Tensor], list[slice], list[Call]]:
+def _forward(
+    cell: Cell, tensors: Sequence[Tensor], skip: int, keep: bool
+) -> tuple[list[Tensor], list[slice], list[Call]]:
     """Every state at every step [T, B, D], and the shards that were run."""
     x, *rest = tensors
-    over_time = [x.new_empty(len(x), *state.shape) for state in rest[: len(cell.states)]]
+    over_time = [x.new_empty(len(x) - skip, *state.shape) for state in rest[: len(cell.states)]]
     shards = _shards(x.shape[1])
-    calls = [kernels.Call.of(tensors, over_time, cell.blocks, samples, keep) for samples in shards]
+    calls = [kernels.Call.of(tensors, over_time, cell.blocks, samples, keep, skip) for samples in shards]
     assert cell.kernels is not None  # a Recurrence has asked
     _each(cell.kernels.forward, calls)
     if len(shards) > 1:  # each has filled arrays of its own

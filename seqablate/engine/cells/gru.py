@@ -33,14 +33,14 @@ def step(x_BI: Tensor, states: States, w_rz: Weights, w_n: Weights) -> States:
 
 @compiled
 def forward(
-    x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, norm_xrz, norm_xn, norm_hrz, norm_hn
+    x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, norm_xrz, norm_xn, norm_hrz, norm_hn, skip
 ):  # fmt: skip
     """Fill h [T, B, D], rz [.., B, padded 2*D], n and ``un`` = U_n h + b_un [.., B, padded D].
 
     The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
     """
     T, B, D = h.shape
-    S, kept = kernels.chunk_length(T, B), rz.shape[0]
+    S, kept = kernels.chunk_length(T, B, skip), rz.shape[0]
     before = h0
     for t in range(T):
         s = t % kept
@@ -60,6 +60,7 @@ def forward(
             for j in range(D):
                 n_t[i, j] = kernels.tanh(n_t[i, j] + rz_t[i, j] * un_t[i, j])
                 after[i, j] = n_t[i, j] + rz_t[i, D + j] * (before[i, j] - n_t[i, j])
+        kernels.feed(x, after, t, skip)
         before = after
 
 
@@ -67,16 +68,16 @@ def forward(
 def backward(
     x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
     d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, ports,
-    norm_xrz, norm_xn, norm_hrz, norm_hn,
+    norm_xrz, norm_xn, norm_hrz, norm_hn, skip,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B)
+    S = kernels.chunk_length(T, B, skip)
     chunk_rz = np.zeros((S, B, db_rz.shape[0]), x.dtype)
     chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
+        kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
         d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
         for i in range(B):
@@ -105,7 +106,7 @@ def _forward(call: Call) -> None:
     (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:4], call.weights[1].shape[1]
     biases = map(kernels.padded_row, (b_ih[rz] + b_hh[rz], b_ih[n], b_hh[n]))
     norms, gates = kernels.norms_of(call), [call.room(width) for width in (2 * D, D, D)]
-    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms)
+    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms, call.skip)
     call.gates.extend([*gates, *kernels.kept_of(norms)])
 
 
@@ -115,7 +116,7 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     norms = kernels.norms_of(call, call.gates[3:])
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports, *norms,
+        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports, *norms, call.skip,
     )  # fmt: skip
     dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
     d_b = np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])

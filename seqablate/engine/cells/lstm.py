@@ -151,13 +151,13 @@ def through_cell(d_a, d_c, a, c_before, form):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c):
+def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c, skip):
     """Fill h, c [T, B, D] and the gates [.., B, padded 4*D].
 
     The gates hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
     """
     T, B, D = h.shape
-    S, kept = kernels.chunk_length(T, B), gates.shape[0]
+    S, kept = kernels.chunk_length(T, B, skip), gates.shape[0]
     h_before, c_before = h0, c0
     for t in range(T):
         s = t % kept
@@ -169,6 +169,7 @@ def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c):
         open_gates(a, D, form)
         advance(c_t, a, c_before)
         show(h_t, kernels.shown(c_t, norm_c, t), a, form)
+        kernels.feed(x, h_t, t, skip)
         h_before, c_before = h_t, c_t
 
 
@@ -196,17 +197,18 @@ def backward(
     norm_x,
     norm_h,
     norm_c,
+    skip,
 ):
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B)
+    S = kernels.chunk_length(T, B, skip)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     kernels.add(d_c, d_cn)
     for t in range(T - 1, -1, -1):
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
         c_before = c[t - 1] if t > 0 else c0
-        arrived = kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
+        arrived = kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
         d_shown = kernels.behind_norm(d_c, norm_c)
         through_output(d_a, d_shown, direct, d_h, a, kernels.shown_again(c_t, norm_c, t), form)
         kernels.to_cell(d_c, direct, d_shown, norm_c, t)
@@ -229,7 +231,7 @@ def run_forward(call: Call, *, form: Form) -> None:
     b_ih, b_hh = call.weights[2:4]
     gates, b = call.room(len(b_ih)), kernels.padded_row(b_ih + b_hh)
     norms = kernels.norms_of(call, there=_there(form, call))
-    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, gates, form, *norms)
+    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, gates, form, *norms, call.skip)
     call.gates.extend([gates, *kernels.kept_of(norms)])
 
 
@@ -238,7 +240,7 @@ def run_backward(call: Call, back: Backward, *, form: Form) -> list[Array]:
     sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates[1:], _there(form, call))
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, call.gates[0], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, form, *norms,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, form, *norms, call.skip,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     return [dw_ih, dw_hh, d_b, d_b.copy(), *kernels.d_gains(norms, 1)]  # each its own array: a clip works in place

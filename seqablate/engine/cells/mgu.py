@@ -35,14 +35,14 @@ def step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
 
 @compiled
 def forward(
-    x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh, norm_xf, norm_xn, norm_hf, norm_hn
+    x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh, norm_xf, norm_xn, norm_hf, norm_hn, skip
 ):  # fmt: skip
     """Fill h [T, B, D], the gate f and the candidate n [.., B, padded D], and ``fh`` = f h_{t-1} [.., B, D].
 
     The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
     """
     T, B, D = h.shape
-    S, kept = kernels.chunk_length(T, B), f.shape[0]
+    S, kept = kernels.chunk_length(T, B, skip), f.shape[0]
     before = h0
     for t in range(T):
         s = t % kept
@@ -61,21 +61,22 @@ def forward(
             for j in range(D):
                 n_t[i, j] = kernels.tanh(n_t[i, j])
                 after[i, j] = before[i, j] + f_t[i, j] * (n_t[i, j] - before[i, j])
+        kernels.feed(x, after, t, skip)
         before = after
 
 
 @compiled
 def backward(
     x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n,
-    ports, norm_xf, norm_xn, norm_hf, norm_hn,
+    ports, norm_xf, norm_xn, norm_hf, norm_hn, skip,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B)
+    S = kernels.chunk_length(T, B, skip)
     chunk_f, chunk_n = np.zeros((S, B, db_f.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct, d_fh = np.empty((B, D), x.dtype), np.empty(d_h.shape, x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
+        kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
         f_t, n_t, before = f[t], n[t], h[t - 1] if t > 0 else h0
         d_f, d_n = chunk_f[t % S], chunk_n[t % S]
         for i in range(B):
@@ -105,7 +106,7 @@ def _forward(call: Call) -> None:
     biases = [kernels.padded_row(b_ih[block] + b_hh[block]) for block in call.blocks]
     norms, gates = kernels.norms_of(call), [call.room(D), call.room(D)]
     gates.append(np.empty((len(gates[0]), B, D), call.x.dtype))
-    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms)
+    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms, call.skip)
     call.gates.extend([*gates, *kernels.kept_of(norms)])
 
 
@@ -113,7 +114,7 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates[3:])
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, *norms,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, *norms, call.skip,
     )  # fmt: skip
     dw_ih, dw_hh, d_b = sums.weights()
     return [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b), *kernels.d_gains(norms, 2)]

@@ -79,10 +79,10 @@ def through(d_a, d_h, h, f):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h):
+def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h, skip):
     """Fill h [T, B, D]."""
     T, B, _ = h.shape
-    S = kernels.chunk_length(T, B)
+    S = kernels.chunk_length(T, B, skip)
     chunk = np.empty((S, B, b.shape[0]), x.dtype)
     before = h0
     for t in range(T):
@@ -93,18 +93,19 @@ def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h):
         a, after = chunk[s], h[t]
         kernels.from_hidden(a, before, w_h, norm_h, t)
         activate(after, a, f)
+        kernels.feed(x, after, t, skip)
         before = after
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h):
+def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h, skip):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B)
+    S = kernels.chunk_length(T, B, skip)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, t, T, ports)
+        kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
         d_a = chunk[t % S]
         through(d_a, d_h, h[t], f)
         kernels.to_hidden(d_h, d_a, D, w_hh, norm_h, t)
@@ -117,7 +118,7 @@ def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports
 
 def _forward(call: Call, *, f: int) -> None:
     b, norms = kernels.padded_row(call.weights[2] + call.weights[3]), kernels.norms_of(call)
-    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, f, *norms)
+    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, f, *norms, call.skip)
     call.gates.extend(kernels.kept_of(norms))
 
 
@@ -125,7 +126,7 @@ def _backward(call: Call, back: Backward, *, f: int) -> list[Array]:
     sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, f, *norms,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, f, *norms, call.skip,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     return [dw_ih, dw_hh, d_b, d_b.copy(), *kernels.d_gains(norms, 1)]  # each its own array: a clip works in place

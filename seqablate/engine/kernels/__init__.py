@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         add,
         chunk_length,
         complete,
+        feed,
         from_hidden,
         from_input,
         in_front,
@@ -39,15 +40,15 @@ _HOMES = {
     "norms": ("d_gains", "kept_of", "norms_of"),
     "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded", "panels"),
     "steps": (
-        "DIRECT", "add", "chunk_length", "complete", "from_hidden", "from_input", "in_front", "norm", "receive",
-        "report", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
+        "DIRECT", "add", "chunk_length", "complete", "feed", "from_hidden", "from_input", "in_front", "norm",
+        "receive", "report", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "behind_norm",
-    "chunk_length", "complete", "d_gains", "from_hidden", "from_input", "in_front", "kept_of", "norm", "norms_of",
-    "padded", "padded_row", "panels", "receive", "report", "shown", "shown_again", "sigmoid", "tanh",
+    "chunk_length", "complete", "d_gains", "feed", "from_hidden", "from_input", "in_front", "kept_of", "norm",
+    "norms_of", "padded", "padded_row", "panels", "receive", "report", "shown", "shown_again", "sigmoid", "tanh",
     "tanh_and_slope", "to_cell", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
 ]  # fmt: skip
 

@@ -34,6 +34,8 @@ class Call:
         blocks: the rows of the weights that a kernel keeps together, as the cell's formula does.
         gates: what the forward pass leaves of the gates for the backward pass.
         keep: whether there will be a backward pass.
+        skip: k where a step also reads h_{t-k}, else 0. Then x is [T+k, B, I+D], and in its last D columns stand h of
+            the k steps before the call, and after them every h_t, which the forward kernel puts there (``feed``).
     """
 
     x: Array
@@ -43,6 +45,7 @@ class Call:
     blocks: list[slice]
     gates: list[Array]
     keep: bool
+    skip: int = 0
 
     @classmethod
     def of(
@@ -52,18 +55,23 @@ class Call:
         blocks: Sequence[int],
         samples: slice,
         keep: bool = True,
+        skip: int = 0,
     ) -> Call:
         """The call of ``tensors`` (x, states, weights), for some samples of its batch."""
         count = len(over_time)
         x, *rest = (tensor.detach() for tensor in tensors)
+        x_TBI = _array(x[:, samples])
+        if skip > 0:  # as the forward pass has left it, which in the forward pass itself is of no use yet
+            x_TBI[skip:, :, -over_time[0].shape[2] :] = over_time[0][:, samples].numpy()
         return cls(
-            _array(x[:, samples]),
+            x_TBI,
             [_array(state[samples]) for state in rest[:count]],
             [_array(weight) for weight in rest[count:]],
             [_array(state[:, samples]) for state in over_time],
             rows_of(blocks, *rest[count + 1].shape),
             [],
             keep,
+            skip,
         )
 
     def panels(self) -> list[Array]:
@@ -74,10 +82,15 @@ class Call:
         """w_ih^T by block, w_hh^T by block, in panels."""
         return [panels(w[block].T) for w in self.weights[:2] for block in self.blocks]
 
+    @property
+    def chunk(self) -> int:
+        """Timesteps of a chunk."""
+        return chunk_length(*self.over_time[0].shape[:2], self.skip)
+
     def room(self, width: int) -> Array:
         """For a gate at every timestep, or at one chunk of them where no backward pass will ask for it."""
-        T, B, _ = self.x.shape
-        steps = T if self.keep else chunk_length(T, B)
+        T, B, _ = self.over_time[0].shape
+        steps = T if self.keep else self.chunk
         return np.empty((steps, B, padded(width, self.x.dtype)), self.x.dtype)
 
 
@@ -132,21 +145,28 @@ class Backward:
         (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
         observer, clipping = ports
         seen = 0 if observer is None else count
+        if d_output is not None and any(later is not None for later in carried[count:]):
+            d_output = d_output.clone()
         kept = 0 if observer is None or not observer.vectors else count
         back = cls(
             d_out=np.zeros((0, B, D), dtype) if d_output is None else _array(d_output[:, samples]),
             d_final=[np.zeros((B, D), dtype) if d is None else _array(d[samples]) for d in d_final],
             d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
-            d_x=np.zeros((T if d_x else 0, *call.x.shape[1:]), dtype),
+            d_x=np.zeros((len(call.x) if d_x or call.skip else 0, *call.x.shape[1:]), dtype),
             norms=np.zeros((seen, 2, T, B)),
             vectors=np.zeros((kept, 2, T, B, D), dtype),
             clip=() if clipping is None else clipping.clip,
             acted=np.zeros(1, np.bool_),
         )
-        for k, later in enumerate(carried):
+        for k, later in enumerate(carried[:count]):
             if later is not None:  # a kernel begins with what flows back to the last step, here from the next call
                 back.d_states[k][:, :D] = _array(later[samples])
                 back.d_final[k] = back.d_final[k] - back.d_states[k][:, :D]
+        for later in carried[count:]:  # to h of the last steps, which reached the output on its way
+            if later is not None and d_output is not None:
+                steps, part = min(T, len(later)), _array(later[:, samples])
+                back.d_x[-steps:, :, -D:] = part[-steps:]
+                back.d_out[-steps:] -= part[-steps:]
         return back
 
 

@@ -11,7 +11,6 @@ import numpy as np
 
 from seqablate.engine.kernels.arrays import Array, Call
 from seqablate.engine.kernels.layer_norm import Norm
-from seqablate.engine.kernels.steps import chunk_length
 
 
 def norms_of(call: Call, kept: Sequence[Array] = (), there: Array | None = None) -> Sequence[Norm | None]:
@@ -25,7 +24,7 @@ def norms_of(call: Call, kept: Sequence[Array] = (), there: Array | None = None)
     has_c, count = len(call.states) > 1, 2 * len(call.blocks)
     if len(call.weights) == 4:
         return [None] * (count + has_c)
-    gains, S = [gain[block] for gain in call.weights[4:6] for block in call.blocks], chunk_length(*call.x.shape[:2])
+    gains, S = [gain[block] for gain in call.weights[4:6] for block in call.blocks], call.chunk
     found = [_norm(call, gain, kept[2 * k : 2 * k + 2], S, there) for k, gain in enumerate(gains)]
     if has_c:
         gain_c, b_c = call.weights[6:]

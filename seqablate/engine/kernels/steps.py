@@ -22,9 +22,23 @@ CHUNK_ROWS = 128  # timesteps times samples
 
 
 @register_jitable
-def chunk_length(T, B):
-    """S: so many timesteps that the weights are worth fetching once for all of them, so few that they stay in cache."""
-    return min(T, max(1, CHUNK_ROWS // max(B, 1)))
+def chunk_length(T, B, skip):
+    """S: so many timesteps that the weights are worth fetching once for all of them, so few that they stay in cache.
+
+    With a skip over time no more than what is skipped: at the first step of a chunk all h_{t-skip} of it are known.
+    """
+    S = min(T, max(1, CHUNK_ROWS // max(B, 1)))
+    return min(S, skip) if skip > 0 else S
+
+
+@compiled
+def feed(x, h, t, skip):
+    """Put h_t [B, D] behind the input of step t + skip, which reads both: x [T + skip, B, I + D]."""
+    if skip > 0:
+        I = x.shape[2] - h.shape[1]  # noqa: E741
+        for i in range(h.shape[0]):
+            for j in range(h.shape[1]):
+                x[t + skip, i, I + j] = h[i, j]
 
 
 @compiled
@@ -128,9 +142,17 @@ def complete(v, D, state, t, ports):
 
 
 @compiled
-def receive(d_h, direct, d_out, d_hn, t, T, ports):
-    """Make ``d_h`` the total gradient of h_t and complete it; False when none of it came from outside (``direct``)."""
-    D = direct.shape[1]
+def receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports):
+    """Make ``d_h`` the total gradient of h_t and complete it; False when none of it came from outside (``direct``).
+
+    With a skip over time step t + skip has sent its part to the columns of h_t in ``d_x`` [T + skip, B, I + D].
+    """
+    B, D = direct.shape
+    if skip > 0:
+        I = d_x.shape[2] - D  # noqa: E741
+        for i in range(B):
+            for j in range(D):
+                d_h[i, j] += d_x[t + skip, i, I + j]
     arrived = _arrived(direct, d_out, d_hn, t, T)
     if arrived:
         report(direct, D, 0, DIRECT, t, ports)

@@ -45,7 +45,7 @@ class RecurrentConfig(ModelConfig):
     norm: Norm = key("LayerNorm of each layer's output, or inside the cell (Ba et al. 2016)")
     skip: Skip = key("connections over depth")
     transform_bias: float = key(finite, "initial bias of highway gates", headline=False)
-    time_skip: int = key(_time_skip, "k: h_t also sees h_(t-k); 0: not (slow)")
+    time_skip: int = key(_time_skip, "k: h_t also sees h_(t-k); 0: not")
     dilation: int = key(at_least(1), "d: layer l sees h_(t - d^l) instead of h_(t-1)", off=1)
     init: Init = key("initial weights; chrono sets gate biases for the length of the task (Tallec & Ollivier 2018)")
     gain: float = key(positive, "factor on the initial recurrent weights; for init=orthogonal and gaussian", off=1)
@@ -111,10 +111,8 @@ class RecurrentConfig(ModelConfig):
 
     @property
     def backends(self) -> frozenset[str]:
-        """A skip over time leaves all kernels, a norm inside the cell leaves torch's."""
-        if self.time_skip:
-            return frozenset()
-        return self.kernels - {"torch"} if self.norm is Norm.cell else self.kernels
+        """Torch's kernels have no skip over time, and no norm inside the cell."""
+        return self.kernels - {"torch"} if self.time_skip or self.norm is Norm.cell else self.kernels
 
     def check(self, task: TaskTraits) -> None:
         if self.bidirectional and self.sees_targets(task):
