@@ -170,6 +170,8 @@ def test_a_cell_is_measured_as_retain_grad_has_it_and_its_direct_part_is_the_los
                 ("rnn_tanh", "compiled", {"dilation": 3}),
                 ("lstm", "loop", {"time_skip": 2}),
                 ("mgu", "loop", {"layer_norm": True}),
+                ("gru", "compiled", {"time_skip": 5}),
+                ("lstm", "compiled", {"time_skip": 2, "layer_norm": True}),
             ]
         ),
     ],
