@@ -31,6 +31,11 @@ class Bound(NamedTuple):
 class Clip:
     """Abstract: a clipping strategy, built once per run. It acts after a backward pass, or inside of it, or both."""
 
+    def __init_subclass__(cls) -> None:
+        """What a class inherits of its bound does not hold where it clips in a way of its own."""
+        if {"__call__", "inside"} & vars(cls).keys() and "bound" not in vars(cls):
+            cls.bound = Clip.bound  # type: ignore[method-assign]
+
     def prepare(self, model: torch.nn.Module) -> None:
         """Told the model once, before the first step."""
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from seqablate.assemble import assemble, read_overrides
+from seqablate.clip.norm import NormClip
+from seqablate.models.recurrent.model import RecurrentModel
 from seqablate.training.compiled.step import CompiledStep
 from seqablate.training.compiled.which import refusal
 from seqablate.training.parts import Parts
@@ -165,3 +170,44 @@ def test_a_gradient_that_is_not_finite_is_told() -> None:
 )
 def test_every_other_run_takes_the_plain_step_and_says_why(words: list[str], part: str) -> None:
     assert part in str(refusal(parts_of(*words)))
+
+
+def other_clip(parts: Parts) -> Parts:
+    class Half(NormClip):
+        """Not what it derives from."""
+
+        def __call__(self, parameters):
+            return NormClip(self.max_norm / 2)(parameters)
+
+    return replace(parts, clip=Half(1.0))
+
+
+def other_model(parts: Parts) -> Parts:
+    class Doubled(RecurrentModel):
+        def forward(self, *given, **named):
+            output, state = super().forward(*given, **named)
+            return 2 * output, state
+
+    parts.model.__class__ = Doubled
+    return parts
+
+
+def other_optimizer(parts: Parts, **options: object) -> Parts:
+    groups = [{"params": [p], "lr": 0.1 / k, "initial_lr": 0.1 / k} for k, p in enumerate(parts.parameters, 1)]
+    return replace(parts, optimizer=torch.optim.Adam(groups if not options else parts.parameters, **options))
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (other_clip, "clip"),
+        (other_model, "model"),
+        (other_optimizer, "optim"),  # a rate for each parameter
+        (partial(other_optimizer, amsgrad=True), "optim"),
+        (partial(other_optimizer, maximize=True), "optim"),
+        (lambda parts: replace(parts, optimizer=torch.optim.Adam(parts.parameters[:3])), "optim"),
+    ],
+)
+def test_a_part_of_ones_own_that_derives_from_one_of_ours_is_not_taken_for_it(change, part) -> None:
+    assert refusal(parts_of()) is None
+    assert part in str(refusal(change(parts_of())))

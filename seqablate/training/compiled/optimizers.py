@@ -18,6 +18,24 @@ from seqablate.training.compiled.flat import Flat
 Update = Callable[[dict[str, Any]], None]  # takes a group of the optimizer, whose learning rate is the step's
 
 
+OFF = ("amsgrad", "maximize", "centered", "dampening", "lr_decay")  # what an update here does not have
+
+
+def known(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether there is an update of this optimizer: of its class and options, alike for all parameters.
+
+    Weight decay may be that of the first group alone (:func:`seqablate.optim.base.decayed`).
+    """
+    first, *others = optimizer.param_groups
+    alike = [{k: v for k, v in group.items() if k not in ("params", "weight_decay")} for group in (first, *others)]
+    return (
+        type(optimizer) in UPDATES
+        and not any(first.get(option) for option in OFF)
+        and all(group == alike[0] for group in alike)
+        and not any(group["weight_decay"] for group in others)
+    )
+
+
 def make_update(flat: Flat) -> Update:
     """What makes a step of the optimizer: it reads ``flat.grads`` and changes ``flat.values`` and the state."""
     update = UPDATES[type(flat.optimizer)](flat)

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from seqablate.regularizer.base import Regularizer
 from seqablate.tasks.base import ByObjective
 from seqablate.tasks.objectives import Classification, Regression
-from seqablate.training.compiled.optimizers import UPDATES
+from seqablate.training.compiled.optimizers import known
 from seqablate.training.parts import Parts
 
 LOSSES = Regression.step_losses, Classification.step_losses
@@ -37,19 +39,26 @@ def refusal(parts: Parts) -> str | None:
         "task": _known_loss(parts),
         "clip": parts.clip.bound() is not None,
         "regularizer": type(parts.regularizer) is Regularizer,
-        "optim": type(parts.optimizer) in UPDATES,
+        "optim": known(parts.optimizer) and _trained(parts) == set(parts.model.parameters()),
     }
     missing = [part for part, fits in checks.items() if not fits]
     return f"the plain step is taken: {', '.join(missing)}" if missing else None
 
 
 def _plain(model: Any) -> bool:
-    """Whether the model is a stack of recurrences on kernels and nothing else, all of it trained."""
-    stack = model.plain_stack() if hasattr(model, "plain_stack") else None
-    if stack is None or not all(parameter.requires_grad for parameter in model.parameters()):
+    """Whether the model is a stack of recurrences on kernels and nothing else.
+
+    A class that has a forward pass of its own does not say so by a method that it inherits.
+    """
+    tells = next((cls for cls in type(model).__mro__ if "plain_stack" in vars(cls)), None)
+    if tells is None or type(model).forward is not vars(tells).get("forward") or (stack := model.plain_stack()) is None:
         return False
     cells = [recurrence.cell for recurrence in stack.recurrences.values()]
     return all(cell.kernels is not None and cell.recurrent == "full" for cell in cells)
+
+
+def _trained(parts: Parts) -> set[torch.nn.Parameter]:
+    return {p for group in parts.optimizer.param_groups for p in group["params"] if p.requires_grad}
 
 
 def _known_loss(parts: Parts) -> bool:
