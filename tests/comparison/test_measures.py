@@ -5,12 +5,12 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
+from recorded import METRIC, run_info
 
 from seqablate.comparison.measures import find_measure
 from seqablate.errors import UsageError
 from seqablate.shape import Misfit
 from seqablate.study.criterion import Criterion, check
-from tests.recorded import METRIC, run_info
 
 METRICS = {"mse": 0.5, "mse_0": 0.25, "mse_4": 0.75}
 

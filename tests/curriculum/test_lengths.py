@@ -115,10 +115,10 @@ def test_the_length_reached_is_part_of_a_checkpoint(monkeypatch, tmp_path):
     assert asked
     true = loop._train
 
-    def killed(parts, state, pending):
+    def killed(parts, make_step, state, pending):
         if state.step == 6:
             raise KeyboardInterrupt
-        true(parts, state, pending)
+        true(parts, make_step, state, pending)
 
     monkeypatch.setattr(loop, "_train", killed)
     with pytest.raises(KeyboardInterrupt):
