@@ -86,9 +86,7 @@ def train_step(
     """
     arrays = task.train_batch(step)
     batch = arrays.tensors(parts.device, parts.dtype)
-    factor = parts.schedule.factor(step, parts.config.steps)
-    for group in parts.optimizer.param_groups:
-        group["lr"] = group["initial_lr"] * factor
+    set_learning_rate(parts, step)
     for parameter in parts.parameters:
         parameter.grad = None
     parameters, guessing = parts.parameters, parts.guessing
@@ -118,6 +116,13 @@ def train_step(
     return StepOutcome(
         measured, None if penalty is None else penalty.weight, guessed, carried if skipped else after, arrays.lengths
     )
+
+
+def set_learning_rate(parts: Parts, step: int) -> None:
+    """That of the schedule at this step, in the optimizer."""
+    factor = parts.schedule.factor(step, parts.config.steps)
+    for group in parts.optimizer.param_groups:
+        group["lr"] = group["initial_lr"] * factor
 
 
 def _no_gradient(loss: torch.Tensor) -> ClipResult:

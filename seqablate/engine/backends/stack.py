@@ -14,11 +14,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
 from seqablate.engine.backends import compiled
 from seqablate.engine.backends.torch import Kernel, Receive
-from seqablate.engine.backends.torch_call import KernelCall
+from seqablate.engine.backends.torch_call import KernelCall, layer_by_layer
 from seqablate.engine.cell import States, Weights
 from seqablate.engine.cells import CELLS
 from seqablate.engine.gradients import Carried, Gradients
@@ -47,15 +46,13 @@ def run(
     carried: Callable[[], Carried] = tuple,
 ) -> tuple[Tensor, ...]:
     """As :func:`seqablate.engine.backends.torch.run`; ``kernel`` makes second derivatives, which ours have not."""
-    x, finals = call.x.contiguous(), []
-    for number in range(len(call.layers)):
-        if number and call.dropout and call.train:
-            x = dropout(x, call.dropout)
-        x, *final = _Layer(kernel, call, number, receive, cell_states, carried).run(x)
-        finals.append(final)
-    output = x.clone()  # the kernels need theirs in the backward pass, and the caller may change this one in place
-    output = output.transpose(0, 1) if call.batch_first else output
-    return output, *(torch.cat(states) if len(states) > 1 else states[0] for states in zip(*finals, strict=True))
+
+    def layer(number: int, x: Tensor) -> tuple[Tensor, ...]:
+        return _Layer(kernel, call, number, receive, cell_states, carried).run(x.contiguous())
+
+    output, *finals = layer_by_layer(call, layer)
+    output = output.clone()  # the kernels need theirs in the backward pass, and the caller may change this one in place
+    return output.transpose(0, 1) if call.batch_first else output, *finals
 
 
 class _Layer:

@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.functional import dropout
 
-from seqablate.engine.backends.torch_call import KernelCall, Padding
+from seqablate.engine.backends.torch_call import KernelCall, Padding, layer_by_layer
 from seqablate.engine.backends.totals import Memory, Order, cell_total, gru_total, hidden_total
 from seqablate.engine.cell import Cell, States, Weights
 from seqablate.engine.gradients import Carried, Gradients
@@ -83,14 +82,12 @@ def run(
         RuntimeError: in the backward pass, when an output that is needed again was modified in place.
     """
     padding = call.padding()
-    x, finals = call.x, []
-    for number in range(len(call.layers)):
-        if number and call.dropout and call.train:
-            x = dropout(x, call.dropout)
-        x, *final = _Layer(call, number, padding, receive, cell_states, carried).run(kernel, x)
-        finals.append(final)
-    output = x.transpose(0, 1) if call.batch_first else x
-    return output, *(torch.cat(states) if len(states) > 1 else states[0] for states in zip(*finals, strict=True))
+
+    def layer(number: int, x: Tensor) -> tuple[Tensor, ...]:
+        return _Layer(call, number, padding, receive, cell_states, carried).run(kernel, x)
+
+    output, *finals = layer_by_layer(call, layer)
+    return output.transpose(0, 1) if call.batch_first else output, *finals
 
 
 class _Layer:

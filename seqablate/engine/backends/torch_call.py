@@ -10,12 +10,13 @@ Shapes: T time, B batch, N steps of a packed batch (the sum of its lengths), I i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import dropout
 
 from seqablate.engine.cell import Weights
 
@@ -109,3 +110,22 @@ def _sorted(flat: Sequence[Tensor], has_biases: bool, layers: int, directions: i
         b_ih, b_hh = rest[:2] if has_biases else (None, None)
         found.append(Weights(w_ih, w_hh, b_ih, b_hh, rest[biases] if len(rest) > biases else None))
     return [found[i : i + directions] for i in range(0, len(found), directions)]
+
+
+def layer_by_layer(call: KernelCall, run: Callable[[int, Tensor], tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+    """The layers of a call one after the other, with its dropout between them.
+
+    Args:
+        call: what a kernel of all layers would be called with.
+        run: makes a layer, given its number and its input: its output and its final states [S, B, *].
+
+    Returns:
+        The last layer's output, with time first, and each final state of all layers [L*S, B, *].
+    """
+    x, finals = call.x, []
+    for number in range(len(call.layers)):
+        if number and call.dropout and call.train:
+            x = dropout(x, call.dropout)
+        x, *final = run(number, x)
+        finals.append(final)
+    return x, *(torch.cat(states) if len(states) > 1 else states[0] for states in zip(*finals, strict=True))

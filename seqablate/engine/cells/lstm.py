@@ -175,30 +175,9 @@ def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c, s
 
 @compiled
 def backward(
-    x,
-    w_ih,
-    w_hh,
-    h0,
-    c0,
-    h,
-    c,
-    gates,
-    d_out,
-    d_hn,
-    d_cn,
-    d_h,
-    d_c,
-    d_x,
-    dw_x,
-    dw_h,
-    d_b,
-    ports,
-    form,
-    norm_x,
-    norm_h,
-    norm_c,
-    skip,
-):
+    x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h,
+    d_b, ports, form, norm_x, norm_h, norm_c, skip,
+):  # fmt: skip
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
     S = kernels.chunk_length(T, B, skip)

@@ -131,6 +131,31 @@ class Backward:
         return self.norms, self.vectors, self.clip, self.acted
 
     @classmethod
+    def empty(
+        cls,
+        call: Call,
+        d_out: Array | None,
+        d_final: Sequence[Array | None],
+        *,
+        d_x: bool,
+        norms: bool,
+        vectors: bool = False,
+        clip: Any = (),
+    ) -> Backward:
+        """Room for what a backward kernel fills, and what it is given; None: nothing arrived there."""
+        (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
+        return cls(
+            d_out=np.zeros((0, B, D), dtype) if d_out is None else d_out,
+            d_final=[np.zeros((B, D), dtype) if d is None else d for d in d_final],
+            d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
+            d_x=np.zeros((len(call.x) if d_x or call.skip else 0, *call.x.shape[1:]), dtype),
+            norms=np.zeros((count if norms else 0, 2, T, B)),
+            vectors=np.zeros((count if vectors else 0, 2, T, B, D), dtype),
+            clip=clip,
+            acted=np.zeros(1, np.bool_),
+        )
+
+    @classmethod
     def of(
         cls,
         call: Call,
@@ -142,21 +167,17 @@ class Backward:
         carried: Carried = (),
     ) -> Backward:
         """``carried`` is what later calls sent back to the final states, as a part of ``d_final`` (see Observer)."""
-        (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
-        observer, clipping = ports
-        seen = 0 if observer is None else count
+        (T, _, D), count, (observer, clipping) = call.over_time[0].shape, len(call.states), ports
         if d_output is not None and any(later is not None for later in carried[count:]):
             d_output = d_output.clone()
-        kept = 0 if observer is None or not observer.vectors else count
-        back = cls(
-            d_out=np.zeros((0, B, D), dtype) if d_output is None else _array(d_output[:, samples]),
-            d_final=[np.zeros((B, D), dtype) if d is None else _array(d[samples]) for d in d_final],
-            d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
-            d_x=np.zeros((len(call.x) if d_x or call.skip else 0, *call.x.shape[1:]), dtype),
-            norms=np.zeros((seen, 2, T, B)),
-            vectors=np.zeros((kept, 2, T, B, D), dtype),
+        back = cls.empty(
+            call,
+            None if d_output is None else _array(d_output[:, samples]),
+            [None if d is None else _array(d[samples]) for d in d_final],
+            d_x=d_x,
+            norms=observer is not None,
+            vectors=observer is not None and observer.vectors,
             clip=() if clipping is None else clipping.clip,
-            acted=np.zeros(1, np.bool_),
         )
         for k, later in enumerate(carried[:count]):
             if later is not None:  # a kernel begins with what flows back to the last step, here from the next call

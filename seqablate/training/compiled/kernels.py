@@ -101,6 +101,8 @@ def add_rows(d_table, ids, d_x):
 def clip_norm(grads, largest):
     """Scale to a norm of at most ``largest`` (infinity: measure alone); the norm before, after, whether it was more."""
     before = kernels.norm(grads)
+    if largest == math.inf:
+        return before, before, False
     factor = largest / before
     if factor > 1.0 or before == 0.0:
         factor = 1.0
@@ -120,7 +122,7 @@ def clip_value(grads, largest):
             grads[k], cut = largest, True
         elif grads[k] < -largest:
             grads[k], cut = -largest, True
-    return before, kernels.norm(grads), cut
+    return before, kernels.norm(grads), cut and not math.isnan(before)  # with NaN nothing is known to be larger
 
 
 @compiled

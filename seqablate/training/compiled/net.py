@@ -12,7 +12,6 @@ import numpy as np
 
 from seqablate.engine.cell import Cell
 from seqablate.engine.kernels.arrays import Backward, Call, rows_of
-from seqablate.engine.kernels.products import padded
 from seqablate.engine.recurrence import Recurrence
 from seqablate.models.base import PlainStack
 from seqablate.tasks.base import NO_TARGET, Batch
@@ -42,28 +41,20 @@ class Layer:
         kernels_of(self.cell).forward(call)
         return call
 
-    def backward(self, call: Call, d_out: Array, d_final: Array | None, wants_d_x: bool, observed: bool) -> Backward:
+    def backward(
+        self, call: Call, d_out: Array | None, d_last: Array | None, wants_d_x: bool, observed: bool
+    ) -> Backward:
         """Put the gradients of the weights in their places; what was made on the way comes back.
 
         Args:
             call: of :meth:`forward`.
-            d_out: [T, B, D], or [0, B, D] where nothing reached the output.
-            d_final: [B, D] of the last h; None for nothing.
+            d_out: [T, B, D], what reached the output; None for nothing.
+            d_last: [B, D], what reached the last h; None for nothing.
             wants_d_x: whether the gradient of the input is wanted.
             observed: whether the norms of every timestep are.
         """
-        (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
-        zeros = [np.zeros((B, D), dtype) for _ in range(count)]
-        back = Backward(
-            d_out=d_out,
-            d_final=zeros if d_final is None else [d_final, *zeros[1:]],
-            d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
-            d_x=np.zeros((T if wants_d_x else 0, *call.x.shape[1:]), dtype),
-            norms=np.zeros((count if observed else 0, 2, T, B)),
-            vectors=np.zeros((0, 2, T, B, D), dtype),
-            clip=(),
-            acted=np.zeros(1, np.bool_),
-        )
+        d_final = [d_last, *[None] * (len(call.states) - 1)]
+        back = Backward.empty(call, d_out, d_final, d_x=wants_d_x, norms=observed)
         for place, found in zip(self.grads, kernels_of(self.cell).backward(call, back), strict=True):
             place[...] = found
         return back
@@ -118,26 +109,26 @@ class Net:
         for layer in self.layers:
             calls.append(layer.forward(x))
             x = calls[-1].over_time[0]
-        loss, d_out, d_final = self._answer(x, batch)
+        loss, d_out, d_last = self._answer(x, batch)
         backs: dict[str, Backward] = {}
         for number, (layer, call) in reversed(list(enumerate(zip(self.layers, calls, strict=True)))):
             wants_d_x = number > 0 or self.table is not None
-            backs[layer.name] = back = layer.backward(call, d_out, d_final, wants_d_x, observed)
-            d_out, d_final = back.d_x, None
+            backs[layer.name] = back = layer.backward(call, d_out, d_last, wants_d_x, observed)
+            d_out, d_last = back.d_x, None
         if self.table is not None:
             self.d_table[...] = 0
             kernels.add_rows(self.d_table, batch.x, d_out)
         return loss, backs
 
-    def _answer(self, h_TBD: Array, batch: Batch) -> tuple[float, Array, Array | None]:
-        """The loss, what reaches the output [T, B, D] (T = 0: nothing does), and what reaches the last h [B, D]."""
+    def _answer(self, h_TBD: Array, batch: Batch) -> tuple[float, Array | None, Array | None]:
+        """The loss, what reaches the output [T, B, D], and what reaches the last h [B, D]; one of the two."""
         if self.every_step:
             return *self._every_step(h_TBD, batch), None
         B = h_TBD.shape[1]
         share = np.full(B, 1 / B, h_TBD.dtype)
         if batch.lengths is None:
             loss, d_BD = self.head(h_TBD[-1], batch.y, share)
-            return loss, h_TBD[:0], d_BD
+            return loss, None, d_BD
         ends = batch.lengths - 1, np.arange(B)
         loss, d_BD = self.head(h_TBD[ends], batch.y, share)
         d_out = np.zeros_like(h_TBD)

@@ -25,7 +25,7 @@ from seqablate.training.compiled.net import Net
 from seqablate.training.compiled.optimizers import make_update
 from seqablate.training.parts import Parts
 from seqablate.training.skip import MADE, why_skipped
-from seqablate.training.step import StepOutcome
+from seqablate.training.step import StepOutcome, set_learning_rate
 
 
 class CompiledStep:
@@ -45,9 +45,7 @@ class CompiledStep:
         """Update the parameters once; see :func:`seqablate.training.step.train_step`."""
         parts, flat = self.parts, self.flat
         batch = task.train_batch(step)
-        factor = parts.schedule.factor(step, parts.config.steps)
-        for group in parts.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
+        set_learning_rate(parts, step)
         with flushed():
             loss, backs = self.net.gradients(batch, observed)
             before, after, clipped = self.clip()
@@ -57,8 +55,8 @@ class CompiledStep:
                 self.update(parts.optimizer.param_groups[0])
             ratio = math.nan if old is None or skipped else kernels.update_ratio(old, flat.values)
         measured = torch.from_numpy(np.array([loss, before, after, clipped, ratio, skipped, 0.0, 0.0]))
-        seen = {layer.name: Norms(layer.cell.states, backs[layer.name].norms) for layer in self.net.layers}
-        return StepOutcome(measured, None, False, None, batch.lengths, seen if observed else None)
+        seen = {layer.name: Norms(layer.cell.states, backs[layer.name].norms) for layer in self.net.layers if observed}
+        return StepOutcome(measured, None, False, None, batch.lengths, seen or None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,19 +20,7 @@ LOSSES = Regression.step_losses, Classification.step_losses
 
 
 def refusal(parts: Parts) -> str | None:
-    """Why a run does not take the compiled step; None if it does.
-
-    ======================  ==================================================================================
-    part                    compiled step
-    ======================  ==================================================================================
-    backend, threads        ``compiled`` (the default on a CPU), one thread
-    model                   recurrent with kernels, one direction; no dropout, skip, dilation or norm
-    task                    loss of one number or of classes, at the last step or at each; no carried state
-    clip                    none, norm, value
-    regularizer             none
-    optim                   sgd, momentum, adam, adamw, rmsprop, adagrad
-    ======================  ==================================================================================
-    """
+    """Why a run does not take the compiled step; None if it does. The README of ``training/`` has this as a table."""
     checks = {
         "backend": parts.backend == "compiled" and parts.config.threads == 1,
         "model": _plain(parts.model),
