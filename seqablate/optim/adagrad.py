@@ -33,4 +33,6 @@ class AdagradConfig:
         """The optimizer over ``parameters``."""
         import torch
 
-        return torch.optim.Adagrad(decayed(parameters, self.weight_decay), lr=self.lr, eps=self.eps, fused=True)
+        groups = decayed(parameters, self.weight_decay)
+        fused = all(p.device.type == "cpu" for group in groups for p in group["params"])  # torch has none for CUDA
+        return torch.optim.Adagrad(groups, lr=self.lr, eps=self.eps, fused=fused)

@@ -24,8 +24,9 @@ class RandomGuess(torch.optim.Optimizer):
 
     @torch.no_grad()
     def guess(self, seed: int) -> None:
-        """Draw all parameters: a function of the seed."""
+        """Draw all parameters: a function of the seed, the same on every device, so drawn on the CPU."""
         for group in self.param_groups:
-            generator = torch.Generator(group["params"][0].device).manual_seed(seed)
+            generator = torch.Generator().manual_seed(seed)
             for p in group["params"]:
-                p.uniform_(-group["bound"], group["bound"], generator=generator)
+                drawn = torch.empty(p.shape, dtype=p.dtype)
+                p.copy_(drawn.uniform_(-group["bound"], group["bound"], generator=generator))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import torch
 
+from seqablate.engine.precision import full_precision
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.events.view import EventView, rebuild_events
 from seqablate.record.folder import RunFolder
@@ -116,7 +117,7 @@ class Session:
     def _work(self, state: TrainState) -> Ending:
         message: str | None = None
         status: Status
-        with Interruption() as interruption, _threads(self.parts.config.threads):
+        with Interruption() as interruption, _threads(self.parts.config.threads), full_precision():
             try:
                 status = run_loop(self.parts, state, self, interruption)
             except Diverged as error:
