@@ -38,6 +38,7 @@ class Weights(NamedTuple):
     gain_hh: Tensor | None = None  # [G*D]
     gain_c: Tensor | None = None  # [D], only of a cell with a state c
     b_c: Tensor | None = None  # [D]
+    w_skip: Tensor | None = None  # [G*D, D], only with a skip over time; a formula finds it in w_ih, behind its columns
 
     def from_input(self, x_BI: Tensor) -> Tensor:
         """``W_ih x + b_ih`` [B, G*D], or ``LN(W_ih x)``."""
@@ -75,7 +76,8 @@ class Kernels:
 
     Args:
         forward: fills ``call.over_time`` and, where ``call.keep``, what the backward pass needs of the gates.
-        backward: fills ``back``, and returns dW_ih, dW_hh, db_ih and db_hh as torch has them, each its own array.
+        backward: fills ``back``, and returns dW_ih, dW_hh, db_ih and db_hh as torch has them, and then the gradients
+            of the gains and of W_skip where the call has them; each its own array.
     """
 
     forward: Callable[[Call], None]

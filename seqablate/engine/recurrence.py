@@ -212,11 +212,11 @@ class Recurrence(nn.Module):
         return shapes | ({"h of the last steps": (self.time_skip, B, self.hidden_size)} if self.time_skip else {})
 
     def _weights(self) -> Weights:
-        """As a backend takes them: for a time skip h_{t-k} is an input like x_t."""
-        w_ih = torch.cat([self.weight_ih, self.weight_skip], dim=1) if self.time_skip else self.weight_ih
         full = self.cell.recurrent == "full"
-        w_hh = w_ih.new_empty(0) if self.cell.recurrent == "none" else self.weight_hh
-        w = Weights(w_ih, w_hh, self.bias_ih, self.bias_hh if full else None)
+        w_hh = self.weight_ih.new_empty(0) if self.cell.recurrent == "none" else self.weight_hh
+        w = Weights(self.weight_ih, w_hh, self.bias_ih, self.bias_hh if full else None)
+        if self.time_skip:
+            w = w._replace(w_skip=self.weight_skip)
         if self.layer_norm:
             w = w._replace(gain_ih=self.norm_ih_weight, gain_hh=self.norm_hh_weight if full else None)
         if self.layer_norm and "c" in self.cell.states:

@@ -48,13 +48,13 @@ def prepare(model: nn.Module, announce: Callable[[str], None], clip: StateClip |
         clip: as of :func:`set_backend`.
     """
     found = {
-        (module.cell.name, module.weight_ih.dtype, module.layer_norm): module.cell
+        (module.cell.name, module.weight_ih.dtype, module.layer_norm, module.time_skip > 0): module.cell
         for module in model.modules()
         if isinstance(module, Recurrence) and module.backend == "compiled"
     }
-    for (name, dtype, layer_norm), cell in found.items():
+    for (name, dtype, layer_norm, time_skip), cell in found.items():
         kernels = f"{name} kernels for {str(dtype).removeprefix('torch.')}"
-        compiled.prepare(cell, dtype, layer_norm, clip, partial(announce, kernels))
+        compiled.prepare(cell, dtype, layer_norm, time_skip, clip, partial(announce, kernels))
 
 
 @contextmanager

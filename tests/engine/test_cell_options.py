@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from numba import typeof
 from recurrences import (
     LOSSES,
     check_carried,
@@ -17,9 +18,10 @@ from recurrences import (
 )
 
 from seqablate.engine.cell import Cell, Weights
-from seqablate.engine.cells import CELLS
+from seqablate.engine.cells import CELLS, gru
 from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence, refusal
+from seqablate.engine.setup import prepare
 
 B, I, D = 2, 3, 4  # noqa: E741
 CPU = torch.device("cpu")
@@ -100,6 +102,26 @@ def test_the_kernels_agree_with_the_plain_loop_at_every_edge(cell, shape, option
     assert torch.equal(output, results[0])
     assert all(map(torch.equal, final, results[1]))
     assert len({g.data_ptr() for g in gradients}) == len(gradients)
+
+
+@pytest.mark.parametrize("options", [{}, *COMPILED.values()], ids=["plain", *COMPILED])
+def test_a_step_calls_the_kernels_that_were_made_ready(options, monkeypatch):
+    """For other types of arguments numba would compile them once more, in the middle of a run."""
+    called: dict[str, set] = {"forward": set(), "backward": set()}
+
+    def recording(name, kernel):
+        return lambda *arguments: (called[name].add(tuple(map(typeof, arguments))), kernel(*arguments))
+
+    for name in called:
+        monkeypatch.setattr(gru, name, recording(name, getattr(gru, name)))
+    module = Recurrence("gru", I, D, **options)
+    module.backend = "compiled"
+    prepare(module, print)
+    ready = {name: set(kinds) for name, kinds in called.items()}
+    output, _ = module(torch.randn(7, B, I), None, Observer(lambda _: None))
+    output.sum().backward()
+    assert called == ready
+    assert all(len(kinds) == 1 for kinds in ready.values())
 
 
 @pytest.mark.parametrize("cell", NAMES)

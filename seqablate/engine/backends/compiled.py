@@ -45,31 +45,27 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> 
     """
     states, before = states[: len(cell.states)], states[len(cell.states) :]
     skip = sum(map(len, before))
-    for before_kBD in before:
-        x_TBI = _beside(x_TBI, before_kBD)
     assert w.b_ih is not None  # a Recurrence has both
     assert w.b_hh is not None
-    gains = (p for p in (w.gain_ih, w.gain_hh, w.gain_c, w.b_c) if p is not None)
-    tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh, *gains)
+    options = (p for p in (w.gain_ih, w.gain_hh, w.gain_c, w.b_c, w.w_skip) if p is not None)
+    tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh, *options, *before)
     if not torch.is_grad_enabled():
         over_time, _, _ = _forward(cell, tensors, skip, keep=False)
         final = tuple(state[-1].clone() for state in over_time)
-        return over_time[0], (*final, *(torch.cat([h_kBD, over_time[0]])[-skip:] for h_kBD in before))
+        return over_time[0][skip:], (*final, *(over_time[0][-len(h_kBD) :].clone() for h_kBD in before))
     # Observed, a backward pass has to come here even when neither input nor weights require a gradient.
     anchor = None if ports.observer is None else torch.zeros((), requires_grad=True)
     output, *final = _Kernel.apply(cell, ports, skip, anchor, *tensors)
-    return output, (*final, *(torch.cat([h_kBD, output])[-skip:] for h_kBD in before))
-
-
-def _beside(x_TBI: Tensor, before_kBD: Tensor) -> Tensor:
-    """The input with room for h_{t-k} beside each x_t, and for the h that later calls read: [T+k, B, I+D]."""
-    k, B, D = before_kBD.shape
-    x = torch.cat([x_TBI, x_TBI.new_zeros(k, *x_TBI.shape[1:])])
-    return torch.cat([x, torch.cat([before_kBD, before_kBD.new_zeros(len(x_TBI), B, D)])], dim=2)
+    return output, (*final, *(torch.cat([h_kBD[len(output) :], output[-skip:]]) for h_kBD in before))
 
 
 def prepare(
-    cell: Cell, dtype: torch.dtype, layer_norm: bool, clip: StateClip | None, announce: Callable[[], None]
+    cell: Cell,
+    dtype: torch.dtype,
+    layer_norm: bool,
+    time_skip: bool,
+    clip: StateClip | None,
+    announce: Callable[[], None],
 ) -> None:
     """Have the kernels of a cell ready; ``announce`` is called if they have to be compiled first, which takes seconds.
 
@@ -90,13 +86,13 @@ def prepare(
             pass
 
     with event.install_listener("numba:compile", Compiling()), torch.enable_grad():
-        _smallest_call(cell, dtype, layer_norm, Ports())
+        _smallest_call(cell, dtype, layer_norm, time_skip, Ports())
         if clip is not None:
-            _smallest_call(cell, dtype, layer_norm, Ports(clipping=Clipping(clip)))
+            _smallest_call(cell, dtype, layer_norm, time_skip, Ports(clipping=Clipping(clip)))
 
 
-def _smallest_call(cell: Cell, dtype: torch.dtype, layer_norm: bool, ports: Ports) -> None:
-    """Both passes, with T = B = I = D = 1."""
+def _smallest_call(cell: Cell, dtype: torch.dtype, layer_norm: bool, time_skip: bool, ports: Ports) -> None:
+    """Both passes, with T = B = I = D = k = 1."""
     rows = len(cell.gates)
     w = Weights(*(torch.zeros(shape, dtype=dtype, requires_grad=True) for shape in ((rows, 1), (rows, 1), rows, rows)))
     if layer_norm:
@@ -104,6 +100,8 @@ def _smallest_call(cell: Cell, dtype: torch.dtype, layer_norm: bool, ports: Port
     if layer_norm and "c" in cell.states:
         w = w._replace(gain_c=torch.zeros(1, dtype=dtype), b_c=torch.zeros(1, dtype=dtype))
     states = tuple(torch.zeros(1, 1, dtype=dtype) for _ in cell.states)
+    if time_skip:
+        w, states = w._replace(w_skip=w.w_hh), (*states, torch.zeros(1, 1, 1, dtype=dtype))
     output, _ = run(cell, torch.zeros(1, 1, 1, dtype=dtype), states, w, ports)
     output.sum().backward()
 
@@ -145,11 +143,13 @@ class _Kernel(torch.autograd.Function):
         ctx: Any, cell: Cell, ports: Ports, skip: int, anchor: Tensor | None, *tensors: Tensor
     ) -> tuple[Tensor, ...]:
         over_time, shards, calls = _forward(cell, tensors, skip, keep=True)
-        ctx.cell, ctx.ports, ctx.skip, ctx.shards, ctx.inputs = cell, ports, skip, shards, len(tensors)
+        inputs = tensors[:-1] if skip else tensors  # h of the steps before the call leads over_time
+        ctx.cell, ctx.ports, ctx.skip, ctx.shards, ctx.inputs = cell, ports, skip, shards, len(inputs)
         ctx.set_materialize_grads(False)
         gates = [torch.from_numpy(array) for call in calls for array in call.gates]
-        ctx.save_for_backward(*tensors, *over_time, *gates)
-        return over_time[0], *(state[-1].clone() for state in over_time)
+        ctx.save_for_backward(*inputs, *over_time, *gates)
+        output = over_time[0][skip:] if skip else over_time[0]
+        return output, *(state[-1].clone() for state in over_time)
 
     @staticmethod
     @_differentiable_once
@@ -175,22 +175,31 @@ class _Kernel(torch.autograd.Function):
         D = over_time[0].shape[2]
         d_x = _join([part.d_x for part in parts], 1) if wants_d_x else None
         d_states = (_join([part.d_states[k][:, :D] for part in parts], 0) for k in range(count))
-        return None, None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights)
+        d_before = [_join([part.d_past[:skip] for part in parts], 1)] if skip else []
+        return None, None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights), *d_before
 
 
 def _forward(
     cell: Cell, tensors: Sequence[Tensor], skip: int, keep: bool
 ) -> tuple[list[Tensor], list[slice], list[Call]]:
-    """Every state at every step [T, B, D], and the shards that were run."""
+    """Every state at every step [T, B, D], and the shards that were run.
+
+    With a skip of k steps h is [T+k, B, D]: led by what stands last among ``tensors``, h of the k steps before.
+    """
     x, *rest = tensors
-    over_time = [x.new_empty(len(x) - skip, *state.shape) for state in rest[: len(cell.states)]]
+    leads = (skip, *[0] * len(cell.states))
+    over_time = [
+        x.new_empty(k + len(x), *state.shape) for k, state in zip(leads, rest[: len(cell.states)], strict=False)
+    ]
+    if skip:
+        over_time[0][:skip] = rest.pop()
     shards = _shards(x.shape[1])
-    calls = [kernels.Call.of(tensors, over_time, cell.blocks, samples, keep, skip) for samples in shards]
+    calls = [kernels.Call.of((x, *rest), over_time, cell.blocks, samples, keep, skip) for samples in shards]
     assert cell.kernels is not None  # a Recurrence has asked
     _each(cell.kernels.forward, calls)
     if len(shards) > 1:  # each has filled arrays of its own
         for k, state in enumerate(over_time):
-            torch.cat([torch.from_numpy(call.over_time[k]) for call in calls], dim=1, out=state)
+            torch.cat([torch.from_numpy(call.over_time[k]) for call in calls], dim=1, out=state[-len(x) :])
     return over_time, shards, calls
 
 

@@ -20,9 +20,11 @@ from seqablate.engine.ports import Clipping, Observer, Ports
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> tuple[Tensor, States]:
     """Run any cell; see :class:`seqablate.engine.recurrence.Recurrence`.
 
-    One state more than the cell has is the last k outputs [k, B, D], the oldest first. Then a step's input is
-    [x_t, h_{t-k}], and ``w.w_ih`` [G*D, I+D] has a matrix for each.
+    One state more than the cell has is the last k outputs [k, B, D], the oldest first. Then h_{t-k} is an input like
+    x_t: a step's input is [x_t, h_{t-k}], and the formula is given [W_ih, W_skip] [G*D, I+D] for W_ih.
     """
+    if w.w_skip is not None:
+        w = w._replace(w_ih=torch.cat([w.w_ih, w.w_skip], dim=1), w_skip=None)
     if ports.observer is not None:
         return _Watch(cell, ports.observer).run(x_TBI, states, w, ports.clipping)
     count, formula = len(cell.states), _formula(cell, w, ports.clipping)

@@ -33,21 +33,22 @@ def step(x_BI: Tensor, states: States, w_rz: Weights, w_n: Weights) -> States:
 
 @compiled
 def forward(
-    x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, norm_xrz, norm_xn, norm_hrz, norm_hn, skip
+    x, wx_rz, wx_n, wh_rz, wh_n, b_rz, b_n, b_un, h0, h, rz, n, un, norm_xrz, norm_xn, norm_hrz, norm_hn,
+    skip_rz, skip_n, S,
 ):  # fmt: skip
     """Fill h [T, B, D], rz [.., B, padded 2*D], n and ``un`` = U_n h + b_un [.., B, padded D].
 
     The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
     """
     T, B, D = h.shape
-    S, kept = kernels.chunk_length(T, B, skip), rz.shape[0]
+    kept = rz.shape[0]
     before = h0
     for t in range(T):
         s = t % kept
         if t % S == 0:
             k = min(S, T - t)
-            kernels.from_input(rz[s : s + k], x[t : t + k], wx_rz, b_rz, norm_xrz, t)
-            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n, norm_xn, t)
+            kernels.from_input(rz[s : s + k], x[t : t + k], wx_rz, b_rz, norm_xrz, skip_rz, t)
+            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n, norm_xn, skip_n, t)
         rz_t, n_t, un_t, after = rz[s], n[s], un[s], h[t]
         for i in range(B):
             for j in range(b_un.shape[0]):
@@ -60,7 +61,6 @@ def forward(
             for j in range(D):
                 n_t[i, j] = kernels.tanh(n_t[i, j] + rz_t[i, j] * un_t[i, j])
                 after[i, j] = n_t[i, j] + rz_t[i, D + j] * (before[i, j] - n_t[i, j])
-        kernels.feed(x, after, t, skip)
         before = after
 
 
@@ -68,16 +68,15 @@ def forward(
 def backward(
     x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
     d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, ports,
-    norm_xrz, norm_xn, norm_hrz, norm_hn, skip,
+    norm_xrz, norm_xn, norm_hrz, norm_hn, skip_rz, skip_n, S,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B, skip)
     chunk_rz = np.zeros((S, B, db_rz.shape[0]), x.dtype)
     chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
+        kernels.receive(d_h, direct, d_out, d_hn, skip_rz, t, T, ports)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
         d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
         for i in range(B):
@@ -100,27 +99,30 @@ def backward(
             kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k], norm_xn, t)
             kernels.to_input(d_x[t : t + k], chunk_rz[:k], 2 * D, wih_rz)
             kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
+            kernels.to_skipped(skip_rz, chunk_rz[:k], 2 * D, t)
+            kernels.to_skipped(skip_n, chunk_n[:k], D, t)
 
 
 def _forward(call: Call) -> None:
     (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:4], call.weights[1].shape[1]
     biases = map(kernels.padded_row, (b_ih[rz] + b_hh[rz], b_ih[n], b_hh[n]))
     norms, gates = kernels.norms_of(call), [call.room(width) for width in (2 * D, D, D)]
-    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms, call.skip)
+    arrays = *call.transposed(), *biases, *call.states, *call.over_time, *gates
+    forward(call.x, *arrays, *norms, *kernels.skips_of(call), call.chunk)
     call.gates.extend([*gates, *kernels.kept_of(norms)])
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
     D = call.weights[1].shape[1]
     sums, db_un = kernels.Sums(call), kernels.padded_row(np.zeros(D, call.x.dtype))
-    norms = kernels.norms_of(call, call.gates[3:])
+    norms, skips = kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports, *norms, call.skip,
+        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports, *norms, *skips, call.chunk,
     )  # fmt: skip
     dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
     d_b = np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])
-    return [dw_ih, dw_hh, *d_b, *kernels.d_gains(norms, 2)]
+    return [dw_ih, dw_hh, *d_b, *kernels.d_gains(norms, 2), *kernels.d_skip(skips)]
 
 
 CELLS = (

@@ -151,43 +151,41 @@ def through_cell(d_a, d_c, a, c_before, form):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c, skip):
+def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c, skip, S):
     """Fill h, c [T, B, D] and the gates [.., B, padded 4*D].
 
     The gates hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
     """
-    T, B, D = h.shape
-    S, kept = kernels.chunk_length(T, B, skip), gates.shape[0]
+    T, _, D = h.shape
+    kept = gates.shape[0]
     h_before, c_before = h0, c0
     for t in range(T):
         s = t % kept
         if t % S == 0:
             n = min(S, T - t)
-            kernels.from_input(gates[s : s + n], x[t : t + n], w_x, b, norm_x, t)
+            kernels.from_input(gates[s : s + n], x[t : t + n], w_x, b, norm_x, skip, t)
         a, h_t, c_t = gates[s], h[t], c[t]
         kernels.from_hidden(a, h_before, w_h, norm_h, t)
         open_gates(a, D, form)
         advance(c_t, a, c_before)
         show(h_t, kernels.shown(c_t, norm_c, t), a, form)
-        kernels.feed(x, h_t, t, skip)
         h_before, c_before = h_t, c_t
 
 
 @compiled
 def backward(
     x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h,
-    d_b, ports, form, norm_x, norm_h, norm_c, skip,
+    d_b, ports, form, norm_x, norm_h, norm_c, skip, S,
 ):  # fmt: skip
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B, skip)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     kernels.add(d_c, d_cn)
     for t in range(T - 1, -1, -1):
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
         c_before = c[t - 1] if t > 0 else c0
-        arrived = kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
+        arrived = kernels.receive(d_h, direct, d_out, d_hn, skip, t, T, ports)
         d_shown = kernels.behind_norm(d_c, norm_c)
         through_output(d_a, d_shown, direct, d_h, a, kernels.shown_again(c_t, norm_c, t), form)
         kernels.to_cell(d_c, direct, d_shown, norm_c, t)
@@ -203,26 +201,29 @@ def backward(
             kernels.to_recurrent_weights(dw_h, kernels.in_front(chunk, norm_h)[:n], h0, h, t)
             kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n], norm_x, t)
             kernels.to_input(d_x[t : t + n], chunk[:n], 4 * D, w_ih)
+            kernels.to_skipped(skip, chunk[:n], 4 * D, t)
 
 
 def run_forward(call: Call, *, form: Form) -> None:
     """As :class:`seqablate.engine.cell.Kernels` has it, the weights [4*D, *]."""
     b_ih, b_hh = call.weights[2:4]
     gates, b = call.room(len(b_ih)), kernels.padded_row(b_ih + b_hh)
-    norms = kernels.norms_of(call, there=_there(form, call))
-    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, gates, form, *norms, call.skip)
+    norms, skips = kernels.norms_of(call, there=_there(form, call)), kernels.skips_of(call)
+    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, gates, form, *norms, *skips, call.chunk)
     call.gates.extend([gates, *kernels.kept_of(norms)])
 
 
 def run_backward(call: Call, back: Backward, *, form: Form) -> list[Array]:
     """The same."""
-    sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates[1:], _there(form, call))
+    norms, skips = kernels.norms_of(call, call.gates[1:], _there(form, call)), kernels.skips_of(call, back)
+    sums = kernels.Sums(call)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, call.gates[0], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, form, *norms, call.skip,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, form, *norms, *skips, call.chunk,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
-    return [dw_ih, dw_hh, d_b, d_b.copy(), *kernels.d_gains(norms, 1)]  # each its own array: a clip works in place
+    each = [dw_ih, dw_hh, d_b, d_b.copy()]  # each its own array: a clip works in place
+    return [*each, *kernels.d_gains(norms, 1), *kernels.d_skip(skips)]
 
 
 def _there(form: Form, call: Call) -> Array:

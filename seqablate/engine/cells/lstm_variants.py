@@ -49,18 +49,23 @@ def _forward(call: Call, *, form: Form, at: list[int]) -> None:
 
 
 def _backward(call: Call, back: Backward, *, form: Form, at: list[int]) -> list[Array]:
+    rows = 4 * call.over_time[0].shape[2]
     found = run_backward(_whole(call, at), back, form=form)
-    by_gate = [_gates(d)[at].reshape(w.shape) for d, w in zip(found[:6], call.weights, strict=False)]
-    return by_gate + found[6:]
+    return [_gates(d)[at].reshape(-1, *d.shape[1:]) if len(d) == rows else d for d in found]
 
 
 def _whole(call: Call, at: list[int]) -> Call:
     """The call with the weights of all four gates: 0 where there is no gate, its rows where it stands (``at``)."""
     rows = 4 * call.over_time[0].shape[2]
-    weights = [np.zeros((rows, *w.shape[1:]), w.dtype) for w in call.weights[:6]]
-    for whole, w in zip(weights, call.weights, strict=False):
-        _gates(whole)[at] = w.reshape(len(at), -1)
-    return replace(call, weights=weights + call.weights[6:], blocks=[slice(0, rows)])
+
+    def whole(w: Array) -> Array:
+        found = np.zeros((rows, *w.shape[1:]), w.dtype)
+        _gates(found)[at] = w.reshape(len(at), -1)
+        return found
+
+    weights = [*map(whole, call.weights[:6]), *call.weights[6:]]
+    w_skip = None if call.w_skip is None else whole(call.w_skip)
+    return replace(call, weights=weights, w_skip=w_skip, blocks=[slice(0, rows)])
 
 
 def _gates(w: Array) -> Array:

@@ -35,21 +35,22 @@ def step(x_BI: Tensor, states: States, w_f: Weights, w_n: Weights) -> States:
 
 @compiled
 def forward(
-    x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh, norm_xf, norm_xn, norm_hf, norm_hn, skip
+    x, wx_f, wx_n, wh_f, wh_n, b_f, b_n, h0, h, f, n, fh, norm_xf, norm_xn, norm_hf, norm_hn,
+    skip_f, skip_n, S,
 ):  # fmt: skip
     """Fill h [T, B, D], the gate f and the candidate n [.., B, padded D], and ``fh`` = f h_{t-1} [.., B, D].
 
     The last three hold all timesteps, or one chunk of them, over and over, where no backward pass will ask for them.
     """
     T, B, D = h.shape
-    S, kept = kernels.chunk_length(T, B, skip), f.shape[0]
+    kept = f.shape[0]
     before = h0
     for t in range(T):
         s = t % kept
         if t % S == 0:
             k = min(S, T - t)
-            kernels.from_input(f[s : s + k], x[t : t + k], wx_f, b_f, norm_xf, t)
-            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n, norm_xn, t)
+            kernels.from_input(f[s : s + k], x[t : t + k], wx_f, b_f, norm_xf, skip_f, t)
+            kernels.from_input(n[s : s + k], x[t : t + k], wx_n, b_n, norm_xn, skip_n, t)
         f_t, n_t, fh_t, after = f[s], n[s], fh[s], h[t]
         kernels.from_hidden(f_t, before, wh_f, norm_hf, t)
         for i in range(B):
@@ -61,22 +62,20 @@ def forward(
             for j in range(D):
                 n_t[i, j] = kernels.tanh(n_t[i, j])
                 after[i, j] = before[i, j] + f_t[i, j] * (n_t[i, j] - before[i, j])
-        kernels.feed(x, after, t, skip)
         before = after
 
 
 @compiled
 def backward(
     x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n,
-    ports, norm_xf, norm_xn, norm_hf, norm_hn, skip,
+    ports, norm_xf, norm_xn, norm_hf, norm_hn, skip_f, skip_n, S,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B, skip)
     chunk_f, chunk_n = np.zeros((S, B, db_f.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
     direct, d_fh = np.empty((B, D), x.dtype), np.empty(d_h.shape, x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
+        kernels.receive(d_h, direct, d_out, d_hn, skip_f, t, T, ports)
         f_t, n_t, before = f[t], n[t], h[t - 1] if t > 0 else h0
         d_f, d_n = chunk_f[t % S], chunk_n[t % S]
         for i in range(B):
@@ -98,6 +97,8 @@ def backward(
             kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k], norm_xn, t)
             kernels.to_input(d_x[t : t + k], chunk_f[:k], D, wih_f)
             kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
+            kernels.to_skipped(skip_f, chunk_f[:k], D, t)
+            kernels.to_skipped(skip_n, chunk_n[:k], D, t)
 
 
 def _forward(call: Call) -> None:
@@ -106,18 +107,20 @@ def _forward(call: Call) -> None:
     biases = [kernels.padded_row(b_ih[block] + b_hh[block]) for block in call.blocks]
     norms, gates = kernels.norms_of(call), [call.room(D), call.room(D)]
     gates.append(np.empty((len(gates[0]), B, D), call.x.dtype))
-    forward(call.x, *call.transposed(), *biases, *call.states, *call.over_time, *gates, *norms, call.skip)
+    arrays = *call.transposed(), *biases, *call.states, *call.over_time, *gates
+    forward(call.x, *arrays, *norms, *kernels.skips_of(call), call.chunk)
     call.gates.extend([*gates, *kernels.kept_of(norms)])
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
-    sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates[3:])
+    sums, norms, skips = kernels.Sums(call), kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, *norms, call.skip,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, *norms, *skips, call.chunk,
     )  # fmt: skip
     dw_ih, dw_hh, d_b = sums.weights()
-    return [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b), *kernels.d_gains(norms, 2)]
+    each = [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b)]
+    return [*each, *kernels.d_gains(norms, 2), *kernels.d_skip(skips)]
 
 
 CELLS = (

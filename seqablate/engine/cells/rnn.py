@@ -79,33 +79,30 @@ def through(d_a, d_h, h, f):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h, skip):
+def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h, skip, S):
     """Fill h [T, B, D]."""
     T, B, _ = h.shape
-    S = kernels.chunk_length(T, B, skip)
     chunk = np.empty((S, B, b.shape[0]), x.dtype)
     before = h0
     for t in range(T):
         s = t % S
         if s == 0:
             n = min(S, T - t)
-            kernels.from_input(chunk[:n], x[t : t + n], w_x, b, norm_x, t)
+            kernels.from_input(chunk[:n], x[t : t + n], w_x, b, norm_x, skip, t)
         a, after = chunk[s], h[t]
         kernels.from_hidden(a, before, w_h, norm_h, t)
         activate(after, a, f)
-        kernels.feed(x, after, t, skip)
         before = after
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h, skip):
+def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h, skip, S):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    S = kernels.chunk_length(T, B, skip)
     chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
     direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
-        kernels.receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports)
+        kernels.receive(d_h, direct, d_out, d_hn, skip, t, T, ports)
         d_a = chunk[t % S]
         through(d_a, d_h, h[t], f)
         kernels.to_hidden(d_h, d_a, D, w_hh, norm_h, t)
@@ -114,22 +111,26 @@ def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports
             kernels.to_recurrent_weights(dw_h, kernels.in_front(chunk, norm_h)[:n], h0, h, t)
             kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n], norm_x, t)
             kernels.to_input(d_x[t : t + n], chunk[:n], D, w_ih)
+            kernels.to_skipped(skip, chunk[:n], D, t)
 
 
 def _forward(call: Call, *, f: int) -> None:
     b, norms = kernels.padded_row(call.weights[2] + call.weights[3]), kernels.norms_of(call)
-    forward(call.x, *call.transposed(), b, *call.states, *call.over_time, f, *norms, call.skip)
+    forward(
+        call.x, *call.transposed(), b, *call.states, *call.over_time, f, *norms, *kernels.skips_of(call), call.chunk
+    )
     call.gates.extend(kernels.kept_of(norms))
 
 
 def _backward(call: Call, back: Backward, *, f: int) -> list[Array]:
-    sums, norms = kernels.Sums(call), kernels.norms_of(call, call.gates)
+    sums, norms, skips = kernels.Sums(call), kernels.norms_of(call, call.gates), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, f, *norms, call.skip,
+        *back.d_states, back.d_x, *sums.arrays, back.ports, f, *norms, *skips, call.chunk,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
-    return [dw_ih, dw_hh, d_b, d_b.copy(), *kernels.d_gains(norms, 1)]  # each its own array: a clip works in place
+    each = [dw_ih, dw_hh, d_b, d_b.copy()]  # each its own array: a clip works in place
+    return [*each, *kernels.d_gains(norms, 1), *kernels.d_skip(skips)]
 
 
 def _cell(f: int, name: str) -> Cell:

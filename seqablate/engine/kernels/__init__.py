@@ -14,12 +14,11 @@ if TYPE_CHECKING:
     from seqablate.engine.kernels.layer_norm import behind_norm, shown, shown_again, to_cell
     from seqablate.engine.kernels.norms import d_gains, kept_of, norms_of
     from seqablate.engine.kernels.products import PANEL_BYTES, add_product, add_to_panels, padded, panels
+    from seqablate.engine.kernels.skips import d_skip, skips_of
     from seqablate.engine.kernels.steps import (
         DIRECT,
         add,
-        chunk_length,
         complete,
-        feed,
         from_hidden,
         from_input,
         in_front,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         to_input,
         to_input_weights,
         to_recurrent_weights,
+        to_skipped,
         to_weights,
     )
 
@@ -39,17 +39,19 @@ _HOMES = {
     "layer_norm": ("behind_norm", "shown", "shown_again", "to_cell"),
     "norms": ("d_gains", "kept_of", "norms_of"),
     "products": ("PANEL_BYTES", "add_product", "add_to_panels", "padded", "panels"),
+    "skips": ("d_skip", "skips_of"),
     "steps": (
-        "DIRECT", "add", "chunk_length", "complete", "feed", "from_hidden", "from_input", "in_front", "norm",
-        "receive", "report", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
+        "DIRECT", "add", "complete", "from_hidden", "from_input", "in_front", "norm", "receive", "report", "to_hidden",
+        "to_input", "to_input_weights", "to_recurrent_weights", "to_skipped", "to_weights",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "behind_norm",
-    "chunk_length", "complete", "d_gains", "feed", "from_hidden", "from_input", "in_front", "kept_of", "norm",
-    "norms_of", "padded", "padded_row", "panels", "receive", "report", "shown", "shown_again", "sigmoid", "tanh",
-    "tanh_and_slope", "to_cell", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_weights",
+    "complete", "d_gains", "d_skip", "from_hidden", "from_input", "in_front", "kept_of", "norm", "norms_of", "padded",
+    "padded_row", "panels", "receive", "report", "shown", "shown_again", "sigmoid", "skips_of", "tanh",
+    "tanh_and_slope", "to_cell", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_skipped",
+    "to_weights",
 ]  # fmt: skip
 
 

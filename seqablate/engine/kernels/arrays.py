@@ -15,10 +15,10 @@ from torch import Tensor
 
 from seqablate.engine.gradients import Carried
 from seqablate.engine.kernels.products import PANEL_BYTES, padded, panels
-from seqablate.engine.kernels.steps import chunk_length
 from seqablate.engine.ports import Ports
 
 Array = np.ndarray[Any, Any]
+CHUNK_ROWS = 128  # timesteps times samples
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,8 +34,9 @@ class Call:
         blocks: the rows of the weights that a kernel keeps together, as the cell's formula does.
         gates: what the forward pass leaves of the gates for the backward pass.
         keep: whether there will be a backward pass.
-        skip: k where a step also reads h_{t-k}, else 0. Then x is [T+k, B, I+D], and in its last D columns stand h of
-            the k steps before the call, and after them every h_t, which the forward kernel puts there (``feed``).
+        past: [T+k, B, D] where a step also reads h_{t-k}, which is ``past[t]``: h of the k steps before the call, and
+            after them every h_t, for ``over_time[0]`` is a part of it.
+        w_skip: [G, D], its weights.
     """
 
     x: Array
@@ -45,7 +46,8 @@ class Call:
     blocks: list[slice]
     gates: list[Array]
     keep: bool
-    skip: int = 0
+    past: Array | None = None
+    w_skip: Array | None = None
 
     @classmethod
     def of(
@@ -57,21 +59,24 @@ class Call:
         keep: bool = True,
         skip: int = 0,
     ) -> Call:
-        """The call of ``tensors`` (x, states, weights), for some samples of its batch."""
+        """The call of ``tensors`` (x, states, weights and w_skip), for some samples of its batch.
+
+        With a skip of k steps the first of ``over_time`` is led by h of the k steps before the call.
+        """
         count = len(over_time)
-        x, *rest = (tensor.detach() for tensor in tensors)
-        x_TBI = _array(x[:, samples])
-        if skip > 0:  # as the forward pass has left it, which in the forward pass itself is of no use yet
-            x_TBI[skip:, :, -over_time[0].shape[2] :] = over_time[0][:, samples].numpy()
+        x, *rest = tensors
+        weights = [_array(weight) for weight in rest[count:]]
+        past, *others = (_array(state[:, samples]) for state in over_time)
         return cls(
-            x_TBI,
+            _array(x[:, samples]),
             [_array(state[samples]) for state in rest[:count]],
-            [_array(weight) for weight in rest[count:]],
-            [_array(state[:, samples]) for state in over_time],
-            rows_of(blocks, *rest[count + 1].shape),
+            weights[:-1] if skip else weights,
+            [past[skip:], *others],
+            rows_of(blocks, *weights[1].shape),
             [],
             keep,
-            skip,
+            past if skip else None,
+            weights[-1] if skip else None,
         )
 
     def panels(self) -> list[Array]:
@@ -84,8 +89,13 @@ class Call:
 
     @property
     def chunk(self) -> int:
-        """Timesteps of a chunk."""
-        return chunk_length(*self.over_time[0].shape[:2], self.skip)
+        """S: so many timesteps that weights are worth fetching once for all of them, so few that they stay in cache.
+
+        With a skip over time no more than what is skipped: at the first step of a chunk all h_{t-k} of it are known.
+        """
+        T, B, _ = self.over_time[0].shape
+        S = min(T, max(1, CHUNK_ROWS // max(B, 1)))
+        return S if self.past is None else min(S, len(self.past) - T)
 
     def room(self, width: int) -> Array:
         """For a gate at every timestep, or at one chunk of them where no backward pass will ask for it."""
@@ -110,6 +120,7 @@ class Backward:
         d_states: each [B, D], that of h with rows padded to whole panels. A kernel starts with what stands there, as
             what flows back to the last step, and leaves the gradient of the initial state.
         d_x: [T, B, I], which the kernel adds to; T = 0: not wanted.
+        d_past: [T+k, B, D], the same for what steps read of ``call.past``; T + k = 0: there is none.
         norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted.
         vectors: [states, 2, T, B, D], for these themselves; all start at zero.
         clip: the state clip, or () for none.
@@ -120,6 +131,7 @@ class Backward:
     d_final: list[Array]
     d_states: list[Array]
     d_x: Array
+    d_past: Array
     norms: Array
     vectors: Array
     clip: Any
@@ -148,7 +160,8 @@ class Backward:
             d_out=np.zeros((0, B, D), dtype) if d_out is None else d_out,
             d_final=[np.zeros((B, D), dtype) if d is None else d for d in d_final],
             d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
-            d_x=np.zeros((len(call.x) if d_x or call.skip else 0, *call.x.shape[1:]), dtype),
+            d_x=np.zeros((T if d_x else 0, *call.x.shape[1:]), dtype),
+            d_past=np.zeros((0 if call.past is None else len(call.past), B, D), dtype),
             norms=np.zeros((count if norms else 0, 2, T, B)),
             vectors=np.zeros((count if vectors else 0, 2, T, B, D), dtype),
             clip=clip,
@@ -186,7 +199,7 @@ class Backward:
         for later in carried[count:]:  # to h of the last steps, which reached the output on its way
             if later is not None and d_output is not None:
                 steps, part = min(T, len(later)), _array(later[:, samples])
-                back.d_x[-steps:, :, -D:] = part[-steps:]
+                back.d_past[-steps:] = part[-steps:]
                 back.d_out[-steps:] -= part[-steps:]
         return back
 
@@ -200,6 +213,11 @@ def padded_row(b: Array) -> Array:
     row = np.zeros(padded(len(b), b.dtype), b.dtype)
     row[: len(b)] = b
     return row
+
+
+def from_panels(sums: Array, width: int) -> Array:
+    """The gradient of a matrix, [width, K], from that of its transpose in panels [panel, K, W]."""
+    return np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[:width]
 
 
 class Sums:
@@ -217,9 +235,6 @@ class Sums:
     def weights(self) -> tuple[Array, Array, list[Array]]:
         """dW_ih [G, I], dW_hh [G, D] and db by block, as torch has them."""
         count = len(self.widths)
-        found = [
-            np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[: self.widths[k % count]]
-            for k, sums in enumerate(self.weight_arrays)
-        ]
+        found = [from_panels(sums, self.widths[k % count]) for k, sums in enumerate(self.weight_arrays)]
         ih, hh = found if count == 1 else (np.concatenate(found[:count]), np.concatenate(found[count:]))
         return ih, hh, [d_b[:width] for d_b, width in zip(self.bias_arrays, self.widths, strict=True)]

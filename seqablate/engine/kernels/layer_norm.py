@@ -81,12 +81,14 @@ def through_norm(d_z, d_a, norm, t, d_gain):
 
 
 @compiled
-def add_normed_product(a, v, w, norm, t):
-    """``a += gain * hat`` with the hat of ``v @ w`` at step t: a [B, N or more]."""
+def add_normed_product(a, v, w, norm, skip, t):
+    """``a += gain * hat`` with the hat of ``v @ w``, plus what a skip reads, at step t: a [B, N or more]."""
     s = t % norm.hat.shape[0]
     z, gain = norm.hat[s], norm.gain
     z[:] = _ZERO
     add_product(z, v, w)
+    if skip is not None:
+        add_product(z, skip.past[t], skip.w)
     standardise(z, norm.scale[s], norm.there)
     for i in range(z.shape[0]):
         for j in range(gain.shape[0]):

@@ -18,32 +18,14 @@ from seqablate.engine.kernels.products import add_product, add_to_panels
 
 TOTAL, DIRECT = 0, 1
 _ZERO = np.float32(0.0)
-CHUNK_ROWS = 128  # timesteps times samples
 
 
-@register_jitable
-def chunk_length(T, B, skip):
-    """S: so many timesteps that the weights are worth fetching once for all of them, so few that they stay in cache.
+@compiled
+def from_input(a, x, w_x, b, norm, skip, t):
+    """``a = x @ w_x + b``, or with the product's norm, for a chunk from step t: a [n, B, G], x [n, B, I].
 
-    With a skip over time no more than what is skipped: at the first step of a chunk all h_{t-skip} of it are known.
+    With a skip over time the product is ``x @ w_x + past @ w``.
     """
-    S = min(T, max(1, CHUNK_ROWS // max(B, 1)))
-    return min(S, skip) if skip > 0 else S
-
-
-@compiled
-def feed(x, h, t, skip):
-    """Put h_t [B, D] behind the input of step t + skip, which reads both: x [T + skip, B, I + D]."""
-    if skip > 0:
-        I = x.shape[2] - h.shape[1]  # noqa: E741
-        for i in range(h.shape[0]):
-            for j in range(h.shape[1]):
-                x[t + skip, i, I + j] = h[i, j]
-
-
-@compiled
-def from_input(a, x, w_x, b, norm, t):
-    """``a = x @ w_x + b``, or with the product's norm, for a chunk from step t: a [n, B, G], x [n, B, I]."""
     n, B, G = a.shape
     for k in range(n):
         for i in range(B):
@@ -51,9 +33,12 @@ def from_input(a, x, w_x, b, norm, t):
                 a[k, i, j] = b[j]
     if norm is None:
         add_product(a.reshape(n * B, G), x.reshape(n * B, x.shape[2]), w_x)
+        if skip is not None:
+            past = skip.past[t : t + n]
+            add_product(a.reshape(n * B, G), past.reshape(n * B, past.shape[2]), skip.w)
     else:
         for k in range(n):
-            add_normed_product(a[k], x[k], w_x, norm, t + k)
+            add_normed_product(a[k], x[k], w_x, norm, skip, t + k)
 
 
 @compiled
@@ -62,7 +47,7 @@ def from_hidden(a, h, w_h, norm, t):
     if norm is None:
         add_product(a, h, w_h)
     else:
-        add_normed_product(a, h, w_h, norm, t)
+        add_normed_product(a, h, w_h, norm, None, t)
 
 
 @compiled
@@ -142,17 +127,14 @@ def complete(v, D, state, t, ports):
 
 
 @compiled
-def receive(d_h, direct, d_out, d_hn, d_x, skip, t, T, ports):
+def receive(d_h, direct, d_out, d_hn, skip, t, T, ports):
     """Make ``d_h`` the total gradient of h_t and complete it; False when none of it came from outside (``direct``).
 
-    With a skip over time step t + skip has sent its part to the columns of h_t in ``d_x`` [T + skip, B, I + D].
+    With a skip over time step t + k has left its part in ``d_past``.
     """
-    B, D = direct.shape
-    if skip > 0:
-        I = d_x.shape[2] - D  # noqa: E741
-        for i in range(B):
-            for j in range(D):
-                d_h[i, j] += d_x[t + skip, i, I + j]
+    D = direct.shape[1]
+    if skip is not None:
+        add(d_h, skip.d_past[t + skip.d_past.shape[0] - T])
     arrived = _arrived(direct, d_out, d_hn, t, T)
     if arrived:
         report(direct, D, 0, DIRECT, t, ports)
@@ -225,3 +207,15 @@ def to_input(d_x, d_a, columns, w_ih):
     found = np.zeros((n * B, padded_I), d_a.dtype)
     add_product(found, d_a.reshape(n * B, d_a.shape[2])[:, :columns], w_ih)
     add(d_x.reshape(n * B, d_x.shape[2]), found)
+
+
+@compiled
+def to_skipped(skip, d_a, columns, t):
+    """With a skip over time, add a chunk's share of dW_skip and of the gradients of the h_{t-k} that it read.
+
+    ``d_a`` [n, B, G], of the steps from t, is the gradient in front of a norm, as :func:`to_input_weights` leaves it.
+    """
+    if skip is not None:
+        n = d_a.shape[0]
+        to_weights(skip.dw, d_a, skip.past[t : t + n])
+        to_input(skip.d_past[t : t + n], d_a, columns, skip.w)
