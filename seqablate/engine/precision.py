@@ -16,7 +16,8 @@ import torch
 @contextmanager
 def full_precision() -> Iterator[None]:
     """Let cuDNN multiply float32 as it is; what the process had chosen is put back. A CPU is not concerned."""
-    kinds: tuple[Any, ...] = (torch.backends.cudnn.rnn, torch.backends.cudnn.conv)
+    cudnn: Any = torch.backends.cudnn
+    kinds = (cudnn.rnn, cudnn.conv)
     before = [kind.fp32_precision for kind in kinds]
     for kind in kinds:
         kind.fp32_precision = "ieee"
