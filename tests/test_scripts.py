@@ -21,6 +21,7 @@ LEAST = {
     "bench_skips.py": "rnn --rounds 1",
     "bench_start.py": "--modules",
     "bench_step.py": "--models rnn --shapes 10/2/3 --rounds 1",
+    "bench_threads.py": "--models rnn --shapes 10/2/3 --rounds 1",
     "bench_sweep.py": "--runs 2 --steps 2",
     "cliff.py": "--out cliff.png",
     "curse_of_memory.py": "",

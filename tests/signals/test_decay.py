@@ -104,7 +104,8 @@ def test_the_floor_is_that_of_the_number_format():
 
 # What a careful reader of each curve says: the verdict, and what the sentence has to contain.
 SHAPES = {
-    "0 behind lag 0": ([1.0] + [0.0] * 99, "vanishes", "below float32's range from lag 1 on"),
+    "0 behind lag 0": ([1.0] + [0.0] * 99, "vanishes", "stays at its own timestep, as where no later one reads it"),
+    "0 behind lag 1": ([1.0, 0.5] + [0.0] * 99, "vanishes", "vanishes: below float32's range from lag 2 on"),
     "0.9 per lag, then 0": ([0.9**k if k <= 5 else 0 for k in range(100)], "vanishes", "from lag 6 on; 0.59x after 5 "),
     "flat, then 0": ([1.0] * 5 + [0.0] * 95, "vanishes", "from lag 5 on; 1x after 4 timesteps (not a clean exp"),
     "through the floor": (0.1 ** np.arange(400.0), "vanishes", "from lag 35 on (0.1x per timestep)"),
