@@ -204,4 +204,4 @@ def memory_errors(kind: type[UsageError] | type[RunFailure]) -> Iterator[None]:
         first = (str(error).splitlines() or ["numpy"])[0]
         if isinstance(error, RuntimeError) and "out of memory" not in first and "allocate memory" not in first:
             raise
-        raise kind(f"out of memory ({first}): try a smaller model, batch_size or task.length") from error
+        raise kind(f"out of memory ({first}): try a smaller model, batch_size, task.length or eval.lengths") from error
