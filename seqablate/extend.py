@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from seqablate.diagnostics.base import EvaluationDiagnostic, TrainingDiagnostic
     from seqablate.diagnostics.batches import batch_mean, in_time
     from seqablate.diagnostics.look import Look, ProbedPass
-    from seqablate.engine.cell import Cell, Kernels
+    from seqablate.engine.cell import Cell, Kernels, Linear
     from seqablate.engine.kernels.cache import compiled
+    from seqablate.engine.kernels.scan import SCAN
     from seqablate.engine.recurrence import Recurrence
     from seqablate.errors import UsageError
     from seqablate.models.base import ModelConfig, ProbePoint
@@ -57,6 +58,8 @@ _HOMES = {
     "ClipResult": "clip.base",
     "Cell": "engine.cell",
     "Kernels": "engine.cell",
+    "Linear": "engine.cell",
+    "SCAN": "engine.kernels.scan",
     "compiled": "engine.kernels.cache",
     "Recurrence": "engine.recurrence",
     "ModelConfig": "models.base",
@@ -74,11 +77,11 @@ _HOMES = {
     "SyntheticTask": "tasks.synthetic",
 }
 __all__ = [
-    "Batch", "Cell", "Classification", "Clip", "ClipResult", "Curve", "EvaluationDiagnostic", "Heatmap", "Kernels",
-    "Look", "Metric", "ModelConfig", "Place", "ProbePoint", "ProbedPass", "Recurrence", "RecurrentConfig",
-    "Regression", "RunData", "Signal", "SyntheticTask", "TaskSpec", "TaskTraits", "TrainingDiagnostic",
-    "UsageError", "at_least", "at_most", "batch_mean", "compiled", "finite", "fraction", "in_time", "key",
-    "positive", "variant",
+    "SCAN", "Batch", "Cell", "Classification", "Clip", "ClipResult", "Curve", "EvaluationDiagnostic", "Heatmap",
+    "Kernels", "Linear", "Look", "Metric", "ModelConfig", "Place", "ProbePoint", "ProbedPass", "Recurrence",
+    "RecurrentConfig", "Regression", "RunData", "Signal", "SyntheticTask", "TaskSpec", "TaskTraits",
+    "TrainingDiagnostic", "UsageError", "at_least", "at_most", "batch_mean", "compiled", "finite", "fraction",
+    "in_time", "key", "positive", "variant",
 ]  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
@@ -85,6 +86,30 @@ class Kernels:
 
 
 @dataclass(frozen=True, slots=True)
+class Linear:
+    """The formula of a cell with one state that is kept elementwise: ``h' = a h + b``.
+
+    A cell with it may have the kernels ``SCAN`` (``kernels/scan.py``).
+
+    Args:
+        terms: ``(x, *weights) -> (a, b)``, of the input alone: x [..., I] of any number of timesteps, b [..., D], and a
+            [..., D] or [D].
+    """
+
+    terms: Callable[..., tuple[Tensor, Tensor]]
+
+    def __call__(self, x_BI: Tensor, states: States, *weights: Weights) -> States:
+        """One step."""
+        a, b_BD = self.terms(x_BI, *weights)
+        return (a * states[0] + b_BD,)
+
+    def side_by_side(self, x_TBI: Tensor, *weights: Weights) -> Tensor:
+        """a and b of every timestep, [T, B, 2 D]."""
+        a, b_TBD = self.terms(x_TBI, *weights)
+        return torch.cat([a.expand_as(b_TBD), b_TBD], dim=2)
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One kind of recurrence.
 
@@ -118,5 +143,9 @@ class Cell:
 
     def formula(self, w: Weights) -> Callable[[Tensor, States], States]:
         """``(x_BI, states) -> states``: one step with these weights."""
-        weights = w.split(self.blocks) if self.blocks else (w,)
+        weights = self.by_block(w)
         return lambda x_BI, states: self.step(x_BI, states, *weights)
+
+    def by_block(self, w: Weights) -> Sequence[Weights]:
+        """What the formula takes."""
+        return w.split(self.blocks) if self.blocks else (w,)

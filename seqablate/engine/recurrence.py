@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from seqablate.engine.backends import compiled, dilated, loop
 from seqablate.engine.backends import torch as torch_kernels
 from seqablate.engine.backends.runner import Runner
-from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.cell import Cell, Linear, States, Weights
 from seqablate.engine.cells import CELLS
 from seqablate.engine.ports import Clipping, Observer, Ports, StateClip, together
 
@@ -38,7 +38,9 @@ def choose_backend(recurrence: Recurrence, device: torch.device, clip: StateClip
     RNN, LSTM, GRU              compiled (torch: no numba)   torch
     RNN of sigmoid, identity    compiled (loop: no numba)    loop
     MGU, LSTM without a part    compiled (loop: no numba)    loop
-    time_skip, layer_norm       compiled (loop: no numba)    loop
+    h' = a h + b (a scan)       compiled (loop: no numba)    loop
+    layer_norm                  compiled (loop: no numba)    loop
+    time_skip, but of a scan    compiled (loop: no numba)    loop
     any other                   loop                         loop
     ==========================  ===========================  ==========
 
@@ -56,6 +58,8 @@ def refusal(backend: str, recurrence: Recurrence, device: torch.device, clip: St
         return reason
     if recurrence.time_skip and backend == "torch":
         return "torch's kernels have no skip over time: use backend=compiled (on a CPU) or loop"
+    if recurrence.time_skip and isinstance(recurrence.cell.step, Linear):
+        return f"the kernel of the cell {recurrence.cell.name} has no skip over time: only backend=loop runs it"
     if recurrence.layer_norm and backend == "torch":
         return "torch's kernels have no layer norm inside the cell: use backend=compiled (on a CPU) or loop"
     if clip is not None and backend == "torch":

@@ -199,8 +199,9 @@ def test_a_value_that_is_not_finite_is_not_lost(cell):
     output, _ = module(x)
     assert output[1:, 2].isnan().all()
     assert output[:, :2].isfinite().all()
+    weight = module.weight_hh if module.cell.recurrent == "full" else module.weight_ih
     with torch.no_grad():
-        module.weight_hh.fill_(float("inf"))
+        weight.fill_(float("inf"))
     assert not module(torch.ones(4, 3, 2))[0].isfinite().all()
 
 
@@ -347,7 +348,6 @@ def test_input_of_any_layout_is_taken():
 def test_the_table_says_what_runs_where():
     gpu = torch.device("cuda")
     assert [choose_backend(Recurrence(cell, 2, 3), CPU) for cell in FUSED] == ["compiled"] * len(FUSED)
-    assert choose_backend(Recurrence("mingru", 2, 3), CPU) == "loop"
     assert choose_backend(Recurrence("lstm", 2, 3), gpu) == "torch"
     assert choose_backend(Recurrence("mgu", 2, 3), gpu) == "loop"
     assert choose_backend(Recurrence("lstm", 2, 3, dilation=4), CPU) == "compiled"
@@ -355,6 +355,9 @@ def test_the_table_says_what_runs_where():
     for options in ({"time_skip": 2}, {"layer_norm": True}):
         module = Recurrence("lstm", 2, 3, **options)
         assert [choose_backend(module, device) for device in (CPU, gpu)] == ["compiled", "loop"]
+    for options, on_cpu in (({}, "compiled"), ({"layer_norm": True}, "compiled"), ({"time_skip": 2}, "loop")):
+        module = Recurrence("mingru", 2, 3, **options)
+        assert [choose_backend(module, device) for device in (CPU, gpu)] == [on_cpu, "loop"]
 
 
 def test_what_torch_has_of_a_cell_and_what_kernels_it_has_are_two_facts():
@@ -374,11 +377,14 @@ def test_what_torch_has_of_a_cell_and_what_kernels_it_has_are_two_facts():
 
 def test_a_backend_that_cannot_run_a_cell_says_what_can():
     assert refusal("torch", Recurrence("mgu", 2, 3), CPU).startswith("torch has no kernel of the cell mgu: use ")
-    assert refusal("torch", Recurrence("lru_signed", 2, 3), CPU).endswith("has no kernel: only backend=loop runs it")
+    assert refusal("torch", Recurrence("lru_signed", 2, 3), CPU).endswith("use backend=compiled (on a CPU) or loop")
+    assert refusal("compiled", Recurrence("lru_signed", 2, 3, time_skip=2), CPU) == (
+        "the kernel of the cell lru_signed has no skip over time: only backend=loop runs it"
+    )
     assert "not on cuda: use backend=torch" in refusal("compiled", Recurrence("lstm", 2, 3), torch.device("cuda"))
     for backend in ("torch", "compiled"):
-        with pytest.raises(ValueError, match="the cell mingru has no kernel: only backend=loop runs it"):
-            set_backend(Recurrence("mingru", 2, 3), backend, CPU)
+        with pytest.raises(ValueError, match="the cell own has no kernel: only backend=loop runs it"):
+            set_backend(Recurrence(replace(CELLS["gru"], name="own", torch=None, kernels=None), 2, 3), backend, CPU)
     for options, missing in (
         ({"layer_norm": True}, "layer norm inside the cell"),
         ({"time_skip": 4}, "skip over time"),
@@ -392,7 +398,10 @@ def test_the_choice_is_fixed_for_every_recurrence_of_a_model():
     assert set_backend(model, "auto", CPU) == "compiled"
     assert [module.backend for module in model] == ["compiled"] * 2
     assert set_backend(model, "torch", CPU) == "torch"
-    assert set_backend(torch.nn.ModuleList([*model, Recurrence("mingru", 3, 3)]), "auto", CPU) == "compiled+loop"
+    assert (
+        set_backend(torch.nn.ModuleList([*model, Recurrence("mingru", 3, 3, time_skip=2)]), "auto", CPU)
+        == "compiled+loop"
+    )
     assert set_backend(torch.nn.Linear(2, 2), "auto", CPU) == "none"
 
 

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from seqablate.engine import kernels
-from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.cell import Cell, Linear, States, Weights
 from seqablate.engine.gradients import Gradients
 from seqablate.engine.ports import Clipping, Observer, Ports, StateClip
 from seqablate.engine.subnormals import flushed
@@ -45,10 +45,10 @@ def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> 
     """
     states, before = states[: len(cell.states)], states[len(cell.states) :]
     skip = sum(map(len, before))
-    assert w.b_ih is not None  # a Recurrence has both
-    assert w.b_hh is not None
-    options = (p for p in (w.gain_ih, w.gain_hh, w.gain_c, w.b_c, w.w_skip) if p is not None)
-    tensors = (x_TBI, *states, w.w_ih, w.w_hh, w.b_ih, w.b_hh, *options, *before)
+    weights: Sequence[Tensor | None] = w
+    if isinstance(cell.step, Linear):  # what leads to its terms is torch's, and leaves no weights for the kernels
+        x_TBI, weights = cell.step.side_by_side(x_TBI, *cell.by_block(w)), ()
+    tensors = (x_TBI, *states, *(p for p in weights if p is not None), *before)
     if not torch.is_grad_enabled():
         over_time, _, _ = _forward(cell, tensors, skip, keep=False)
         final = tuple(state[-1].clone() for state in over_time)

@@ -1,4 +1,4 @@
-"""Diagonal linear recurrence whose eigenvalues depend on the input (Grazzi et al. 2024). A formula, and no kernels.
+"""Diagonal linear recurrence whose eigenvalues depend on the input (Grazzi et al. 2024).
 
 A recurrence ``h' = A(x) h + b(x)`` with A diagonal is what GILR (Martin & Cundy 2018) and Mamba (Gu & Dao 2023) have at
 their core. With eigenvalues in (0, 1) no such recurrence of finite precision computes the parity of its input, with
@@ -14,18 +14,28 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.cell import Cell, Linear, Weights
+from seqablate.engine.kernels.scan import SCAN
 
 
-def step(signed: bool, x_BI: Tensor, states: States, w_a: Weights, w_b: Weights) -> States:
-    """``h' = a h + W_b x + b_b``, a = ``s`` or, signed, ``2 s - 1``, with ``s = sigmoid(W_a x + b_a)``."""
-    (h_BD,) = states
-    s_BD = w_a.from_input(x_BI)
-    a_BD = torch.tanh(s_BD / 2) if signed else s_BD.sigmoid()  # tanh(z / 2) = 2 sigmoid(z) - 1
-    return (a_BD * h_BD + w_b.from_input(x_BI),)
+def terms(signed: bool, x: Tensor, w_a: Weights, w_b: Weights) -> tuple[Tensor, Tensor]:
+    """a and b of ``h' = a h + W_b x + b_b``, a = ``s`` or, signed, ``2 s - 1``, with ``s = sigmoid(W_a x + b_a)``."""
+    s = w_a.from_input(x)
+    a = torch.tanh(s / 2) if signed else s.sigmoid()  # tanh(z / 2) = 2 sigmoid(z) - 1
+    return a, w_b.from_input(x)
 
 
-CELLS = (
-    Cell("lrnn_positive", ("a", "b"), ("h",), partial(step, False), blocks=(1, 1), recurrent="none", memory={"a": 1}),
-    Cell("lrnn_signed", ("a", "b"), ("h",), partial(step, True), blocks=(1, 1), recurrent="none"),
-)
+def _cell(name: str, signed: bool, memory: dict[str, int]) -> Cell:
+    return Cell(
+        f"lrnn_{name}",
+        ("a", "b"),
+        ("h",),
+        Linear(partial(terms, signed)),
+        blocks=(1, 1),
+        kernels=SCAN,
+        recurrent="none",
+        memory=memory,
+    )
+
+
+CELLS = (_cell("positive", False, {"a": 1}), _cell("signed", True, {}))

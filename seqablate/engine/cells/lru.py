@@ -1,4 +1,4 @@
-"""Diagonal linear recurrence with eigenvalues that learn (LRU, Orvieto et al. 2023). A formula, and no kernels.
+"""Diagonal linear recurrence with eigenvalues that learn (LRU, Orvieto et al. 2023).
 
 The paper's eigenvalues are complex. A state here is real, and so are they: in (0, 1), or with negative ones in (-1, 1)
 (Grazzi et al. 2024).
@@ -13,7 +13,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from seqablate.engine.cell import Cell, States, Weights
+from seqablate.engine.cell import Cell, Linear, Weights
+from seqablate.engine.kernels.scan import SCAN
 
 
 def eigenvalues(signed: bool, nu_D: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,15 +35,14 @@ def nu_of(signed: bool, lambda_D: Tensor) -> Tensor:
     return (-s_D.log()).log()
 
 
-def step(signed: bool, x_BI: Tensor, states: States, w: Weights) -> States:
-    """``h' = lambda h + sqrt(1 - lambda^2) (W x + b)``, lambda a number for each unit.
+def terms(signed: bool, x: Tensor, w: Weights) -> tuple[Tensor, Tensor]:
+    """a and b of ``h' = lambda h + sqrt(1 - lambda^2) (W x + b)``, lambda a number for each unit: a [D], b [..., D].
 
     Orvieto et al. 2023, eq. 7; their factor of the input starts at this root and then learns, here it follows lambda
     (as in De et al. 2024).
     """
-    (h_BD,) = states
     lambda_D, root_D = eigenvalues(signed, w.w_hh)
-    return (lambda_D * h_BD + root_D * w.from_input(x_BI),)
+    return lambda_D, root_D * w.from_input(x)
 
 
 CELLS = tuple(
@@ -50,7 +50,8 @@ CELLS = tuple(
         name,
         ("b",),
         ("h",),
-        partial(step, signed),
+        Linear(partial(terms, signed)),
+        kernels=SCAN,
         recurrent="diagonal",
         of_eigenvalues=partial(nu_of, signed),
     )

@@ -29,7 +29,7 @@ class Call:
         x: [T, B, I].
         states: the initial ones, each [B, D].
         weights: w_ih, w_hh, b_ih, b_hh as in torch, and with layer norm gain_ih, gain_hh and, where there is a state
-            c, gain_c and b_c.
+            c, gain_c and b_c. A scan has none (``scan.py``).
         over_time: every state at every step, each [T, B, D]; filled by the forward pass.
         blocks: the rows of the weights that a kernel keeps together, as the cell's formula does.
         gates: what the forward pass leaves of the gates for the backward pass.
@@ -72,7 +72,7 @@ class Call:
             [_array(state[samples]) for state in rest[:count]],
             weights[:-1] if skip else weights,
             [past[skip:], *others],
-            rows_of(blocks, *weights[1].shape),
+            rows_of(blocks, *weights[1].shape) if weights else [],
             [],
             keep,
             past if skip else None,

@@ -111,7 +111,12 @@ class RecurrentConfig(ModelConfig):
 
     @property
     def backends(self) -> frozenset[str]:
-        """Torch's kernels have no skip over time, and no norm inside the cell."""
+        """Torch's kernels have no skip over time, and no norm inside the cell.
+
+        A cell without a recurrent matrix has a scan, to which everything is known before it begins: h_{t-k} is not.
+        """
+        if self.time_skip and not self.recurrent_matrix:
+            return frozenset()
         return self.kernels - {"torch"} if self.time_skip or self.norm is Norm.cell else self.kernels
 
     def check(self, task: TaskTraits) -> None:

@@ -15,7 +15,7 @@ from seqablate.models.recurrent.config import RecurrentConfig
 @variant("model", "lrnn")
 @dataclass(kw_only=True, slots=True)
 class LRNNConfig(RecurrentConfig):
-    """Diagonal linear recurrence: h' = a(x) h + W x + b, eigenvalues a of the input alone; step by step, slow.
+    """Diagonal linear recurrence: h' = a(x) h + W x + b, eigenvalues a of the input alone.
 
     ``a = s``, or ``2 s - 1`` where they are signed, with ``s = sigmoid(W_a x + b_a)``. With positive ones no such
     recurrence of finite precision computes a parity (Grazzi et al. 2024, theorem 1). A signed one is no gate that
@@ -30,6 +30,10 @@ class LRNNConfig(RecurrentConfig):
     @property
     def gated(self) -> bool:
         return self.eigenvalues is Eigenvalues.positive
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled"})
 
     @property
     def recurrent_matrix(self) -> bool:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @variant("model", "lru")
 @dataclass(kw_only=True, slots=True)
 class LRUConfig(RecurrentConfig):
-    """Linear recurrent unit: h' = lambda h + sqrt(1 - lambda^2) (W x + b), lambda real and diagonal; slow.
+    """Linear recurrent unit: h' = lambda h + sqrt(1 - lambda^2) (W x + b), lambda real and diagonal.
 
     A layer is linear in its input. What is nonlinear in a model stands between its layers: ``skip=highway``, or
     ``norm=layer``.
@@ -35,6 +35,10 @@ class LRUConfig(RecurrentConfig):
     def check_keys(self) -> None:
         if self.r_min > self.r_max:
             raise UsageError(f"model.r_min={self.r_min}: must not be above model.r_max={self.r_max}")
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled"})
 
     @property
     def recurrent_matrix(self) -> bool:

@@ -12,7 +12,7 @@ from seqablate.models.recurrent.config import RecurrentConfig
 @variant("model", "mingru")
 @dataclass(kw_only=True, slots=True)
 class MinGRUConfig(RecurrentConfig):
-    """minGRU: h' = (1 - z) h + z n, z and n of the input alone; step by step, slow.
+    """minGRU: h' = (1 - z) h + z n, z and n of the input alone.
 
     Between its input and its state nothing but z is nonlinear. The paper stacks several layers.
     """
@@ -22,6 +22,10 @@ class MinGRUConfig(RecurrentConfig):
     @property
     def gated(self) -> bool:
         return True
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled"})
 
     @property
     def recurrent_matrix(self) -> bool:

@@ -14,7 +14,7 @@ from seqablate.models.recurrent.config import RecurrentConfig
 @variant("model", "minlstm")
 @dataclass(kw_only=True, slots=True)
 class MinLSTMConfig(RecurrentConfig):
-    """minLSTM: h' = f h + i n with f + i = 1, all of the input alone; step by step, slow.
+    """minLSTM: h' = f h + i n with f + i = 1, all of the input alone.
 
     With ``init=chrono`` the bias is chrono's, whatever ``forget_bias`` says.
     """
@@ -28,6 +28,10 @@ class MinLSTMConfig(RecurrentConfig):
     @property
     def gated(self) -> bool:
         return True
+
+    @property
+    def kernels(self) -> frozenset[str]:
+        return frozenset({"compiled"})
 
     @property
     def recurrent_matrix(self) -> bool:
