@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -105,7 +106,7 @@ def train_step(
         skipped = MADE if guessing else skip(parts.config, loss, clip.norm_before)
         if not skipped:
             parts.optimizer.step()
-        ratio = _update_ratio(before, parameters) if before and not skipped else loss.new_full((), float("nan"))
+        ratio = update_ratio(before, parameters) if before and not skipped else loss.new_full((), float("nan"))
     clipped = clip.clipped if inside is None else clip.clipped | inside.acted
     values = [loss.detach(), clip.norm_before, clip.norm_after, clipped, ratio]
     values.append(torch.full_like(ratio, skipped))
@@ -163,5 +164,6 @@ def dropout_generator(parts: Parts, step: int) -> torch.Generator:
 
 
 @torch.no_grad()
-def _update_ratio(before: list[torch.Tensor], after: list[torch.nn.Parameter]) -> torch.Tensor:
+def update_ratio(before: list[torch.Tensor], after: Sequence[torch.Tensor]) -> torch.Tensor:
+    """``||after - before|| / ||before||``, over all entries of all tensors."""
     return global_norm(torch._foreach_sub(list(after), before)) / global_norm(before)

@@ -7,7 +7,7 @@ import pytest
 
 from seqablate.engine import kernels
 from seqablate.engine.kernels.arrays import panels
-from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.cache import compiled, inlined
 
 
 @compiled
@@ -26,6 +26,22 @@ def each_tanh(x, out):
 def each_slope(x, out):
     for i in range(x.size):
         out[i] = kernels.tanh_and_slope(x[i])[1]
+
+
+@inlined
+def twice(x):
+    return 2.0 * x
+
+
+@compiled
+def four_times(x):
+    return twice(twice(x))
+
+
+def test_an_inlined_part_is_compiled_in_its_caller_alone():
+    assert four_times(3.0) == 12.0
+    assert not twice.part.overloads
+    assert len(four_times.dispatcher.overloads) == 1
 
 
 def spread(dtype) -> np.ndarray:
@@ -94,6 +110,16 @@ def test_products_equal_numpys_at_every_remainder(rows, depth, columns, dtype):
     sums = panels(np.ones((rows, columns), dtype))
     kernels.add_to_panels(sums, A, padded)
     np.testing.assert_allclose(sums.swapaxes(0, 1).reshape(C.shape)[:, :columns], wanted, atol=tolerance)
+
+
+def test_columns_of_the_left_matrix_beyond_the_rows_of_the_right_one_are_not_read():
+    """Gates and their gradients have rows padded to whole panels, weights have not."""
+    rng = np.random.default_rng(0)
+    A, B = rng.normal(size=(9, 16)), rng.normal(size=(5, 16))
+    A[:, 5:] = np.nan
+    C = np.zeros((9, 16))
+    kernels.add_product(C, A, panels(B))
+    np.testing.assert_allclose(C, A[:, :5] @ B, atol=1e-13)
 
 
 def test_a_transposed_matrix_is_taken_as_it_lies():

@@ -172,10 +172,10 @@ class _Kernel(torch.autograd.Function):
             clipping.acted = clipping.acted | any(part.acted[0] for part in parts)
         if observer is not None:
             observer.receive(_gradients(ctx.cell, observer, parts))
-        D = over_time[0].shape[2]
-        d_x = _join([part.d_x for part in parts], 1) if wants_d_x else None
+        I, D = tensors[0].shape[2], over_time[0].shape[2]  # noqa: E741
+        d_x = _join([part.d_x[..., :I] for part in parts], 1) if wants_d_x else None
         d_states = (_join([part.d_states[k][:, :D] for part in parts], 0) for k in range(count))
-        d_before = [_join([part.d_past[:skip] for part in parts], 1)] if skip else []
+        d_before = [_join([part.d_past[:skip, :, :D] for part in parts], 1)] if skip else []
         return None, None, None, None, d_x, *d_states, *map(torch.from_numpy, d_weights), *d_before
 
 

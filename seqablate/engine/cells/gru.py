@@ -67,14 +67,12 @@ def forward(
 @compiled
 def backward(
     x, wih_rz, wih_n, whh_rz, whh_n, h0, h, rz, n, un, d_out, d_hn,
-    d_h, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, ports,
-    norm_xrz, norm_xn, norm_hrz, norm_hn, skip_rz, skip_n, S,
+    d_h, chunk_rz, chunk_n, chunk_un, direct, d_x, dwx_rz, dwx_n, dwh_rz, dwh_n, db_rz, db_n, db_un, ports,
+    norm_xrz, norm_xn, norm_hrz, norm_hn, skip_rz, skip_n,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    chunk_rz = np.zeros((S, B, db_rz.shape[0]), x.dtype)
-    chunk_n, chunk_un = np.zeros((S, B, db_n.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
-    direct = np.empty((B, D), x.dtype)
+    S = chunk_n.shape[0]
     for t in range(T - 1, -1, -1):
         kernels.receive(d_h, direct, d_out, d_hn, skip_rz, t, T, ports)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
@@ -89,18 +87,18 @@ def backward(
                 d_rz[i, D + j] = d * (before[i, j] - m) * z * (_ONE - z)
                 d_h[i, j] = d * z
                 db_un[j] += d_un[i, j]
-        kernels.to_hidden(d_h, d_rz, 2 * D, whh_rz, norm_hrz, t)
-        kernels.to_hidden(d_h, d_un, D, whh_n, norm_hn, t)
+        kernels.to_hidden(d_h, d_rz, whh_rz, norm_hrz, t)
+        kernels.to_hidden(d_h, d_un, whh_n, norm_hn, t)
         if t % S == 0:
             k = min(S, T - t)
             kernels.to_recurrent_weights(dwh_rz, kernels.in_front(chunk_rz, norm_hrz)[:k], h0, h, t)
             kernels.to_recurrent_weights(dwh_n, kernels.in_front(chunk_un, norm_hn)[:k], h0, h, t)
             kernels.to_input_weights(dwx_rz, db_rz, chunk_rz[:k], x[t : t + k], norm_xrz, t)
             kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k], norm_xn, t)
-            kernels.to_input(d_x[t : t + k], chunk_rz[:k], 2 * D, wih_rz)
-            kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
-            kernels.to_skipped(skip_rz, chunk_rz[:k], 2 * D, t)
-            kernels.to_skipped(skip_n, chunk_n[:k], D, t)
+            kernels.to_input(d_x[t : t + k], chunk_rz[:k], wih_rz)
+            kernels.to_input(d_x[t : t + k], chunk_n[:k], wih_n)
+            kernels.to_skipped(skip_rz, chunk_rz[:k], t)
+            kernels.to_skipped(skip_n, chunk_n[:k], t)
 
 
 def _forward(call: Call) -> None:
@@ -118,7 +116,8 @@ def _backward(call: Call, back: Backward) -> list[Array]:
     norms, skips = kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, db_un, back.ports, *norms, *skips, call.chunk,
+        *back.d_states, *call.chunks(2 * D, D, D), back.direct, back.d_x, *sums.arrays, db_un, back.ports,
+        *norms, *skips,
     )  # fmt: skip
     dw_ih, dw_hh, (db_rz, db_n) = sums.weights()
     d_b = np.concatenate([db_rz, db_n]), np.concatenate([db_rz, db_un[:D]])

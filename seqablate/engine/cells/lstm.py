@@ -7,7 +7,6 @@ Shapes: T time, B batch, I input, D hidden. Kernels: ``w_x`` and ``w_h`` are the
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -16,7 +15,7 @@ from torch.nn.functional import linear
 
 from seqablate.engine import kernels
 from seqablate.engine.cell import Cell, Kernels, States, Weights
-from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.cache import compiled, inlined
 from seqablate.engine.tanh import Tanh
 
 if TYPE_CHECKING:
@@ -35,7 +34,10 @@ def step(x_BI: Tensor, states: States, w: Weights) -> States:
 
 
 class Form(NamedTuple):
-    """Which parts of an LSTM there are. A gate that is not there is computed like the others and then held at 1."""
+    """Which parts of an LSTM there are. A gate that is not there is computed like the others and then held at 1.
+
+    The kernels of the LSTM itself are told None: what is here for others is then not compiled.
+    """
 
     i: bool = True
     f: bool = True
@@ -45,29 +47,36 @@ class Form(NamedTuple):
     bends_c: bool = True  # so has what the output shows of c
 
 
-@compiled
+@inlined
 def open_gates(a, D, form):
     """The gates of one step from their pre-activations ``a`` [B, padded 4*D], in place."""
     for i in range(a.shape[0]):
         for j in range(2 * D):
             a[i, j] = kernels.sigmoid(a[i, j])
-        if form.bends_g:
+        if form is None or form.bends_g:
             for j in range(D):
                 a[i, 2 * D + j] = kernels.tanh(a[i, 2 * D + j])
         for j in range(D):
             a[i, 3 * D + j] = kernels.sigmoid(a[i, 3 * D + j])
-        if not form.i:
-            for j in range(D):
-                a[i, j] = _ONE
-        if not form.f:
-            for j in range(D):
-                a[i, D + j] = _ONE - a[i, j] if form.coupled else _ONE
-        if not form.o:
-            for j in range(D):
-                a[i, 3 * D + j] = _ONE
+        if form is not None:
+            hold_open(a[i], D, form)
 
 
-@compiled
+@inlined
+def hold_open(a, D, form):
+    """1 for a gate that is not there, or what it is made of: a [4*D or more]."""
+    if not form.i:
+        for j in range(D):
+            a[j] = _ONE
+    if not form.f:
+        for j in range(D):
+            a[D + j] = _ONE - a[j] if form.coupled else _ONE
+    if not form.o:
+        for j in range(D):
+            a[3 * D + j] = _ONE
+
+
+@inlined
 def advance(c, a, c_before):
     """``c = f c_before + i g`` of one step, all [B, D]."""
     B, D = c.shape
@@ -76,12 +85,12 @@ def advance(c, a, c_before):
             c[i, j] = a[i, D + j] * c_before[i, j] + a[i, j] * a[i, 2 * D + j]
 
 
-@compiled
+@inlined
 def show(h, c, a, form):
     """``h = o tanh(c)`` of one step: h [B, D], c, or its norm, [B, D or more]."""
     B, D = h.shape
     for i in range(B):
-        if form.bends_c:
+        if form is None or form.bends_c:
             for j in range(D):
                 h[i, j] = a[i, 3 * D + j] * kernels.tanh(c[i, j])
         else:
@@ -89,12 +98,12 @@ def show(h, c, a, form):
                 h[i, j] = a[i, 3 * D + j] * c[i, j]
 
 
-@compiled
+@inlined
 def through_output(d_a, d_c, direct, d_h, a, c, form):
     """What d_h brings to o and to what is shown of c, and ``direct`` to that; ``d_h`` begins anew, at 0."""
     B, D = direct.shape
     for i in range(B):
-        if form.bends_c:
+        if form is None or form.bends_c:
             for j in range(D):
                 (tanh_c, slope), o = kernels.tanh_and_slope(c[i, j]), a[i, 3 * D + j]
                 slope *= o
@@ -111,7 +120,7 @@ def through_output(d_a, d_c, direct, d_h, a, c, form):
                 d_h[i, j] = _ZERO
 
 
-@compiled
+@inlined
 def close_gates(d_a, D, form):
     """No gradient at a gate that is not there, although an infinite one times the slope there, 0, is no number."""
     if not form.i:
@@ -125,12 +134,12 @@ def close_gates(d_a, D, form):
             d_a[3 * D + j] = _ZERO
 
 
-@compiled
+@inlined
 def through_cell(d_a, d_c, a, c_before, form):
     """What d_c brings to i, f and g, and, left in its place, to c of the step before."""
     B, D = c_before.shape
     for i in range(B):
-        if form.bends_g:
+        if form is None or form.bends_g:
             for j in range(D):
                 i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
                 d_a[i, j] = d * g * i_t * (_ONE - i_t)
@@ -144,10 +153,11 @@ def through_cell(d_a, d_c, a, c_before, form):
                 d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
                 d_a[i, 2 * D + j] = d * i_t
                 d_c[i, j] = d * f
-        if form.coupled:
-            for j in range(D):  # through f = 1 - i, which d_c has as a factor already
-                d_a[i, j] -= d_c[i, j] * c_before[i, j] * a[i, j]
-        close_gates(d_a[i], D, form)
+        if form is not None:
+            if form.coupled:
+                for j in range(D):  # through f = 1 - i, which d_c has as a factor already
+                    d_a[i, j] -= d_c[i, j] * c_before[i, j] * a[i, j]
+            close_gates(d_a[i], D, form)
 
 
 @compiled
@@ -174,13 +184,12 @@ def forward(x, w_x, w_h, b, h0, c0, h, c, gates, form, norm_x, norm_h, norm_c, s
 
 @compiled
 def backward(
-    x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, d_x, dw_x, dw_h,
-    d_b, ports, form, norm_x, norm_h, norm_c, skip, S,
+    x, w_ih, w_hh, h0, c0, h, c, gates, d_out, d_hn, d_cn, d_h, d_c, chunk, direct, d_x, dw_x, dw_h,
+    d_b, ports, form, norm_x, norm_h, norm_c, skip,
 ):  # fmt: skip
     """See the head of this file; the gradient of the initial c is left in ``d_c`` [B, D]."""
-    T, B, D = h.shape
-    chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
-    direct = np.empty((B, D), x.dtype)
+    T, _, D = h.shape
+    S = chunk.shape[0]
     kernels.add(d_c, d_cn)
     for t in range(T - 1, -1, -1):
         a, d_a, c_t = gates[t], chunk[t % S], c[t]
@@ -195,16 +204,16 @@ def backward(
             kernels.report(direct, D, 1, kernels.DIRECT, t, ports)
         kernels.complete(d_c, D, 1, t, ports)
         through_cell(d_a, d_c, a, c_before, form)
-        kernels.to_hidden(d_h, d_a, 4 * D, w_hh, norm_h, t)
+        kernels.to_hidden(d_h, d_a, w_hh, norm_h, t)
         if t % S == 0:
             n = min(S, T - t)
             kernels.to_recurrent_weights(dw_h, kernels.in_front(chunk, norm_h)[:n], h0, h, t)
             kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n], norm_x, t)
-            kernels.to_input(d_x[t : t + n], chunk[:n], 4 * D, w_ih)
-            kernels.to_skipped(skip, chunk[:n], 4 * D, t)
+            kernels.to_input(d_x[t : t + n], chunk[:n], w_ih)
+            kernels.to_skipped(skip, chunk[:n], t)
 
 
-def run_forward(call: Call, *, form: Form) -> None:
+def run_forward(call: Call, *, form: Form | None = None) -> None:
     """As :class:`seqablate.engine.cell.Kernels` has it, the weights [4*D, *]."""
     b_ih, b_hh = call.weights[2:4]
     gates, b = call.room(len(b_ih)), kernels.padded_row(b_ih + b_hh)
@@ -213,21 +222,23 @@ def run_forward(call: Call, *, form: Form) -> None:
     call.gates.extend([gates, *kernels.kept_of(norms)])
 
 
-def run_backward(call: Call, back: Backward, *, form: Form) -> list[Array]:
+def run_backward(call: Call, back: Backward, *, form: Form | None = None) -> list[Array]:
     """The same."""
     norms, skips = kernels.norms_of(call, call.gates[1:], _there(form, call)), kernels.skips_of(call, back)
     sums = kernels.Sums(call)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, call.gates[0], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, form, *norms, *skips, call.chunk,
+        *back.d_states, *call.chunks(len(call.weights[2])), back.direct, back.d_x, *sums.arrays, back.ports, form,
+        *norms, *skips,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     each = [dw_ih, dw_hh, d_b, d_b.copy()]  # each its own array: a clip works in place
     return [*each, *kernels.d_gains(norms, 1), *kernels.d_skip(skips)]
 
 
-def _there(form: Form, call: Call) -> Array:
+def _there(form: Form | None, call: Call) -> Array:
     """1 for the columns of the gates that there are, which a norm is over."""
+    form = form or Form()
     return np.repeat(np.array([form.i, form.f, True, form.o], call.x.dtype), call.over_time[0].shape[2])
 
 
@@ -238,7 +249,7 @@ CELLS = (
         ("h", "c"),
         step,
         torch="lstm",
-        kernels=Kernels(partial(run_forward, form=Form()), partial(run_backward, form=Form())),
+        kernels=Kernels(run_forward, run_backward),
         memory={"f": 1, "i": -1},
     ),
 )

@@ -67,13 +67,12 @@ def forward(
 
 @compiled
 def backward(
-    x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n,
-    ports, norm_xf, norm_xn, norm_hf, norm_hn, skip_f, skip_n, S,
+    x, wih_f, wih_n, whh_f, whh_n, h0, h, f, n, fh, d_out, d_hn, d_h, chunk_f, chunk_n, d_fh, direct,
+    d_x, dwx_f, dwx_n, dwh_f, dwh_n, db_f, db_n, ports, norm_xf, norm_xn, norm_hf, norm_hn, skip_f, skip_n,
 ):  # fmt: skip
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    chunk_f, chunk_n = np.zeros((S, B, db_f.shape[0]), x.dtype), np.zeros((S, B, db_n.shape[0]), x.dtype)
-    direct, d_fh = np.empty((B, D), x.dtype), np.empty(d_h.shape, x.dtype)
+    S = chunk_n.shape[0]
     for t in range(T - 1, -1, -1):
         kernels.receive(d_h, direct, d_out, d_hn, skip_f, t, T, ports)
         f_t, n_t, before = f[t], n[t], h[t - 1] if t > 0 else h0
@@ -82,23 +81,23 @@ def backward(
             for j in range(D):
                 d_n[i, j] = d_h[i, j] * f_t[i, j] * (_ONE - n_t[i, j] * n_t[i, j])
         d_fh[:] = _ZERO
-        kernels.to_hidden(d_fh, d_n, D, whh_n, norm_hn, t)
+        kernels.to_hidden(d_fh, d_n, whh_n, norm_hn, t)
         for i in range(B):
             for j in range(D):
                 g, d = f_t[i, j], d_h[i, j]
                 d_f[i, j] = (d * (n_t[i, j] - before[i, j]) + d_fh[i, j] * before[i, j]) * g * (_ONE - g)
                 d_h[i, j] = d * (_ONE - g) + d_fh[i, j] * g
-        kernels.to_hidden(d_h, d_f, D, whh_f, norm_hf, t)
+        kernels.to_hidden(d_h, d_f, whh_f, norm_hf, t)
         if t % S == 0:
             k = min(S, T - t)
             kernels.to_recurrent_weights(dwh_f, kernels.in_front(chunk_f, norm_hf)[:k], h0, h, t)
             kernels.to_weights(dwh_n, kernels.in_front(chunk_n, norm_hn)[:k], fh[t : t + k])
             kernels.to_input_weights(dwx_f, db_f, chunk_f[:k], x[t : t + k], norm_xf, t)
             kernels.to_input_weights(dwx_n, db_n, chunk_n[:k], x[t : t + k], norm_xn, t)
-            kernels.to_input(d_x[t : t + k], chunk_f[:k], D, wih_f)
-            kernels.to_input(d_x[t : t + k], chunk_n[:k], D, wih_n)
-            kernels.to_skipped(skip_f, chunk_f[:k], D, t)
-            kernels.to_skipped(skip_n, chunk_n[:k], D, t)
+            kernels.to_input(d_x[t : t + k], chunk_f[:k], wih_f)
+            kernels.to_input(d_x[t : t + k], chunk_n[:k], wih_n)
+            kernels.to_skipped(skip_f, chunk_f[:k], t)
+            kernels.to_skipped(skip_n, chunk_n[:k], t)
 
 
 def _forward(call: Call) -> None:
@@ -113,10 +112,12 @@ def _forward(call: Call) -> None:
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
+    D = call.weights[1].shape[1]
     sums, norms, skips = kernels.Sums(call), kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, *norms, *skips, call.chunk,
+        *back.d_states, *call.chunks(D, D), np.empty_like(back.d_states[0]), back.direct, back.d_x, *sums.arrays,
+        back.ports, *norms, *skips,
     )  # fmt: skip
     dw_ih, dw_hh, d_b = sums.weights()
     each = [dw_ih, dw_hh, np.concatenate(d_b), np.concatenate(d_b)]

@@ -79,10 +79,9 @@ def through(d_a, d_h, h, f):
 
 
 @compiled
-def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h, skip, S):
+def forward(x, w_x, w_h, b, h0, h, chunk, f, norm_x, norm_h, skip):
     """Fill h [T, B, D]."""
-    T, B, _ = h.shape
-    chunk = np.empty((S, B, b.shape[0]), x.dtype)
+    T, S = h.shape[0], chunk.shape[0]
     before = h0
     for t in range(T):
         s = t % S
@@ -96,37 +95,37 @@ def forward(x, w_x, w_h, b, h0, h, f, norm_x, norm_h, skip, S):
 
 
 @compiled
-def backward(x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h, skip, S):
+def backward(
+    x, w_ih, w_hh, h0, h, d_out, d_hn, d_h, chunk, direct, d_x, dw_x, dw_h, d_b, ports, f, norm_x, norm_h, skip
+):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
-    T, B, D = h.shape
-    chunk = np.zeros((S, B, d_b.shape[0]), x.dtype)
-    direct = np.empty((B, D), x.dtype)
+    T, S = h.shape[0], chunk.shape[0]
     for t in range(T - 1, -1, -1):
         kernels.receive(d_h, direct, d_out, d_hn, skip, t, T, ports)
         d_a = chunk[t % S]
         through(d_a, d_h, h[t], f)
-        kernels.to_hidden(d_h, d_a, D, w_hh, norm_h, t)
+        kernels.to_hidden(d_h, d_a, w_hh, norm_h, t)
         if t % S == 0:
             n = min(S, T - t)
             kernels.to_recurrent_weights(dw_h, kernels.in_front(chunk, norm_h)[:n], h0, h, t)
             kernels.to_input_weights(dw_x, d_b, chunk[:n], x[t : t + n], norm_x, t)
-            kernels.to_input(d_x[t : t + n], chunk[:n], D, w_ih)
-            kernels.to_skipped(skip, chunk[:n], D, t)
+            kernels.to_input(d_x[t : t + n], chunk[:n], w_ih)
+            kernels.to_skipped(skip, chunk[:n], t)
 
 
 def _forward(call: Call, *, f: int) -> None:
     b, norms = kernels.padded_row(call.weights[2] + call.weights[3]), kernels.norms_of(call)
-    forward(
-        call.x, *call.transposed(), b, *call.states, *call.over_time, f, *norms, *kernels.skips_of(call), call.chunk
-    )
+    states = *call.states, *call.over_time, *call.chunks(len(b))
+    forward(call.x, *call.transposed(), b, *states, f, *norms, *kernels.skips_of(call))
     call.gates.extend(kernels.kept_of(norms))
 
 
 def _backward(call: Call, back: Backward, *, f: int) -> list[Array]:
     sums, norms, skips = kernels.Sums(call), kernels.norms_of(call, call.gates), kernels.skips_of(call, back)
+    D = call.weights[1].shape[1]
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,
-        *back.d_states, back.d_x, *sums.arrays, back.ports, f, *norms, *skips, call.chunk,
+        *back.d_states, *call.chunks(D), back.direct, back.d_x, *sums.arrays, back.ports, f, *norms, *skips,
     )  # fmt: skip
     dw_ih, dw_hh, (d_b,) = sums.weights()
     each = [dw_ih, dw_hh, d_b, d_b.copy()]  # each its own array: a clip works in place

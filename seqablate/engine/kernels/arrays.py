@@ -103,6 +103,11 @@ class Call:
         steps = T if self.keep else self.chunk
         return np.empty((steps, B, padded(width, self.x.dtype)), self.x.dtype)
 
+    def chunks(self, *widths: int) -> list[Array]:
+        """For a chunk of gates, or of gradients, of each width: [S, B, padded width], all 0."""
+        B = self.x.shape[1]
+        return [np.zeros((self.chunk, B, padded(width, self.x.dtype)), self.x.dtype) for width in widths]
+
 
 def rows_of(blocks: Sequence[int], rows: int, D: int) -> list[slice]:
     """Blocks of so many gates each as rows of a weight matrix; all rows when there are none."""
@@ -115,12 +120,13 @@ class Backward:
     """What a backward kernel is given and what it fills.
 
     Attributes:
-        d_out: [T, B, D], what reached the output; T = 0: nothing did.
+        d_out: [T, B, D or padded], what reached the output; T = 0: nothing did.
         d_final: each [B, D], what reached the returned final states.
         d_states: each [B, D], that of h with rows padded to whole panels. A kernel starts with what stands there, as
             what flows back to the last step, and leaves the gradient of the initial state.
-        d_x: [T, B, I], which the kernel adds to; T = 0: not wanted.
-        d_past: [T+k, B, D], the same for what steps read of ``call.past``; T + k = 0: there is none.
+        direct: [B, D], for what arrives at a state from outside the recurrence.
+        d_x: [T, B, padded I], which the kernel adds to; T = 0: not wanted.
+        d_past: [T+k, B, padded D], the same for what steps read of ``call.past``; T + k = 0: there is none.
         norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted.
         vectors: [states, 2, T, B, D], for these themselves; all start at zero.
         clip: the state clip, or () for none.
@@ -130,6 +136,7 @@ class Backward:
     d_out: Array
     d_final: list[Array]
     d_states: list[Array]
+    direct: Array
     d_x: Array
     d_past: Array
     norms: Array
@@ -160,8 +167,9 @@ class Backward:
             d_out=np.zeros((0, B, D), dtype) if d_out is None else d_out,
             d_final=[np.zeros((B, D), dtype) if d is None else d for d in d_final],
             d_states=[np.zeros((B, width), dtype) for width in (padded(D, dtype), D)[:count]],
-            d_x=np.zeros((T if d_x else 0, *call.x.shape[1:]), dtype),
-            d_past=np.zeros((0 if call.past is None else len(call.past), B, D), dtype),
+            direct=np.empty((B, D), dtype),
+            d_x=np.zeros((T if d_x else 0, B, padded(call.x.shape[2], dtype)), dtype),
+            d_past=np.zeros((0 if call.past is None else len(call.past), B, padded(D, dtype)), dtype),
             norms=np.zeros((count if norms else 0, 2, T, B)),
             vectors=np.zeros((count if vectors else 0, 2, T, B, D), dtype),
             clip=clip,
@@ -199,7 +207,7 @@ class Backward:
         for later in carried[count:]:  # to h of the last steps, which reached the output on its way
             if later is not None and d_output is not None:
                 steps, part = min(T, len(later)), _array(later[:, samples])
-                back.d_past[-steps:] = part[-steps:]
+                back.d_past[-steps:, :, :D] = part[-steps:]
                 back.d_out[-steps:] -= part[-steps:]
         return back
 

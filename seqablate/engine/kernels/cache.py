@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from functools import cache, cached_property, update_wrapper
 from inspect import getfile
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 # Sums may be regrouped and fused; infinities and NaN keep their meaning, because a diverging run must be seen.
@@ -55,6 +56,21 @@ class compiled:
     @property
     def _numba_type_(self) -> Any:
         return self.part._numba_type_
+
+
+class inlined(compiled):
+    """A part of compiled functions that numba copies to where it is called, before anything is compiled.
+
+    For what is called in one place of a kernel: as a function of its own it would be compiled, and then again in its
+    caller.
+    """
+
+    targetoptions = MappingProxyType({"inline": "always"})  # what numba asks of a function that is called
+
+    @property
+    def py_func(self) -> Callable[..., Any]:
+        """The function, by the name at which numba looks for it."""
+        return self.function
 
 
 def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.cache import compiled, inlined
 from seqablate.engine.kernels.products import add_product
 
 Array = np.ndarray[Any, Any]
@@ -95,7 +95,7 @@ def add_normed_product(a, v, w, norm, skip, t):
             a[i, j] += gain[j] * z[i, j]
 
 
-@compiled
+@inlined
 def shown(c, norm, t):
     """What the output shows of c [B, D]: c itself, or its norm."""
     if norm is None:
@@ -109,7 +109,7 @@ def shown(c, norm, t):
     return shown_again(c, norm, s)
 
 
-@compiled
+@inlined
 def shown_again(c, norm, t):
     """The same from what was kept."""
     if norm is None:
@@ -121,7 +121,7 @@ def shown_again(c, norm, t):
     return out
 
 
-@compiled
+@inlined
 def behind_norm(d_c, norm):
     """Where the gradient of what is shown of c belongs: at c itself, or, from 0, behind the norm."""
     if norm is None:
@@ -131,7 +131,7 @@ def behind_norm(d_c, norm):
     return found
 
 
-@compiled
+@inlined
 def to_cell(d_c, direct, d_shown, norm, t):
     """Bring the gradient of what is shown of c, and its direct part, through the norm, if there is one."""
     if norm is None:

@@ -15,7 +15,9 @@ from llvmlite import ir
 from llvmlite.binding import get_host_cpu_features
 from numba import types
 from numba.core import cgutils
+from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+from numba.np.arrayobj import make_array, populate_array
 
 from seqablate.engine.kernels.cache import compiled
 
@@ -40,7 +42,7 @@ def _make_tile(rows: int) -> Any:
     """``C[i:i+rows, c:c+W] += A[i:i+rows] @ B[:, b:b+W]``, W the width of a panel, with C in registers throughout.
 
     Written in LLVM's own terms because the loop vectoriser keeps C in memory, which costs a factor of two to three.
-    A may have any strides; the columns of B and C are contiguous.
+    A may have any strides, and more columns than B has rows; the columns of B and C are contiguous.
     """
 
     @intrinsic
@@ -70,7 +72,7 @@ def _make_tile(rows: int) -> Any:
                 (r, v): at(to, plus(row, r), plus(to_column, v * lanes), vector) for r in range(rows) for v in (0, 1)
             }
             sums = {key: cgutils.alloca_once_value(builder, builder.load(p, align=size)) for key, p in where.items()}
-            depth = cgutils.unpack_tuple(builder, left.shape)[1]
+            depth = cgutils.unpack_tuple(builder, right.shape)[0]
             with cgutils.for_range(builder, depth) as loop:
                 k = loop.index
                 b_k = [builder.load(at(right, k, plus(right_column, v * lanes), vector), align=size) for v in (0, 1)]
@@ -94,9 +96,25 @@ def _make_tile(rows: int) -> Any:
 _tile, _half_tile, _row = _make_tile(TILE_ROWS), _make_tile(TILE_ROWS // 2), _make_tile(1)
 
 
+@intrinsic
+def rows(typing: Any, a: Any) -> Any:
+    """[n, B, G] as [n * B, G]. The checks of a reshape would take longer to compile than a product."""
+    flat = types.Array(a.dtype, 2, "C")
+
+    def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
+        whole, found = make_array(a)(context, builder, args[0]), make_array(flat)(context, builder)
+        n, B, G = cgutils.unpack_tuple(builder, whole.shape)
+        _, row, column = cgutils.unpack_tuple(builder, whole.strides)
+        of = {name: getattr(whole, name) for name in ("data", "itemsize", "meminfo", "parent")}
+        populate_array(found, shape=[builder.mul(n, B), G], strides=[row, column], **of)
+        return impl_ret_borrowed(context, builder, flat, found._getvalue())
+
+    return flat(a), generate
+
+
 @compiled
 def _add_panel(C, c, A, B, b):
-    """``C[:, c:c+W] += A @ B[:, b:b+W]``."""
+    """``C[:, c:c+W] += A[:, :K] @ B[:, b:b+W]`` with K rows of B."""
     rows = A.shape[0]
     i = 0
     while i + TILE_ROWS <= rows:
@@ -112,10 +130,10 @@ def _add_panel(C, c, A, B, b):
 
 @compiled
 def add_product(C, A, B):
-    """``C += A @ B``, for B in panels [panel, K, W] and C [M, panels * W]."""
+    """``C += A[:, :K] @ B``, for B in panels [panel, K, W] and C [M, panels * W]."""
     width = B.shape[2]
     for panel in range(B.shape[0]):
-        _add_panel(C, panel * width, A, B[panel], 0)
+        _add_panel(C, panel * width, A[:, :], B[panel], 0)
 
 
 @compiled
@@ -123,17 +141,15 @@ def add_to_panels(C, A, B):
     """``C += A @ B``, for C in panels [panel, M, W] and B [K, panels * W]."""
     width = C.shape[2]
     for panel in range(C.shape[0]):
-        _add_panel(C[panel], 0, A, B, panel * width)
+        _add_panel(C[panel], 0, A[:, :], B, panel * width)  # a slice has one type for rows and for columns in memory
 
 
-@compiled
-def panels(w):
+def panels(w: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """[M, N] as panels [panel, M, W], padded with zeros."""
-    width = PANEL_BYTES // w.itemsize
-    found = np.zeros((-(-w.shape[1] // width), w.shape[0], width), w.dtype)
-    for panel in range(found.shape[0]):
-        start = panel * width
-        for i in range(w.shape[0]):
-            for j in range(min(width, w.shape[1] - start)):
-                found[panel, i, j] = w[i, start + j]
+    (M, N), width = w.shape, PANEL_BYTES // w.itemsize
+    whole, rest = divmod(N, width)
+    found = np.zeros((whole + (rest > 0), M, width), w.dtype)
+    found[:whole] = w[:, : N - rest].reshape(M, whole, width).swapaxes(0, 1)
+    if rest:
+        found[whole, :, :rest] = w[:, N - rest :]
     return found

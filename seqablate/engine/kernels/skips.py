@@ -22,7 +22,7 @@ class Skip(NamedTuple):
     Attributes:
         w: W_skip^T in panels; in a backward pass W_skip, [panel, G, W].
         past: [T+k, B, D], h of the k steps before the call and of all of its own.
-        d_past: [T+k, B, D], its gradient along this way alone; the same array for all blocks.
+        d_past: [T+k, B, padded D], its gradient along this way alone; the same array for all blocks.
         dw: [panel, D, W], the gradient of W_skip^T.
     """
 

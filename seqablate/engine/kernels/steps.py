@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba.extending import register_jitable
 
-from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.cache import compiled, inlined
 from seqablate.engine.kernels.clip import change
 from seqablate.engine.kernels.layer_norm import add_normed_product, through_norm
-from seqablate.engine.kernels.products import add_product, add_to_panels
+from seqablate.engine.kernels.products import add_product, add_to_panels, rows
 
 TOTAL, DIRECT = 0, 1
 _ZERO = np.float32(0.0)
 
 
-@compiled
+@inlined
 def from_input(a, x, w_x, b, norm, skip, t):
     """``a = x @ w_x + b``, or with the product's norm, for a chunk from step t: a [n, B, G], x [n, B, I].
 
@@ -32,16 +31,15 @@ def from_input(a, x, w_x, b, norm, skip, t):
             for j in range(G):
                 a[k, i, j] = b[j]
     if norm is None:
-        add_product(a.reshape(n * B, G), x.reshape(n * B, x.shape[2]), w_x)
+        add_product(rows(a), rows(x), w_x)
         if skip is not None:
-            past = skip.past[t : t + n]
-            add_product(a.reshape(n * B, G), past.reshape(n * B, past.shape[2]), skip.w)
+            add_product(rows(a), rows(skip.past[t : t + n]), skip.w)
     else:
         for k in range(n):
             add_normed_product(a[k], x[k], w_x, norm, skip, t + k)
 
 
-@compiled
+@inlined
 def from_hidden(a, h, w_h, norm, t):
     """``a += h @ w_h``, or the product's norm, for step t: a [B, G], h [B, D]."""
     if norm is None:
@@ -58,7 +56,7 @@ def add(C, A):
             C[i, j] += A[i, j]
 
 
-@compiled
+@inlined
 def _arrived(direct, d_out, d_hn, t, T):
     """Put what reaches h_t from outside the recurrence into ``direct`` [B, D]; False when that is nothing."""
     for i in range(direct.shape[0]):
@@ -69,7 +67,7 @@ def _arrived(direct, d_out, d_hn, t, T):
     return d_out.shape[0] > 0 or t == T - 1
 
 
-@compiled
+@inlined
 def _scaled_norm(row):
     """The norm of float64 entries whose squares are out of range: divided by the largest one first."""
     largest = 0.0
@@ -85,19 +83,15 @@ def _scaled_norm(row):
     return largest * math.sqrt(s)
 
 
-@register_jitable
-def _out_of_range(s):
-    """Whether a sum of squares may have lost digits: never of float32 entries, unless all are 0 or one is infinite."""
-    return s <= 1e-290 or s >= 1e290
-
-
 @compiled
 def norm(row):
     """The norm of a row of numbers, summed in float64."""
     s = 0.0
     for j in range(row.shape[0]):
         s += np.float64(row[j]) * np.float64(row[j])
-    return _scaled_norm(row) if _out_of_range(s) else math.sqrt(s)
+    if s <= 1e-290 or s >= 1e290:  # never of float32 entries, unless all are 0 or one is infinite
+        return _scaled_norm(row)
+    return math.sqrt(s)
 
 
 @compiled
@@ -107,10 +101,7 @@ def report(v, D, state, kind, t, ports):
     if norms.shape[0] == 0:
         return
     for i in range(v.shape[0]):
-        s = 0.0
-        for j in range(D):
-            s += np.float64(v[i, j]) * np.float64(v[i, j])
-        norms[state, kind, t, i] = norm(v[i, :D]) if _out_of_range(s) else math.sqrt(s)
+        norms[state, kind, t, i] = norm(v[i, :D])
     if vectors.shape[0] > 0:
         for i in range(v.shape[0]):
             for j in range(D):
@@ -126,7 +117,7 @@ def complete(v, D, state, t, ports):
     report(v, D, state, TOTAL, t, ports)
 
 
-@compiled
+@inlined
 def receive(d_h, direct, d_out, d_hn, skip, t, T, ports):
     """Make ``d_h`` the total gradient of h_t and complete it; False when none of it came from outside (``direct``).
 
@@ -146,22 +137,21 @@ def receive(d_h, direct, d_out, d_hn, skip, t, T, ports):
 @compiled
 def to_weights(dw, d_a, v):
     """Add a chunk's share of the gradient of the matrix that made ``d_a`` [n, B, G] from v [n, B, K]."""
-    n, B, G = d_a.shape
-    add_to_panels(dw, v.reshape(n * B, v.shape[2]).T, d_a.reshape(n * B, G))
+    add_to_panels(dw, rows(v).T, rows(d_a))
 
 
-@compiled
-def to_hidden(d_h, d_a, columns, w_hh, norm, t):
-    """``d_h += d_a[:, :columns] @ w_hh`` for step t, of the gradient in front of a norm, which is kept in its room."""
+@inlined
+def to_hidden(d_h, d_a, w_hh, norm, t):
+    """``d_h += d_a @ w_hh`` for step t, of the gradient in front of a norm, which is kept in its room."""
     if norm is None:
-        add_product(d_h, d_a[:, :columns], w_hh)
+        add_product(d_h, d_a, w_hh)
     else:
         d_z = norm.room[t % norm.room.shape[0]]
         through_norm(d_z, d_a, norm, t, norm.d_gain)
-        add_product(d_h, d_z[:, :columns], w_hh)
+        add_product(d_h, d_z, w_hh)
 
 
-@compiled
+@inlined
 def in_front(d_a, norm):
     """A chunk's gradients in front of a recurrent product's norm, if there is one, from those behind it."""
     if norm is None:
@@ -169,24 +159,24 @@ def in_front(d_a, norm):
     return norm.room
 
 
-@compiled
+@inlined
 def to_input_weights(dw_x, d_b, d_a, x, norm, t):
     """Add a chunk's share of dW_ih and db, from step t: d_a [n, B, G], x [n, B, I].
 
     Where the input's product has a norm, ``d_a`` is left as the gradient in front of it.
     """
     n, B, G = d_a.shape
-    rows = d_a.reshape(n * B, G)
-    for i in range(n * B):
-        for j in range(G):
-            d_b[j] += rows[i, j]
+    for k in range(n):
+        for i in range(B):
+            for j in range(G):
+                d_b[j] += d_a[k, i, j]
     if norm is not None:
         for k in range(n):
             through_norm(d_a[k], d_a[k], norm, t + k, norm.d_gain)
     to_weights(dw_x, d_a, x)
 
 
-@compiled
+@inlined
 def to_recurrent_weights(dw_h, d_a, h0, h, start):
     """Add a chunk's share of dW_hh: d_a [n, B, G] of the steps from ``start``, each of which came from the h before."""
     n = d_a.shape[0]
@@ -197,20 +187,15 @@ def to_recurrent_weights(dw_h, d_a, h0, h, start):
         to_weights(dw_h, d_a[1:], h[: n - 1])
 
 
-@compiled
-def to_input(d_x, d_a, columns, w_ih):
-    """``d_x += d_a[..., :columns] @ w_ih`` for a chunk, where it is wanted: d_x [n, B, I], d_a [n, B, G]."""
-    n, B, _ = d_x.shape
-    if n == 0:
-        return
-    padded_I = w_ih.shape[0] * w_ih.shape[2]
-    found = np.zeros((n * B, padded_I), d_a.dtype)
-    add_product(found, d_a.reshape(n * B, d_a.shape[2])[:, :columns], w_ih)
-    add(d_x.reshape(n * B, d_x.shape[2]), found)
+@inlined
+def to_input(d_x, d_a, w_ih):
+    """``d_x += d_a @ w_ih`` for a chunk, where it is wanted: d_x [n, B, padded I], d_a [n, B, G]."""
+    if d_x.shape[0] > 0:
+        add_product(rows(d_x), rows(d_a), w_ih)
 
 
-@compiled
-def to_skipped(skip, d_a, columns, t):
+@inlined
+def to_skipped(skip, d_a, t):
     """With a skip over time, add a chunk's share of dW_skip and of the gradients of the h_{t-k} that it read.
 
     ``d_a`` [n, B, G], of the steps from t, is the gradient in front of a norm, as :func:`to_input_weights` leaves it.
@@ -218,4 +203,4 @@ def to_skipped(skip, d_a, columns, t):
     if skip is not None:
         n = d_a.shape[0]
         to_weights(skip.dw, d_a, skip.past[t : t + n])
-        to_input(skip.d_past[t : t + n], d_a, columns, skip.w)
+        to_input(skip.d_past[t : t + n], d_a, skip.w)

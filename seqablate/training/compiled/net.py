@@ -12,6 +12,7 @@ import numpy as np
 
 from seqablate.engine.cell import Cell
 from seqablate.engine.kernels.arrays import Backward, Call, rows_of
+from seqablate.engine.kernels.products import panels
 from seqablate.engine.recurrence import Recurrence
 from seqablate.models.base import PlainStack
 from seqablate.tasks.base import NO_TARGET, Batch
@@ -78,9 +79,10 @@ class Head:
     def __call__(self, rows_ND: Array, y_N: Array, share_N: Array) -> tuple[float, Array]:
         """The loss, and its gradient [N, D]; see ``kernels.py``."""
         d_rows = np.empty_like(rows_ND)
-        loss_of = kernels.cross_entropy if self.classes else kernels.squared_error
-        loss = loss_of(rows_ND, self.weight, self.bias, y_N, share_N, d_rows, self.d_weight, self.d_bias)
-        return loss, d_rows
+        w, given, found = self.weight, (self.bias, y_N, share_N), (d_rows, self.d_weight, self.d_bias)
+        if self.classes:
+            return kernels.cross_entropy(rows_ND, panels(w), panels(w.T), *given, *found), d_rows
+        return kernels.squared_error(rows_ND, w, *given, *found), d_rows
 
 
 class Net:

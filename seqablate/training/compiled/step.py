@@ -25,7 +25,7 @@ from seqablate.training.compiled.net import Net
 from seqablate.training.compiled.optimizers import make_update
 from seqablate.training.parts import Parts
 from seqablate.training.skip import MADE, why_skipped
-from seqablate.training.step import StepOutcome, set_learning_rate
+from seqablate.training.step import StepOutcome, set_learning_rate, update_ratio
 
 
 class CompiledStep:
@@ -50,10 +50,10 @@ class CompiledStep:
             loss, backs = self.net.gradients(batch, observed)
             before, after, clipped = self.clip()
             skipped = why_skipped(parts.config, loss, before)
-            old = flat.values.copy() if measure_update else None
+            old = torch.from_numpy(flat.values.copy()) if measure_update else None
             if skipped == MADE:
                 self.update(parts.optimizer.param_groups[0])
-            ratio = math.nan if old is None or skipped else kernels.update_ratio(old, flat.values)
+            ratio = math.nan if old is None or skipped else float(update_ratio([old], [torch.from_numpy(flat.values)]))
         measured = torch.from_numpy(np.array([loss, before, after, clipped, ratio, skipped, 0.0, 0.0]))
         seen = {layer.name: Norms(layer.cell.states, backs[layer.name].norms) for layer in self.net.layers if observed}
         return StepOutcome(measured, None, False, None, batch.lengths, seen or None)
