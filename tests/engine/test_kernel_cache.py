@@ -96,6 +96,40 @@ def test_code_is_compiled_again_when_what_it_calls_has_changed_in_another_file_a
     assert call("clip = ()") == ["30.0", "0.0", "3.0", "clipped", "<lambda>"]
 
 
+SMALLEST = """
+import sys; sys.path.insert(0, {folder!r})
+{first}
+import cell
+print(cell.kernel(1.0))
+"""
+KILLED = "import os; from numba.core import caching; caching.IndexDataCacheFile._save_data = lambda *_: os._exit(9)"
+WITHOUT_A_FOLDER = """
+import shutil; from pathlib import Path; from seqablate.engine.kernels import cache
+cache._locked = lambda folder, lock=cache._locked: (shutil.rmtree(folder), lock(folder))[1]
+"""
+
+
+def smallest_call(tmp_path: Path, value: str, first: str = "") -> subprocess.CompletedProcess[str]:
+    """What the kernel returns in a process of its own, where ``value`` is added."""
+    (tmp_path / "cell.py").write_text(SOURCES["helpers.py"].replace("helper", "kernel").replace("1.0", value))
+    code = SMALLEST.format(folder=str(tmp_path), first=first)
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def test_a_process_that_ends_while_it_writes_leaves_no_old_code_under_a_new_name(tmp_path):
+    assert smallest_call(tmp_path, "1.0").stdout == "2.0\n"
+    assert smallest_call(tmp_path, "2.0", KILLED).returncode == 9
+    assert smallest_call(tmp_path, "2.0").stdout == "3.0\n"
+    assert smallest_call(tmp_path, "1.0").stdout == "2.0\n"
+    assert len(list(tmp_path.rglob("*.nbc"))) == 1
+
+
+def test_a_folder_that_is_removed_while_code_is_compiled_is_made_again(tmp_path):
+    done = smallest_call(tmp_path, "1.0", WITHOUT_A_FOLDER)
+    assert (done.stdout, done.stderr) == ("2.0\n", "")
+    assert len(list(tmp_path.rglob("*.nbc"))) == 1
+
+
 @pytest.fixture
 def nowhere_to_write(monkeypatch):
     from numba.core import caching
