@@ -229,6 +229,34 @@ def other_optimizer(parts: Parts, **options: object) -> Parts:
     return replace(parts, optimizer=torch.optim.Adam(groups if not options else parts.parameters, **options))
 
 
+def hooked(parts: Parts) -> Parts:
+    parts.model.readout.register_forward_hook(lambda module, given, output: output / 2)
+    return parts
+
+
+def hooked_parameter(parts: Parts) -> Parts:
+    parts.parameters[0].register_hook(lambda gradient: gradient / 2)
+    return parts
+
+
+def parametrized(parts: Parts) -> Parts:
+    torch.nn.utils.parametrizations.weight_norm(parts.model.readout)
+    return parts
+
+
+def tied(parts: Parts) -> Parts:
+    first, second = parts.model.plain_stack().recurrences.values()
+    second.bias_ih = first.bias_ih
+    return parts
+
+
+@pytest.mark.parametrize("change", [hooked, hooked_parameter, parametrized, tied])
+def test_a_model_on_which_something_is_hung_is_not_a_plain_one(change) -> None:
+    words = ["model.num_layers=2"]
+    assert refusal(parts_of(*words)) is None
+    assert "model" in str(refusal(change(parts_of(*words))))
+
+
 @pytest.mark.parametrize(
     ("change", "part"),
     [

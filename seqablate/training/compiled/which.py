@@ -36,13 +36,26 @@ def refusal(parts: Parts) -> str | None:
 def _plain(model: Any) -> bool:
     """Whether the model is a stack of recurrences on kernels and nothing else.
 
-    A class that has a forward pass of its own does not say so by a method that it inherits.
+    A class that has a forward pass of its own does not say so by a method that it inherits, and what is hung on a
+    module or on a parameter changes what the model computes.
     """
     tells = next((cls for cls in type(model).__mro__ if "plain_stack" in vars(cls)), None)
     if tells is None or type(model).forward is not vars(tells).get("forward") or (stack := model.plain_stack()) is None:
         return False
     cells = [recurrence.cell for recurrence in stack.recurrences.values()]
-    return all(cell.kernels is not None and cell.recurrent == "full" for cell in cells)
+    return not _altered(model) and all(cell.kernels is not None and cell.recurrent == "full" for cell in cells)
+
+
+def _altered(model: torch.nn.Module) -> bool:
+    """Whether a module or a parameter has hooks, a parameter is made of others, or one stands in two places."""
+    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+    modules, named = list(model.modules()), list(model.named_parameters(remove_duplicate=False))
+    return (
+        any(getattr(module, name) for module in modules for name in hooks)
+        or any(torch.nn.utils.parametrize.is_parametrized(module) for module in modules)
+        or any(p._backward_hooks or p._post_accumulate_grad_hooks for _, p in named)
+        or len(named) > len(list(model.parameters()))
+    )
 
 
 def _trained(parts: Parts) -> set[torch.nn.Parameter]:
