@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -513,3 +514,17 @@ def test_two_passes_through_a_compiled_recurrence_add_up_when_vectors_are_kept(v
         return
     for state in ("h", "c"):
         torch.testing.assert_close(twice[""].total[state], once[""].total[state], rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("kind", [nn.RNN, nn.GRU])
+def test_the_input_of_a_frozen_recurrence_may_be_changed_in_place_behind_it(kind):
+    """torch keeps no input where no weight wants a gradient."""
+    module, x_TBI = kind(2, 3).requires_grad_(False), torch.randn(4, 2, 2, requires_grad=True)
+    found = []
+    for probed in (False, True):
+        given = x_TBI * 1
+        with TimestepProbe(module) if probed else nullcontext():
+            output, _ = module(given)
+            given.add_(1)
+            found.append(torch.autograd.grad(output.square().sum(), x_TBI)[0])
+    torch.testing.assert_close(*found)

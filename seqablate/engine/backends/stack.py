@@ -25,10 +25,15 @@ from seqablate.engine.ports import Observer, Ports
 
 
 def fits(call: KernelCall) -> bool:
-    """Whether the compiled kernels can make this call: not packed, not projected, in one precision on a CPU."""
-    tensors = [call.x, *call.hx, *(p for w in chain(*call.layers) for p in w if p is not None)]
+    """Whether the compiled kernels can make this call: not packed, not projected, in one precision on a CPU.
+
+    Nor frozen: torch then keeps less for a backward pass than the kernels do, and the caller may change it in place.
+    """
+    weights = [p for w in chain(*call.layers) for p in w if p is not None]
+    tensors = [call.x, *call.hx, *weights]
     return (
-        call.batch_sizes is None
+        any(p.requires_grad for p in weights)
+        and call.batch_sizes is None
         and call.layers[0][0].w_hr is None
         and call.x.numel() > 0
         and call.x.dtype in (torch.float32, torch.float64)
