@@ -206,7 +206,8 @@ def test_a_value_that_is_not_finite_is_not_lost(cell):
 
 
 @pytest.mark.parametrize("cell", FUSED)
-def test_shards_in_threads_change_rounding_only(cell):
+def test_shards_in_threads_change_rounding_only(cell, monkeypatch):
+    monkeypatch.setattr(compiled, "THREADED", 0)
     torch.manual_seed(0)
     module, x, states, weights = problem(cell, 6, 21, 5, 9)
     alone = observed(module, "compiled", x, states, weights)
@@ -318,9 +319,24 @@ def test_half_precision_is_for_torchs_kernels():
         module(torch.randn(2, 2, 3, dtype=torch.bfloat16))
 
 
+@pytest.mark.parametrize(
+    ("cell", "B", "D", "shards"), [("lstm", 32, 128, 1), ("lstm", 32, 192, 2), ("lru_signed", 512, 512, 1)]
+)
+def test_a_batch_is_cut_where_more_threads_help(cell, B, D, shards):
+    """From 4 million multiply-adds of a timestep on: of an LSTM with 32 samples from 177 units on."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        weights = [*Recurrence(cell, 1, D).parameters()][:2] if CELLS[cell].recurrent == "full" else []
+        assert len(compiled._shards(B, weights)) == shards
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_forked_child_has_shards_of_its_own():
     code = (
         "import os, torch; from seqablate.engine.recurrence import Recurrence; torch.set_num_threads(2);"
+        "from seqablate.engine.backends import compiled; compiled.THREADED = 0;"
         "m, x = Recurrence('rnn_tanh', 2, 3), torch.randn(4, 17, 2); m(x); child = os.fork();"
         "child or (m(x), os._exit(7)); print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )

@@ -13,6 +13,7 @@ from recurrences import LOSSES, Reference, random_call, random_recurrence
 from torch import Tensor
 
 from seqablate.clip.state import NormLimit
+from seqablate.engine.backends import compiled
 from seqablate.engine.gradients import Gradients
 from seqablate.engine.ports import Observer
 from seqablate.engine.recurrence import Recurrence, choose_backend, refusal
@@ -140,7 +141,8 @@ def test_only_calls_made_inside_are_clipped_and_only_in_the_backward_pass():
     assert torch.equal(again, free)
 
 
-def test_shards_in_threads_are_clipped_as_one_batch():
+def test_shards_in_threads_are_clipped_as_one_batch(monkeypatch):
+    monkeypatch.setattr(compiled, "THREADED", 0)
     module = random_recurrence("lstm", I, D)
     x, states = random_call(module, 5, 21)
     found, before = [], torch.get_num_threads()

@@ -229,6 +229,11 @@ def other_optimizer(parts: Parts, **options: object) -> Parts:
     return replace(parts, optimizer=torch.optim.Adam(groups if not options else parts.parameters, **options))
 
 
+def test_threads_take_a_run_to_the_plain_step_only_where_they_help() -> None:
+    assert refusal(parts_of("threads=2")) is None
+    assert "backend" in str(refusal(parts_of("threads=2", "model.hidden_size=500")))
+
+
 def hooked(parts: Parts) -> Parts:
     parts.model.readout.register_forward_hook(lambda module, given, output: output / 2)
     return parts

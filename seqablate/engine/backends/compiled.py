@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from seqablate.engine.kernels.arrays import Array, Backward, Call
 
 SHARD = 8  # samples: shards are cut at multiples of what a kernel takes at once
+THREADED = 4e6  # multiply-adds of a timestep's recurrent product, above which more threads help (bench_threads.py)
 
 
 @cache
@@ -193,7 +194,7 @@ def _forward(
     ]
     if skip:
         over_time[0][:skip] = rest.pop()
-    shards = _shards(x.shape[1])
+    shards = _shards(x.shape[1], rest[len(cell.states) :])
     calls = [kernels.Call.of((x, *rest), over_time, cell.blocks, samples, keep, skip) for samples in shards]
     assert cell.kernels is not None  # a Recurrence has asked
     _each(cell.kernels.forward, calls)
@@ -222,10 +223,15 @@ def _gradients(cell: Cell, observer: Observer, parts: Sequence[Backward]) -> Gra
     return Gradients(*(by_state(values, kind) for values in (vectors, norms) for kind in (0, 1)))
 
 
-def _shards(B: int) -> list[slice]:
-    """The batch, cut for as many threads as torch may use."""
+def threads_help(B: int, w_hh: Tensor) -> bool:
+    """Whether a timestep is so much work that several threads make a training step quicker, and not slower."""
+    return B * w_hh.numel() >= THREADED
+
+
+def _shards(B: int, weights: Sequence[Tensor]) -> list[slice]:
+    """The batch, cut for as many threads as torch may use and as help. A scan, which has no weights, is not cut."""
     blocks = -(-B // SHARD)
-    count = max(1, min(torch.get_num_threads(), blocks))
+    count = max(1, min(torch.get_num_threads(), blocks)) if weights and threads_help(B, weights[1]) else 1
     ends = [min(B, SHARD * (blocks * k // count)) for k in range(count)] + [B]
     return [slice(*ends) for ends in pairwise(ends)]
 

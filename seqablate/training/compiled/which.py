@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from seqablate.engine.backends.compiled import threads_help
+from seqablate.engine.recurrence import Recurrence
 from seqablate.regularizer.base import Regularizer
 from seqablate.tasks.base import ByObjective
 from seqablate.tasks.objectives import Classification, Regression
@@ -22,7 +24,7 @@ LOSSES = Regression.step_losses, Classification.step_losses
 def refusal(parts: Parts) -> str | None:
     """Why a run does not take the compiled step; None if it does. The README of ``training/`` has this as a table."""
     checks = {
-        "backend": parts.backend == "compiled" and parts.config.threads == 1,
+        "backend": parts.backend == "compiled" and (parts.config.threads == 1 or not _wide(parts)),
         "model": _plain(parts.model),
         "task": _known_loss(parts),
         "clip": parts.clip.bound() is not None,
@@ -44,6 +46,12 @@ def _plain(model: Any) -> bool:
         return False
     cells = [recurrence.cell for recurrence in stack.recurrences.values()]
     return not _altered(model) and all(cell.kernels is not None and cell.recurrent == "full" for cell in cells)
+
+
+def _wide(parts: Parts) -> bool:
+    """Whether more threads help a layer, in which case the plain step uses them."""
+    layers = [m for m in parts.model.modules() if isinstance(m, Recurrence) and m.cell.recurrent == "full"]
+    return any(threads_help(parts.config.batch_size, layer.weight_hh) for layer in layers)
 
 
 def _altered(model: torch.nn.Module) -> bool:
