@@ -182,7 +182,7 @@ def test_in_float32_it_errs_as_little_as_a_float32_loop(cell):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("cell", CELLS)
 def test_in_float32_on_a_gpu_it_errs_as_cudnn_does(cell):
-    """Its totals err by up to 1.6e-5 on an H100, three to thirty times as much as a loop's; with TensorFloat-32 by 4e-3."""
+    """On an H100 by up to 1.6e-5, three to thirty times as much as a loop; with TensorFloat-32 by 4e-3."""
     torch.manual_seed(0)
     module = recurrence(cell, 3, 16, num_layers=2, bidirectional=True).to("cuda")
     with full_precision():

@@ -152,8 +152,8 @@ def test_every_study_that_comes_with_seqablate_can_be_read_and_its_arms_composed
 
 def test_these_studies_come_with_seqablate():
     assert {path.stem for path in study_files()} == {
-        "adding-1997", "clipping-cures-explosion", "explode-optim", "forget-bias", "gru-vs-lstm", "init-decay",
-        "latch-guessing", "linear-proof", "lstm-remembers", "omega", "parity-eigenvalues", "skips-depth",
+        "adding-1997", "adding-600", "clipping-cures-explosion", "explode-optim", "forget-bias", "gru-vs-lstm",
+        "init-decay", "latch-guessing", "linear-proof", "lstm-remembers", "omega", "parity-eigenvalues", "skips-depth",
         "state-tracking", "syntax-vs-sequence", "t5-objectives",
     }  # fmt: skip
 
