@@ -123,7 +123,7 @@ class TrainConfig:
     steps: int = key(at_least(1), "training steps")
     batch_size: int = key(at_least(1), "sequences of a training step")
     device: str = key(_device, "auto, cpu, cuda or cuda:N", digest=False)
-    threads: int = key(at_least(1), "CPU threads of one run; below a width they change nothing (training/README.md)", digest=False)
+    threads: int = key(at_least(1), "CPU threads of one run; they help wide layers alone", digest=False)
     backend: Backend = key("implementation of the recurrences; auto: the fastest one", digest=False)
     dtype: DType = key("of parameters, data and gradients")
     on_nonfinite: OnNonfinite = key("a step whose loss or gradient is not finite ends the run, or makes no update")
