@@ -189,6 +189,8 @@ def test_a_gradient_that_is_not_finite_is_told_as_by_the_plain_step(clip: str, b
     ("words", "part"),
     [
         (["model=mlp"], "model"),
+        (["model=mingru"], "model"),
+        (["model=lru"], "model"),
         (["model.bidirectional=true"], "model"),
         (["model.num_layers=2", "model.dropout=0.5"], "model"),
         (["model.num_layers=2", "model.skip=residual"], "model"),
