@@ -20,7 +20,8 @@ SPREAD = 0.3  # of the dots about the middle of a row
 MARGIN = 0.08  # of the span beside the outermost value
 TITLE_CHARACTERS = 70
 FINE = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)  # where ratios are labelled on less than a decade
-CAPTION = "a dot: two runs of one seed; diamond and bar: estimate and its interval; dashed: what the claim needs"
+SHORT = 0.2  # decades, between two of these
+CAPTION = "a dot: one seed; diamond and bar: estimate and its interval; dashed: what the claim needs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -92,10 +93,10 @@ def _draw(axes: Axes, effect: Effect) -> None:
 
 def _label_ratios(axes: Axes, decades: float) -> None:
     """Ratios as plain numbers, some of them however short the axis is."""
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
     subs = FINE if decades < 1 else (1, 2, 5) if decades < 3 else (1,)
-    axes.xaxis.set_major_locator(LogLocator(subs=subs))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]) if decades < SHORT else LogLocator(subs=subs))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.minorticks_off()
 

@@ -34,13 +34,16 @@ def test_infinite_effects_stand_as_arrows_at_the_edges():
     assert points(axes, "D") == [high]
 
 
-def test_ratios_are_labelled_as_plain_numbers_also_on_a_short_axis():
+@pytest.mark.parametrize(
+    ("ratios", "labels"), [([0.8, 1.1, 1.9], {"0.8", "1", "1.5"}), ([0.89, 0.92, 0.95], {"0.9", "0.95", "1"})]
+)
+def test_ratios_are_labelled_as_plain_numbers_also_on_a_short_axis(ratios, labels):
     (axes,) = draw_effects(
-        [effect([0.8, 1.1, 1.9], estimate=1.1, low=0.9, high=1.4, none=1.0, needed=[1.2], log=True)], title=""
+        [effect(ratios, estimate=ratios[1], low=ratios[0], high=ratios[2], none=1.0, needed=[1.02], log=True)], title=""
     ).axes
     low, high = axes.get_xlim()
     shown = [label.get_text() for label in axes.get_xticklabels() if low <= label.get_position()[0] <= high]
-    assert {"0.8", "1", "1.5"} <= set(shown)
+    assert labels <= set(shown)
 
 
 def test_nothing_to_draw_is_an_error():
