@@ -5,9 +5,9 @@
     python scripts/bench_threads.py --threads 2 4 --shapes 100/32/256      others
 
 The adding problem, gradients clipped to a global norm of 1, Adam, the norms of every timestep and sample; batches are
-drawn before the clock starts. With one thread a plain stack takes the compiled step, with several the plain one, whose
-kernels cut the batch. Sides take turns within a round; what is printed are medians over rounds. As many idle cores as
-threads are needed. A ratio is to one thread: below 1 several are quicker.
+drawn before the clock starts. With one thread a plain stack takes the compiled step, with several also, or where
+layers are wide the plain one, whose kernels cut the batch. Sides take turns within a round; what is printed are medians
+over rounds. As many idle cores as threads are needed. A ratio is to one thread: below 1 several are quicker.
 
 Shapes: T time, B batch, D hidden.
 """

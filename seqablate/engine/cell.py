@@ -35,7 +35,7 @@ class Weights(NamedTuple):
     b_ih: Tensor | None = None  # [G*D]
     b_hh: Tensor | None = None  # [G*D]
     w_hr: Tensor | None = None  # [P, D], only with proj_size
-    gain_ih: Tensor | None = None  # [G*D], only with layer norm, as all that follow
+    gain_ih: Tensor | None = None  # [G*D], only with layer norm, as the next three
     gain_hh: Tensor | None = None  # [G*D]
     gain_c: Tensor | None = None  # [D], only of a cell with a state c
     b_c: Tensor | None = None  # [D]
@@ -79,10 +79,12 @@ class Kernels:
         forward: fills ``call.over_time`` and, where ``call.keep``, what the backward pass needs of the gates.
         backward: fills ``back``, and returns dW_ih, dW_hh, db_ih and db_hh as torch has them, and then the gradients
             of the gains and of W_skip where the call has them; each its own array.
+        scan: whether they are given a and b of a :class:`Linear` formula, and no weights.
     """
 
     forward: Callable[[Call], None]
     backward: Callable[[Call, Backward], list[Array]]
+    scan: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,9 @@ class Cell:
         of_eigenvalues: of a diagonal cell the ``w_hh`` [D] for eigenvalues [D], from which it starts.
         memory: the gates that decide how long a state is kept: 1 where an open gate keeps the state, -1 where an open
             gate lets the new value in. ``init=chrono`` sets their biases. A cell with a base has the base's.
+
+    Raises:
+        ValueError: kernels that do not fit the formula.
     """
 
     name: str
@@ -140,6 +145,14 @@ class Cell:
     recurrent: Literal["full", "diagonal", "none"] = "full"
     of_eigenvalues: Callable[[Tensor], Tensor] | None = None
     memory: Mapping[str, int] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if self.kernels is None:
+            return
+        if self.kernels.scan != isinstance(self.step, Linear):
+            raise ValueError(f"the cell {self.name}: a step that is Linear and the kernels SCAN go together")
+        if not self.kernels.scan and self.recurrent != "full":
+            raise ValueError(f"the cell {self.name}: kernels but SCAN need a recurrent matrix")
 
     def formula(self, w: Weights) -> Callable[[Tensor, States], States]:
         """``(x_BI, states) -> states``: one step with these weights."""

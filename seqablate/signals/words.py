@@ -102,7 +102,7 @@ def _dtype(fit: Fit) -> str:
 def _vanishes(fit: Fit) -> str:
     if fit.at == fit.start:
         return f"vanishes: below {_dtype(fit)}'s range at every lag"
-    if (fit.start, fit.at, fit.quantity) == (0, 1, "lag"):  # no recurrence shrinks a gradient that much in one timestep
+    if (fit.start, fit.at, fit.quantity) == (0, 1, "lag"):  # even a steep decay takes several timesteps to get there
         return f"stays at its own timestep, as where no later one reads it: below {_dtype(fit)}'s range from lag 1 on"
     last = f"; {_end(fit)}" if fit.reach and not fit.exponential else ""
     where = f"below {_dtype(fit)}'s range from {_at(fit, fit.at)} on"

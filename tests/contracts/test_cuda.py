@@ -1,6 +1,6 @@
-"""A GPU computes what a CPU computes: every kind of model, clip, regularizer and optimizer, in float64.
+"""A GPU computes what a CPU computes: every kind of model, clip, regularizer and optimizer.
 
-Rounding differs, so the figures agree to 1e-9 of their size and not to the bit.
+Rounding differs, so figures agree to 1e-9 of their size in float64, to 2e-5 in float32, and not to the bit.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ def test_a_clip_changes_a_gradient_on_a_gpu_as_on_a_cpu(name):
 def test_a_regularizer_adds_on_a_gpu_what_it_adds_on_a_cpu(model, name):
     words = [*LSTM, f"model={model}", f"regularizer={name}", "optim=sgd"]
     try:
-        read_overrides(words)
         assemble(read_overrides([*words, "device=cpu"]))
     except UsageError:
         pytest.skip(f"regularizer={name} does not act on model={model}")

@@ -5,6 +5,8 @@ Shapes: T time, B batch, I input, D hidden. In the references everything is of o
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -222,6 +224,20 @@ def test_eigenvalues_at_both_ends_of_their_range_have_finite_gradients(name, dty
 )
 def test_what_has_no_use_is_no_parameter(name, parameters):
     assert sum(p.numel() for p in Recurrence(name, I, D).parameters()) == parameters
+
+
+@pytest.mark.parametrize(
+    ("changes", "wrong"),
+    [
+        ({"step": CELLS["mgu"].step}, "a step that is Linear and the kernels SCAN go together"),
+        ({"kernels": CELLS["mgu"].kernels}, "a step that is Linear and the kernels SCAN go together"),
+        ({"step": CELLS["mgu"].step, "kernels": CELLS["mgu"].kernels}, "kernels but SCAN need a recurrent matrix"),
+    ],
+)
+def test_kernels_that_do_not_fit_a_formula_are_refused(changes, wrong):
+    """They look at memory, not at shapes."""
+    with pytest.raises(ValueError, match=f"the cell mingru: {wrong}"):
+        replace(CELLS["mingru"], **changes)
 
 
 def test_two_closed_gates_of_a_minlstm_share_what_there_is_to_keep():

@@ -205,7 +205,7 @@ def test_a_value_that_is_not_finite_is_not_lost(cell):
     assert not module(torch.ones(4, 3, 2))[0].isfinite().all()
 
 
-@pytest.mark.parametrize("cell", FUSED)
+@pytest.mark.parametrize("cell", [cell for cell in FUSED if CELLS[cell].recurrent == "full"])  # no scan is cut
 def test_shards_in_threads_change_rounding_only(cell, monkeypatch):
     monkeypatch.setattr(compiled, "THREADED", 0)
     torch.manual_seed(0)
@@ -249,8 +249,9 @@ def test_a_frozen_recurrence_is_observed_all_the_same(backend):
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("cell", FUSED)
-def test_no_two_gradients_share_memory(cell, threads):
+def test_no_two_gradients_share_memory(cell, threads, monkeypatch):
     """A clip works on each in place: what is shared would be cut twice."""
+    monkeypatch.setattr(compiled, "THREADED", 0)
     module = Recurrence(cell, 3, 5)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -320,10 +321,10 @@ def test_half_precision_is_for_torchs_kernels():
 
 
 @pytest.mark.parametrize(
-    ("cell", "B", "D", "shards"), [("lstm", 32, 128, 1), ("lstm", 32, 192, 2), ("lru_signed", 512, 512, 1)]
+    ("cell", "B", "D", "shards"), [("lstm", 32, 64, 1), ("lstm", 32, 128, 2), ("lru_signed", 512, 512, 1)]
 )
 def test_a_batch_is_cut_where_more_threads_help(cell, B, D, shards):
-    """From 4 million multiply-adds of a timestep on: of an LSTM with 32 samples from 177 units on."""
+    """From 2 million multiply-adds of a timestep on: of an LSTM with 32 samples from 126 units on."""
     before = torch.get_num_threads()
     torch.set_num_threads(2)
     try:

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from seqablate.assemble import assemble, read_overrides
+from seqablate.engine.backends import compiled
 from seqablate.engine.cell import Kernels
 from seqablate.engine.cells import CELLS
 from seqablate.engine.ports import Observer
@@ -60,7 +61,8 @@ def test_for_a_gpu_nothing_is_set():
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_kernels_flush_in_every_thread_that_runs_one_and_nothing_stays_set(threads):
+def test_kernels_flush_in_every_thread_that_runs_one_and_nothing_stays_set(threads, monkeypatch):
+    monkeypatch.setattr(compiled, "THREADED", 0)
     found, before = [], torch.get_num_threads()
 
     def noting(kernel: Callable[..., Any]) -> Callable[..., Any]:

@@ -233,6 +233,7 @@ def other_optimizer(parts: Parts, **options: object) -> Parts:
 
 def test_threads_take_a_run_to_the_plain_step_only_where_they_help() -> None:
     assert refusal(parts_of("threads=2")) is None
+    assert refusal(parts_of("threads=2", "model.hidden_size=400")) is None  # 3 x 7 x 400^2 = 3.4 million multiply-adds
     assert "backend" in str(refusal(parts_of("threads=2", "model.hidden_size=500")))
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from seqablate.engine.kernels.arrays import Array, Backward, Call
 
 SHARD = 8  # samples: shards are cut at multiples of what a kernel takes at once
-THREADED = 4e6  # multiply-adds of a timestep's recurrent product, above which more threads help (bench_threads.py)
+THREADED = 2e6  # multiply-adds of a timestep's recurrent product, above which more threads help (bench_threads.py)
 
 
 @cache
@@ -42,7 +42,7 @@ def available() -> bool:
 def run(cell: Cell, x_TBI: Tensor, states: States, w: Weights, ports: Ports) -> tuple[Tensor, States]:
     """Run a cell that has kernels on a CPU, in float32 or float64; see :class:`seqablate.engine.recurrence.Recurrence`.
 
-    With more than one torch thread the batch is cut into shards that run side by side.
+    With more than one torch thread the batch is cut into shards that run side by side, where that helps.
     """
     states, before = states[: len(cell.states)], states[len(cell.states) :]
     skip = sum(map(len, before))
@@ -223,15 +223,15 @@ def _gradients(cell: Cell, observer: Observer, parts: Sequence[Backward]) -> Gra
     return Gradients(*(by_state(values, kind) for values in (vectors, norms) for kind in (0, 1)))
 
 
-def threads_help(B: int, w_hh: Tensor) -> bool:
-    """Whether a timestep is so much work that several threads make a training step quicker, and not slower."""
-    return B * w_hh.numel() >= THREADED
+def threads_help(B: int, w_hh: Tensor, line: float) -> bool:
+    """Whether a timestep is so much work that several threads make a training step quicker."""
+    return B * w_hh.numel() >= line
 
 
 def _shards(B: int, weights: Sequence[Tensor]) -> list[slice]:
     """The batch, cut for as many threads as torch may use and as help. A scan, which has no weights, is not cut."""
     blocks = -(-B // SHARD)
-    count = max(1, min(torch.get_num_threads(), blocks)) if weights and threads_help(B, weights[1]) else 1
+    count = max(1, min(torch.get_num_threads(), blocks)) if weights and threads_help(B, weights[1], THREADED) else 1
     ends = [min(B, SHARD * (blocks * k // count)) for k in range(count)] + [B]
     return [slice(*ends) for ends in pairwise(ends)]
 

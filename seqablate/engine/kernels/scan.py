@@ -12,11 +12,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from seqablate.engine import kernels
 from seqablate.engine.cell import Kernels
-from seqablate.engine.kernels.cache import compiled
+from seqablate.engine.kernels.cache import compiled, inlined
 
 if TYPE_CHECKING:
     from seqablate.engine.kernels.arrays import Array, Backward, Call
@@ -35,7 +33,7 @@ def forward(x, h0, h):
         before = after
 
 
-@compiled
+@inlined
 def to_terms(d_x, d_h, before):
     """da and db of one step, in d_x [B, 2 D]: d_h [B, padded D], before [B, D]."""
     B, D = before.shape
@@ -47,10 +45,9 @@ def to_terms(d_x, d_h, before):
 
 
 @compiled
-def backward(x, h0, h, d_out, d_hn, d_h, d_x, ports):
+def backward(x, h0, h, d_out, d_hn, d_h, direct, d_x, ports):
     """See :class:`seqablate.engine.kernels.arrays.Backward`."""
     T, B, D = h.shape
-    direct = np.empty((B, D), x.dtype)
     for t in range(T - 1, -1, -1):
         kernels.receive(d_h, direct, d_out, d_hn, None, t, T, ports)
         if d_x.shape[0] > 0:
@@ -66,8 +63,8 @@ def _forward(call: Call) -> None:
 
 def _backward(call: Call, back: Backward) -> list[Array]:
     given = back.d_out, *back.d_final, *back.d_states
-    backward(call.x, *call.states, *call.over_time, *given, back.d_x, back.ports)
+    backward(call.x, *call.states, *call.over_time, *given, back.direct, back.d_x, back.ports)
     return []
 
 
-SCAN = Kernels(_forward, _backward)
+SCAN = Kernels(_forward, _backward, scan=True)

@@ -102,7 +102,7 @@ def cross_entropy(rows, w_panels, transposed, b, y, share, d_rows, d_w, d_b):
 
 @compiled
 def add_rows(d_table, ids, d_x):
-    """``d_table[ids] += d_x``, the gradient of an embedding: d_table [V, I], ids [T, B], d_x [T, B, I]."""
+    """``d_table[ids] += d_x``, the gradient of an embedding: d_table [V, I], ids [T, B], d_x [T, B, I or more]."""
     for t in range(ids.shape[0]):
         for i in range(ids.shape[1]):
             for j in range(d_table.shape[1]):

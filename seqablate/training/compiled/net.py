@@ -49,7 +49,7 @@ class Layer:
 
         Args:
             call: of :meth:`forward`.
-            d_out: [T, B, D], what reached the output; None for nothing.
+            d_out: [T, B, D or more], what reached the output; None for nothing.
             d_last: [B, D], what reached the last h; None for nothing.
             wants_d_x: whether the gradient of the input is wanted.
             observed: whether the norms of every timestep are.

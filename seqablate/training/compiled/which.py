@@ -18,6 +18,7 @@ from seqablate.tasks.objectives import Classification, Regression
 from seqablate.training.compiled.optimizers import known
 from seqablate.training.parts import Parts
 
+WIDE = 4e6  # as THREADED of the kernels, where several threads have to be quicker than the compiled step
 LOSSES = Regression.step_losses, Classification.step_losses
 
 
@@ -49,9 +50,9 @@ def _plain(model: Any) -> bool:
 
 
 def _wide(parts: Parts) -> bool:
-    """Whether more threads help a layer, in which case the plain step uses them."""
+    """Whether more threads help a layer so much that the plain step, which uses them, is quicker."""
     layers = [m for m in parts.model.modules() if isinstance(m, Recurrence) and m.cell.recurrent == "full"]
-    return any(threads_help(parts.config.batch_size, layer.weight_hh) for layer in layers)
+    return any(threads_help(parts.config.batch_size, layer.weight_hh, WIDE) for layer in layers)
 
 
 def _altered(model: torch.nn.Module) -> bool:
