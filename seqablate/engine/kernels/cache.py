@@ -117,22 +117,6 @@ def _cache_class() -> Any:
     class Implementation(caching.CompileResultCacheImpl):
         _locator_classes = tuple(type(locator.__name__, (Stamp, locator), {}) for locator in locators)
 
-    class Files(caching.IndexDataCacheFile):
-        """An index, and one file for each machine code, which the index is written before.
-
-        Code of other sources has other names. With numba's names alone the index of a process that ended right after it
-        had written it would lead to a file of old code, for ever; so it leads to none, and code is compiled again.
-        """
-
-        def _data_name(self, number: int) -> str:
-            return f"{self._source_stamp[:16]}.{super()._data_name(number)}"
-
-        def remove_old(self) -> None:
-            """Files of code of other sources."""
-            for path in Path(self._cache_path).glob(f"*{glob.escape(self._data_name_pattern.split('{')[0])}*.nbc"):
-                if not path.name.startswith(self._source_stamp[:16]):
-                    path.unlink(missing_ok=True)
-
     class FolderCache(caching.FunctionCache):
         _impl_class = Implementation
         options: tuple[str, ...] = ()
@@ -140,7 +124,7 @@ def _cache_class() -> Any:
         def __init__(self, function: Callable[..., Any]) -> None:
             super().__init__(function)
             stamp = self._impl.locator.get_source_stamp()
-            self._cache_file = Files(self._cache_path, self._impl.filename_base, stamp)
+            self._cache_file = _files_class()(self._cache_path, self._impl.filename_base, stamp)
 
         def save_overload(self, signature: Any, data: Any) -> None:
             """One process after the other: two that name their files at the same time would give both one name."""
@@ -163,6 +147,29 @@ def _cache_class() -> Any:
             )
 
     return FolderCache
+
+
+@cache
+def _files_class() -> Any:
+    from numba.core import caching
+
+    class Files(caching.IndexDataCacheFile):
+        """An index, and one file for each machine code, which the index is written before.
+
+        Code of other sources has other names. With numba's names alone the index of a process that ended right after it
+        had written it would lead to a file of old code, for ever; so it leads to none, and code is compiled again.
+        """
+
+        def _data_name(self, number: int) -> str:
+            return f"{self._source_stamp[:16]}.{super()._data_name(number)}"
+
+        def remove_old(self) -> None:
+            """Files of code of other sources."""
+            for path in Path(self._cache_path).glob(f"*{glob.escape(self._data_name_pattern.split('{')[0])}*.nbc"):
+                if not path.name.startswith(self._source_stamp[:16]):
+                    path.unlink(missing_ok=True)
+
+    return Files
 
 
 @contextmanager
