@@ -115,15 +115,15 @@ def rows(typing: Any, a: Any) -> Any:
 @compiled
 def _add_panel(C, c, A, B, b):
     """``C[:, c:c+W] += A[:, :K] @ B[:, b:b+W]`` with K rows of B."""
-    rows = A.shape[0]
+    M = A.shape[0]
     i = 0
-    while i + TILE_ROWS <= rows:
+    while i + TILE_ROWS <= M:
         _tile(C, A, B, i, c, b)
         i += TILE_ROWS
-    if i + TILE_ROWS // 2 <= rows:
+    if i + TILE_ROWS // 2 <= M:
         _half_tile(C, A, B, i, c, b)
         i += TILE_ROWS // 2
-    while i < rows:
+    while i < M:
         _row(C, A, B, i, c, b)
         i += 1
 
