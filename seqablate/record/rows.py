@@ -253,6 +253,9 @@ def _nine_digits(values: np.ndarray) -> list[float]:
 def encode(row: Row) -> bytes:
     """The line, with its newline."""
     values = {"kind": row.kind} | (row.values if isinstance(row, ForeignRow) else vars(row))
+    for name, value in values.items():  # of most rows these are all: a table within a table is looked at below
+        if type(value) is float and not math.isfinite(value):
+            values[name] = str(value)
     try:
         text = ENCODER.encode(values)
     except ValueError:

@@ -24,7 +24,6 @@ from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 import seqablate
 from seqablate.errors import RunFailure
 from seqablate.record.events.file import EventFile
-from seqablate.record.events.protos import scalar_value
 from seqablate.record.events.view import rebuild_events
 from seqablate.record.folder import RunFolder
 from seqablate.record.rebuild import rebuild
@@ -282,7 +281,7 @@ def test_a_run_leaves_no_thread_and_no_open_file_however_it_ends(tmp_path):
 
 def test_a_disk_that_does_not_take_an_event_is_a_run_failure(tmp_path):
     file = EventFile(tmp_path)
-    file.add(0, [scalar_value("loss", 1.0)])
+    file.add_scalars(0, {"loss": 1.0})
     tmp_path.rename(tmp_path.with_name("gone"))
     with pytest.raises(RunFailure, match="cannot write"):
         file.flush()

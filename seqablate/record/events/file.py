@@ -14,10 +14,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import google_crc32c
+
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.files import is_folder, open_regular
 
 if TYPE_CHECKING:
+    from tensorboard.compat.proto.event_pb2 import Event
     from tensorboard.compat.proto.summary_pb2 import Summary
 
 FLUSH_SECONDS = 2.0  # how far the file may lag behind the run
@@ -37,6 +40,7 @@ class EventFile:
 
         self.path = run_dir / f"events.out.tfevents.{time.time_ns()}.seqablate"
         self._pending: list[bytes] = []
+        self._points: dict[tuple[str, ...], Event] = {}  # by tags: filled in and written again and again
         self._flushed = time.time()
         self._frame(Event(wall_time=self._flushed, file_version="brain.Event:2").SerializeToString())
 
@@ -45,8 +49,25 @@ class EventFile:
         from tensorboard.compat.proto.event_pb2 import Event
         from tensorboard.compat.proto.summary_pb2 import Summary
 
-        now = time.time()
-        self._frame(Event(wall_time=now, step=step, summary=Summary(value=values)).SerializeToString())
+        self._write(Event(step=step, summary=Summary(value=values)))
+
+    def add_scalars(self, step: int, values: dict[str, float]) -> None:
+        """One event with a point of a scalar chart for each tag. Every step of a run has one, of the same tags."""
+        from tensorboard.compat.proto.event_pb2 import Event
+
+        tags = tuple(values)
+        if (event := self._points.get(tags)) is None:
+            event = self._points[tags] = Event()
+            for tag in tags:
+                event.summary.value.add(tag=tag)
+        event.step = step
+        for point, value in zip(event.summary.value, values.values(), strict=True):
+            point.simple_value = value
+        self._write(event)
+
+    def _write(self, event: Event) -> None:
+        event.wall_time = now = time.time()
+        self._frame(event.SerializeToString())
         if not 0 <= now - self._flushed < FLUSH_SECONDS:  # clocks may be set back
             self.flush()
 
@@ -70,10 +91,8 @@ class EventFile:
 
     def _frame(self, data: bytes) -> None:
         """TFRecord: length, its masked CRC-32C, the data, their masked CRC-32C."""
-        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
-
         length = struct.pack("<Q", len(data))
-        self._pending.append(length + _crc(masked_crc32c(length)) + data + _crc(masked_crc32c(data)))
+        self._pending.append(length + _masked_crc(length) + data + _masked_crc(data))
 
 
 def own_event_files(run_dir: Path) -> list[Path]:
@@ -88,5 +107,7 @@ def remove(paths: list[Path]) -> None:
             path.unlink()
 
 
-def _crc(value: int) -> bytes:
-    return struct.pack("<I", value)
+def _masked_crc(data: bytes) -> bytes:
+    """The CRC-32C, rotated and shifted: a checksum of data that hold checksums themselves would be weak."""
+    crc: int = google_crc32c.value(data)
+    return struct.pack("<I", ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF)

@@ -18,11 +18,6 @@ from seqablate.config.flat import flat_config
 from seqablate.record.rows import Header
 
 
-def scalar_value(tag: str, value: float) -> Summary.Value:
-    """A point of a scalar chart."""
-    return Summary.Value(tag=tag, simple_value=value)
-
-
 def text_value(tag: str, content: str) -> Summary.Value:
     """A text, shown as it is (as a Markdown code block)."""
     metadata = text.create_summary_metadata(display_name="", description="")

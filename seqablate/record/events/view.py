@@ -15,7 +15,7 @@ import numpy as np
 
 from seqablate.record.events.file import EventFile, own_event_files, remove
 from seqablate.record.events.pictures import draw_history, draw_matrices, has_history
-from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, scalar_value, text_value
+from seqablate.record.events.protos import heatmap_value, hparam_values, layout_value, text_value
 from seqablate.record.reader import Record
 from seqablate.record.rows import EvalRow, Header, PenaltyRow, ProgressRow, Row, SignalRow, SkipRow, TextRow, TrainRow
 from seqablate.record.schema import Summary
@@ -176,7 +176,7 @@ class EventView:
 
     def _scalars(self, step: int, values: dict[str, float]) -> None:
         self.tags.update(values)
-        self.file.add(step, [scalar_value(tag, value) for tag, value in values.items()])
+        self.file.add_scalars(step, values)
 
 
 def rebuild_events(run_dir: Path, record: Record, summary: Summary | None = None) -> EventView:
