@@ -247,7 +247,7 @@ CHECKS = {
 
 
 def _nine_digits(values: np.ndarray) -> list[float]:
-    return [float(f"{v:.9g}") for v in values]
+    return [float(f"{v:.9g}") for v in values.tolist()]  # a number of numpy's takes longer to format
 
 
 def encode(row: Row) -> bytes:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
+from scipy.stats import chisquare
 
 from seqablate.assemble import build_task
 from seqablate.config.compose import compose_config
@@ -49,6 +51,25 @@ def test_adding_arjovsky_marks_one_in_each_half():
     assert batch.x[..., 0].min() >= 0
     assert batch.lengths is None
     assert (marks.sum(1) > 0).all()  # every position comes up
+
+
+@pytest.mark.parametrize("variant", ["arjovsky", "tcn"])
+def test_every_pair_of_marks_is_as_likely_as_the_variant_says_and_tells_nothing_of_the_values(variant):
+    T, half = 11, 5
+    _, batch = draw("task=adding", f"task.variant={variant}", f"task.length={T}")
+    marks = batch.x[..., 1]
+    first, second = marks.argmax(0), T - 1 - marks[::-1].argmax(0)  # in order of time
+    if variant == "arjovsky":
+        expected = {(i, j): 1 / (half * (T - half)) for i in range(half) for j in range(half, T)}
+    else:
+        expected = {(i, j): 2 / (T * (T - 1)) for i in range(T) for j in range(i + 1, T)}
+    counts = Counter(zip(first.tolist(), second.tolist(), strict=True))
+    assert counts.keys() == expected.keys()
+    found = chisquare([counts[pair] for pair in expected], [N * share for share in expected.values()])
+    assert found.pvalue > 1e-4
+    for position in (first, second):
+        for t in range(T):
+            assert abs(np.corrcoef(position, batch.x[t, :, 0])[0, 1]) < 5 / math.sqrt(N)
 
 
 def test_adding_hs97_follows_the_paper():

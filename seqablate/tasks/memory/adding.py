@@ -88,18 +88,16 @@ class AddingConfig:
 
 def sample_arjovsky(rng: np.random.Generator, count: int, length: int) -> Batch:
     """Values U[0, 1); one mark in each half; target the sum. x [T, B, (value, marker)]."""
-    at_first, at_second, values = rng.spawn(3)
-    first = at_first.integers(0, length // 2, count)
-    second = at_second.integers(length // 2, length, count)
-    return _summed(uniform(values, count, length), first, second)
+    (at_first, at_second), value_TB = _drawn(rng, count, length)
+    half = length // 2
+    return _summed(value_TB, _below(half, at_first), half + _below(length - half, at_second))
 
 
 def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
     """As arjovsky, but the two marks are any two different positions."""
-    at_first, at_second, values = rng.spawn(3)
-    first = at_first.integers(0, length, count)
-    second = (first + at_second.integers(1, length, count)) % length
-    return _summed(uniform(values, count, length), first, second)
+    (at_first, at_second), value_TB = _drawn(rng, count, length)
+    first = _below(length, at_first)
+    return _summed(value_TB, first, (first + 1 + _below(length - 1, at_second)) % length)
 
 
 def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
@@ -160,6 +158,20 @@ def pascanu_pair(rng: np.random.Generator, count: int, length: int, values: Valu
 def uniform(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
     """U[0, 1) [T, B]."""
     return time_first(rng.random((count, length), dtype=np.float32))
+
+
+def _drawn(rng: np.random.Generator, count: int, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Two numbers [2, B] that say where the marks are, and the values [T, B], all U[0, 1).
+
+    They are drawn together, sample by sample: to make a generator takes longer than to draw a short sequence.
+    """
+    drawn_BN = rng.random((count, 2 + length), dtype=np.float32)
+    return drawn_BN[:, :2].T, time_first(drawn_BN[:, 2:])
+
+
+def _below(count: int, u_B: np.ndarray) -> np.ndarray:
+    """A position from 0 to count - 1 for each number of U[0, 1)."""
+    return (count * u_B.astype(np.float64)).astype(np.int64)  # in float32 the product could be rounded up to count
 
 
 def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
