@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from seqablate.engine import kernels
-from seqablate.engine.kernels.arrays import panels
 from seqablate.engine.kernels.cache import compiled, inlined
+from seqablate.engine.kernels.products import panels
 
 
 @compiled

@@ -104,15 +104,15 @@ def backward(
 def _forward(call: Call) -> None:
     (rz, n), (b_ih, b_hh), D = call.blocks, call.weights[2:4], call.weights[1].shape[1]
     biases = map(kernels.padded_row, (b_ih[rz] + b_hh[rz], b_ih[n], b_hh[n]))
-    norms, gates = kernels.norms_of(call), [call.room(width) for width in (2 * D, D, D)]
+    norms, gates = kernels.norms_of(call), call.rooms(2 * D, D, D)
     arrays = *call.transposed(), *biases, *call.states, *call.over_time, *gates
     forward(call.x, *arrays, *norms, *kernels.skips_of(call), call.chunk)
-    call.gates.extend([*gates, *kernels.kept_of(norms)])
+    call.gates[:] = [*gates, *kernels.kept_of(norms)]
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
     D = call.weights[1].shape[1]
-    sums, db_un = kernels.Sums(call), kernels.padded_row(np.zeros(D, call.x.dtype))
+    sums, db_un = call.sums(), kernels.padded_row(np.zeros(D, call.x.dtype))
     norms, skips = kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,

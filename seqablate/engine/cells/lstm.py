@@ -216,16 +216,16 @@ def backward(
 def run_forward(call: Call, *, form: Form | None = None) -> None:
     """As :class:`seqablate.engine.cell.Kernels` has it, the weights [4*D, *]."""
     b_ih, b_hh = call.weights[2:4]
-    gates, b = call.room(len(b_ih)), kernels.padded_row(b_ih + b_hh)
+    (gates,), b = call.rooms(len(b_ih)), kernels.padded_row(b_ih + b_hh)
     norms, skips = kernels.norms_of(call, there=_there(form, call)), kernels.skips_of(call)
     forward(call.x, *call.transposed(), b, *call.states, *call.over_time, gates, form, *norms, *skips, call.chunk)
-    call.gates.extend([gates, *kernels.kept_of(norms)])
+    call.gates[:] = [gates, *kernels.kept_of(norms)]
 
 
 def run_backward(call: Call, back: Backward, *, form: Form | None = None) -> list[Array]:
     """The same."""
     norms, skips = kernels.norms_of(call, call.gates[1:], _there(form, call)), kernels.skips_of(call, back)
-    sums = kernels.Sums(call)
+    sums = call.sums()
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, call.gates[0], back.d_out, *back.d_final,
         *back.d_states, *call.chunks(len(call.weights[2])), back.direct, back.d_x, *sums.arrays, back.ports, form,

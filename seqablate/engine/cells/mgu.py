@@ -104,16 +104,16 @@ def _forward(call: Call) -> None:
     b_ih, b_hh = call.weights[2:4]
     _, B, D = call.over_time[0].shape
     biases = [kernels.padded_row(b_ih[block] + b_hh[block]) for block in call.blocks]
-    norms, gates = kernels.norms_of(call), [call.room(D), call.room(D)]
+    norms, gates = kernels.norms_of(call), call.rooms(D, D)
     gates.append(np.empty((len(gates[0]), B, D), call.x.dtype))
     arrays = *call.transposed(), *biases, *call.states, *call.over_time, *gates
     forward(call.x, *arrays, *norms, *kernels.skips_of(call), call.chunk)
-    call.gates.extend([*gates, *kernels.kept_of(norms)])
+    call.gates[:] = [*gates, *kernels.kept_of(norms)]
 
 
 def _backward(call: Call, back: Backward) -> list[Array]:
     D = call.weights[1].shape[1]
-    sums, norms, skips = kernels.Sums(call), kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
+    sums, norms, skips = call.sums(), kernels.norms_of(call, call.gates[3:]), kernels.skips_of(call, back)
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, *call.gates[:3], back.d_out, *back.d_final,
         *back.d_states, *call.chunks(D, D), np.empty_like(back.d_states[0]), back.direct, back.d_x, *sums.arrays,

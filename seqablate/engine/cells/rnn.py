@@ -117,11 +117,11 @@ def _forward(call: Call, *, f: int) -> None:
     b, norms = kernels.padded_row(call.weights[2] + call.weights[3]), kernels.norms_of(call)
     states = *call.states, *call.over_time, *call.chunks(len(b))
     forward(call.x, *call.transposed(), b, *states, f, *norms, *kernels.skips_of(call))
-    call.gates.extend(kernels.kept_of(norms))
+    call.gates[:] = kernels.kept_of(norms)
 
 
 def _backward(call: Call, back: Backward, *, f: int) -> list[Array]:
-    sums, norms, skips = kernels.Sums(call), kernels.norms_of(call, call.gates), kernels.skips_of(call, back)
+    sums, norms, skips = call.sums(), kernels.norms_of(call, call.gates), kernels.skips_of(call, back)
     D = call.weights[1].shape[1]
     backward(
         call.x, *call.panels(), *call.states, *call.over_time, back.d_out, *back.d_final,

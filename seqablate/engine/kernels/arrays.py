@@ -5,8 +5,8 @@ Shapes: T time, B batch, I input, D hidden, G rows of a weight matrix (gates tim
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from seqablate.engine.gradients import Carried
-from seqablate.engine.kernels.products import PANEL_BYTES, padded, panels
+from seqablate.engine.kernels.products import PANEL_BYTES, Panels, padded
 from seqablate.engine.ports import Ports
 
 Array = np.ndarray[Any, Any]
@@ -24,6 +24,9 @@ CHUNK_ROWS = 128  # timesteps times samples
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """What both passes of one call share. All arrays are contiguous.
+
+    A call may be run again after the contents of x, of the states and of the weights have changed. It makes its other
+    arrays once: what the passes of the time before have left in them is gone then.
 
     Attributes:
         x: [T, B, I].
@@ -48,6 +51,7 @@ class Call:
     keep: bool
     past: Array | None = None
     w_skip: Array | None = None
+    _made: dict[Hashable, Any] = field(init=False, default_factory=dict)
 
     @classmethod
     def of(
@@ -81,11 +85,18 @@ class Call:
 
     def panels(self) -> list[Array]:
         """w_ih by block, w_hh by block, in panels [panel, G, W]."""
-        return [panels(w[block]) for w in self.weights[:2] for block in self.blocks]
+        kept = self._once("panels", lambda: [Panels(w[block]) for w in self.weights[:2] for block in self.blocks])
+        return [each.filled() for each in kept]
 
     def transposed(self) -> list[Array]:
         """w_ih^T by block, w_hh^T by block, in panels."""
-        return [panels(w[block].T) for w in self.weights[:2] for block in self.blocks]
+        kept = self._once("transposed", lambda: [Panels(w[block].T) for w in self.weights[:2] for block in self.blocks])
+        return [each.filled() for each in kept]
+
+    def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
 
     @property
     def chunk(self) -> int:
@@ -97,16 +108,27 @@ class Call:
         S = min(T, max(1, CHUNK_ROWS // max(B, 1)))
         return S if self.past is None else min(S, len(self.past) - T)
 
+    def rooms(self, *widths: int) -> list[Array]:
+        """For gates at every timestep, or at one chunk of them where no backward pass will ask for it."""
+        return list(self._once(("rooms", widths), lambda: [self.room(width) for width in widths]))
+
     def room(self, width: int) -> Array:
-        """For a gate at every timestep, or at one chunk of them where no backward pass will ask for it."""
+        """The same for one gate, in a new array."""
         T, B, _ = self.over_time[0].shape
         steps = T if self.keep else self.chunk
         return np.empty((steps, B, padded(width, self.x.dtype)), self.x.dtype)
 
     def chunks(self, *widths: int) -> list[Array]:
-        """For a chunk of gates, or of gradients, of each width: [S, B, padded width], all 0."""
-        B = self.x.shape[1]
-        return [np.zeros((self.chunk, B, padded(width, self.x.dtype)), self.x.dtype) for width in widths]
+        """For a chunk of gates, or of gradients, of each width: [S, B, padded width], 0 behind its width."""
+        shapes = [(self.chunk, self.x.shape[1], padded(width, self.x.dtype)) for width in widths]
+        return list(self._once(("chunks", widths), lambda: [np.zeros(shape, self.x.dtype) for shape in shapes]))
+
+    def sums(self) -> Sums:
+        """Where a backward kernel adds the gradients of the weights, all 0."""
+        sums: Sums = self._once("sums", lambda: Sums(self))
+        for array in sums.arrays:
+            array.fill(0)
+        return sums
 
 
 def rows_of(blocks: Sequence[int], rows: int, D: int) -> list[slice]:
@@ -148,6 +170,11 @@ class Backward:
     def ports(self) -> tuple[Any, ...]:
         """What a kernel hands on, as it is, to the shared parts that tell an observer and let a clip act."""
         return self.norms, self.vectors, self.clip, self.acted
+
+    def begin(self) -> None:
+        """Set to 0 what a kernel adds to, for another pass in the same arrays."""
+        for array in (*self.d_states, self.d_x, self.d_past):
+            array.fill(0)
 
     @classmethod
     def empty(

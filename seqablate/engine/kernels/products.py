@@ -144,12 +144,24 @@ def add_to_panels(C, A, B):
         _add_panel(C[panel], 0, A[:, :], B, panel * width)  # a slice has one type for rows and for columns in memory
 
 
+class Panels:
+    """A matrix [M, N] in panels [panel, M, W], padded with zeros: filled anew whenever the matrix has changed."""
+
+    def __init__(self, w: np.ndarray[Any, Any]) -> None:
+        (M, N), width = w.shape, PANEL_BYTES // w.itemsize
+        whole, rest = divmod(N, width)
+        self.array = np.zeros((whole + (rest > 0), M, width), w.dtype)
+        self.parts = [(self.array[:whole], w[:, : N - rest].reshape(M, whole, width).swapaxes(0, 1))]
+        if rest:
+            self.parts.append((self.array[whole, :, :rest], w[:, N - rest :]))
+
+    def filled(self) -> np.ndarray[Any, Any]:
+        """The panels of the matrix as it is now, in the same array at each call."""
+        for place, part in self.parts:
+            np.copyto(place, part)
+        return self.array
+
+
 def panels(w: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """[M, N] as panels [panel, M, W], padded with zeros."""
-    (M, N), width = w.shape, PANEL_BYTES // w.itemsize
-    whole, rest = divmod(N, width)
-    found = np.zeros((whole + (rest > 0), M, width), w.dtype)
-    found[:whole] = w[:, : N - rest].reshape(M, whole, width).swapaxes(0, 1)
-    if rest:
-        found[whole, :, :rest] = w[:, N - rest :]
-    return found
+    return Panels(w).filled()

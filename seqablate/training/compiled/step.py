@@ -16,6 +16,7 @@ import torch
 
 from seqablate.clip.base import Clip
 from seqablate.engine.kernels.arrays import Array
+from seqablate.engine.kernels.steps import norm
 from seqablate.engine.subnormals import flushed
 from seqablate.tasks.base import Task
 from seqablate.tasks.objectives import Classification
@@ -25,7 +26,7 @@ from seqablate.training.compiled.net import Net
 from seqablate.training.compiled.optimizers import make_update
 from seqablate.training.parts import Parts
 from seqablate.training.skip import MADE, why_skipped
-from seqablate.training.step import StepOutcome, set_learning_rate, update_ratio
+from seqablate.training.step import StepOutcome, set_learning_rate
 
 
 class CompiledStep:
@@ -47,16 +48,23 @@ class CompiledStep:
         batch = task.train_batch(step)
         set_learning_rate(parts, step)
         with flushed():
-            loss, backs = self.net.gradients(batch, observed)
+            loss, norms = self.net.gradients(batch, observed)
             before, after, clipped = self.clip()
             skipped = why_skipped(parts.config, loss, before)
-            old = torch.from_numpy(flat.values.copy()) if measure_update else None
+            old = flat.values.copy() if measure_update else None
             if skipped == MADE:
                 self.update(parts.optimizer.param_groups[0])
-            ratio = math.nan if old is None or skipped else float(update_ratio([old], [torch.from_numpy(flat.values)]))
+            ratio = math.nan if old is None or skipped else _ratio(norm(flat.values - old), norm(old))
         measured = torch.from_numpy(np.array([loss, before, after, clipped, ratio, skipped, 0.0, 0.0]))
-        seen = {layer.name: Norms(layer.cell.states, backs[layer.name].norms) for layer in self.net.layers if observed}
+        seen = {layer.name: Norms(layer.cell.states, norms[layer.name]) for layer in self.net.layers if observed}
         return StepOutcome(measured, None, False, None, batch.lengths, seen or None)
+
+
+def _ratio(a: float, b: float) -> float:
+    """``a / b`` of norms, as a tensor would have it where b is 0."""
+    if b == 0:
+        return math.nan if a == 0 else math.inf
+    return a / b
 
 
 @dataclass(frozen=True, slots=True)
