@@ -14,6 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from seqablate.engine.gradients import Carried
+from seqablate.engine.kernels.heap import keep_freed
 from seqablate.engine.kernels.products import PANEL_BYTES, Panels, padded
 from seqablate.engine.ports import Ports
 
@@ -114,6 +115,7 @@ class Call:
 
     def room(self, width: int) -> Array:
         """The same for one gate, in a new array."""
+        keep_freed()
         T, B, _ = self.over_time[0].shape
         steps = T if self.keep else self.chunk
         return np.empty((steps, B, padded(width, self.x.dtype)), self.x.dtype)
