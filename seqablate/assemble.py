@@ -130,8 +130,11 @@ def build_model(config: TrainConfig, task: Task) -> Any:
     """The model with its initial parameters (drawn in float32), on the CPU, as ``config.dtype``."""
     import torch
 
+    from seqablate.engine.threads import using_threads
+
     # torch's modules draw from the global generator before our own values replace theirs: leave it as it was.
-    with torch.random.fork_rng(devices=[]):
+    # An orthogonal matrix of more threads has other last digits.
+    with torch.random.fork_rng(devices=[]), using_threads(1):
         told = replace(task.spec, length=config.traits.length, longest=config.traits.longest)
         model = config.model.build(seed=config.seed, task=told)
     return model.to(getattr(torch, config.dtype.value))

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import torch
-
 from seqablate.engine.precision import full_precision
+from seqablate.engine.threads import using_threads
 from seqablate.errors import RunFailure, UsageError
 from seqablate.record.events.view import EventView, rebuild_events
 from seqablate.record.folder import RunFolder
@@ -117,7 +116,7 @@ class Session:
     def _work(self, state: TrainState) -> Ending:
         message: str | None = None
         status: Status
-        with Interruption() as interruption, _threads(self.parts.config.threads), full_precision():
+        with Interruption() as interruption, using_threads(self.parts.config.threads), full_precision():
             try:
                 status = run_loop(self.parts, state, self, interruption)
             except Diverged as error:
@@ -177,14 +176,3 @@ def one_line(error: BaseException) -> str:
     """What happened, without line breaks."""
     what = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
     return " ".join(what.split()) or type(error).__name__
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """CPU threads of this run; what the process had is put back."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 
 import numpy as np
 import pytest
@@ -335,3 +336,18 @@ def test_what_has_no_meaning_is_refused_in_one_line(overrides, message):
     with pytest.raises(UsageError, match=message) as refused:
         read_overrides(overrides)
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="needs a second core")
+@pytest.mark.parametrize("kind", [kind.value for kind in Init])
+def test_initial_values_do_not_depend_on_the_threads_of_the_process(kind):
+    config = read_overrides(["model=lstm", "model.hidden_size=64", f"model.init={kind}"])
+    task, before, found = build_task(config), torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            found.append(list(build_model(config, task).parameters()))
+            assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
