@@ -20,7 +20,7 @@ class Runs:
 
     def train(self, *words: str) -> Path:
         """The folder that ``seqablate train WORDS`` makes: of one run, or of a sweep."""
-        found = re.search(r"run folder: (\S+)|runs? in (\S+)", self.output(*words))
+        found = re.search(r"run folder: (\S+)|runs? in ([^\s:]+)", self.output(*words))
         if found is None:
             raise SystemExit(f"seqablate train {' '.join(words)}: no run folder")
         return Path(found[1] or found[2])
