@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -60,6 +62,18 @@ def test_gate_functions_are_right_to_a_few_units_in_the_last_place(gate, exact, 
     gate(x, found)
     wanted = exact(x.astype(np.longdouble))
     assert (np.abs(found - wanted) <= units * np.spacing(np.abs(wanted).astype(dtype))).all()
+
+
+@pytest.mark.parametrize("gate", [each_sigmoid, each_tanh, each_slope])
+def test_no_gate_function_converts_whole_numbers_of_64_bits(gate):
+    """AVX2 has no instruction for it: the loop would do it one number at a time, and take twice as long."""
+    from numba import njit
+
+    options = {"fastmath": {"contract", "nsz", "arcp"}, "error_model": "numpy"}
+    loop = njit("(float32[::1], float32[::1])", **options)(gate.function)
+    (code,) = loop.inspect_llvm().values()
+    assert "sitofp" in code
+    assert not re.search(r"sitofp (<\d+ x i64>|i64)", code)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

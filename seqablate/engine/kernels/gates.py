@@ -24,7 +24,8 @@ _IN_ORDER = {"fastmath": {"contract", "nsz", "arcp"}}
 @register_jitable(**_IN_ORDER)
 def _exp_parts(y):
     """``(exp(r) - 1, 2^n)`` for -87 <= y <= 88; NaN stays NaN."""
-    n = _i(y * _LOG2_E + _HALF) - _ROUND
+    # _i twice: numba makes 64 bits of a difference of 32, which AVX2 can only convert to float one by one.
+    n = _i(_i(y * _LOG2_E + _HALF) - _ROUND)
     r = y - _f(n) * _LN2_HIGH - _f(n) * _LN2_LOW
     p = r + r * r * (_T2 + r * (_T3 + r * (_T4 + r * (_T5 + r * (_T6 + r * _T7)))))
     return p, _i((n + _BIAS) << _MANTISSA).view(_f)
