@@ -48,8 +48,8 @@ EXPERIMENTS = {
     ),
     "clipping": (
         f"{EXPLODING} clip=norm",
-        "The same arm with clipped gradients: nearly every step is clipped, and the run ends. The error falls from "
-        "1e15 to chance; the task is not solved.",
+        "The same arm with clipped gradients: the run ends. The error falls from 1e15 to about chance; the task is "
+        "not solved.",
     ),
     "skips": (
         DEEP,
@@ -95,7 +95,7 @@ def readme(runs: Runs, path: Path) -> None:
     comparison = command("compare", str(runs.train(*GATES)))
     lines = comparison.splitlines()
     end_of_claim = next(number for number, line in enumerate(lines) if not line.strip())
-    claim = textwrap.fill(" ".join(lines[:end_of_claim]), WIDTH)
+    claim = textwrap.fill(" ".join(line.strip() for line in lines[:end_of_claim]), WIDTH)
     tables = _without_edges("\n".join(lines[end_of_claim:]))
     put_block(path, "arms", textwrap.indent(f"{claim}\n{tables}", "    "))
     put_block(path, "experiments", "\n".join(_experiments(runs)))

@@ -17,8 +17,9 @@ from seqablate.clip.none import NoClip
 from seqablate.clip.norm import NormClip
 from seqablate.clip.value import ValueClip
 from seqablate.models.recurrent.model import RecurrentModel
+from seqablate.tasks.base import Batch
 from seqablate.training.compiled import net
-from seqablate.training.compiled.step import CompiledStep, _clip
+from seqablate.training.compiled.step import CompiledStep, _clip, _ratio
 from seqablate.training.compiled.which import refusal
 from seqablate.training.parts import Parts
 from seqablate.training.step import COLUMNS
@@ -129,7 +130,7 @@ def test_what_a_step_has_seen_stays_as_it_is_when_the_next_ones_use_its_arrays_a
             assert torch.equal(found, expected[state])
 
 
-@pytest.mark.parametrize("task", [["task=adding"], ["task=copy", "task.length=8"], ["task=agreement"]], ids=" ".join)
+@pytest.mark.parametrize("task", [["task=adding"], ["task=copy"], ["task=agreement"]], ids=" ".join)
 def test_arrays_that_are_made_anew_give_the_same_bits(monkeypatch: pytest.MonkeyPatch, task: list[str]) -> None:
     """So it is with arrays too large to be kept, and after a batch of another shape."""
     values = []
@@ -137,11 +138,37 @@ def test_arrays_that_are_made_anew_give_the_same_bits(monkeypatch: pytest.Monkey
         monkeypatch.setattr(net, "MOST_KEPT", most)
         parts = parts_of(*task, "model=gru", "model.num_layers=2")
         make = CompiledStep(parts)
-        for step in range(4):
-            make(step, parts.task, None, step % 2 == 0, False)
+        for step, length in enumerate((None, 15, 15, 11, None)):
+            batches = parts.task if length is None or "agreement" in task[0] else parts.task_at(length)
+            make(step, batches, None, step % 2 == 0, False)
             assert (make.net.kept is None) == (most == 0)
         values.append(make.flat.values)
     np.testing.assert_array_equal(*values)
+
+
+@pytest.mark.parametrize("model", ["rnn", "gru", "lstm", "mgu"])
+def test_nothing_is_left_of_a_step_that_was_not_finite(model: str) -> None:
+    """Its arrays, which the next step fills again, are full of NaN."""
+
+    class Infinite:
+        def train_batch(self, step: int) -> Batch:
+            batch = parts.task.train_batch(step)
+            return replace(batch, x=np.full_like(batch.x, np.inf))
+
+    words = f"model={model}", "model.num_layers=2", "on_nonfinite=skip"
+    parts, clean = parts_of(*words), parts_of(*words)
+    make, expected = CompiledStep(parts), CompiledStep(clean)
+    assert make(0, Infinite(), None, True, False).measured[COLUMNS.index("skipped")] > 0
+    for step in range(2):
+        for maker, task in ((make, parts.task), (expected, clean.task)):
+            maker(step, task, None, True, False)
+    np.testing.assert_array_equal(make.flat.values, expected.flat.values)
+
+
+@pytest.mark.parametrize("a", [0.0, 2.0, math.inf, math.nan])
+@pytest.mark.parametrize("b", [0.0, 4.0, math.inf, math.nan])
+def test_the_ratio_of_norms_is_that_of_tensors(a: float, b: float) -> None:
+    np.testing.assert_equal(_ratio(a, b), (torch.tensor(a) / torch.tensor(b)).item())
 
 
 def test_in_float32_both_are_the_same_within_rounding() -> None:

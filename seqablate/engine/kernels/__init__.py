@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqablate.engine.kernels.arrays import Backward, Call, Sums, padded_row
+    from seqablate.engine.kernels.arrays import Backward, Call, padded_row
     from seqablate.engine.kernels.gates import sigmoid, tanh, tanh_and_slope
     from seqablate.engine.kernels.layer_norm import behind_norm, shown, shown_again, to_cell
     from seqablate.engine.kernels.norms import d_gains, kept_of, norms_of
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     )
 
 _HOMES = {
-    "arrays": ("Backward", "Call", "Sums", "padded_row"),
+    "arrays": ("Backward", "Call", "padded_row"),
     "gates": ("sigmoid", "tanh", "tanh_and_slope"),
     "layer_norm": ("behind_norm", "shown", "shown_again", "to_cell"),
     "norms": ("d_gains", "kept_of", "norms_of"),
@@ -47,7 +47,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
-    "DIRECT", "PANEL_BYTES", "Backward", "Call", "Sums", "add", "add_product", "add_to_panels", "behind_norm",
+    "DIRECT", "PANEL_BYTES", "Backward", "Call", "add", "add_product", "add_to_panels", "behind_norm",
     "complete", "d_gains", "d_skip", "from_hidden", "from_input", "in_front", "kept_of", "norm", "norms_of", "padded",
     "padded_row", "panels", "receive", "report", "shown", "shown_again", "sigmoid", "skips_of", "tanh",
     "tanh_and_slope", "to_cell", "to_hidden", "to_input", "to_input_weights", "to_recurrent_weights", "to_skipped",

@@ -86,13 +86,18 @@ class Call:
 
     def panels(self) -> list[Array]:
         """w_ih by block, w_hh by block, in panels [panel, G, W]."""
-        kept = self._once("panels", lambda: [Panels(w[block]) for w in self.weights[:2] for block in self.blocks])
-        return [each.filled() for each in kept]
+        return self._packed(transposed=False)
 
     def transposed(self) -> list[Array]:
         """w_ih^T by block, w_hh^T by block, in panels."""
-        kept = self._once("transposed", lambda: [Panels(w[block].T) for w in self.weights[:2] for block in self.blocks])
-        return [each.filled() for each in kept]
+        return self._packed(transposed=True)
+
+    def _packed(self, *, transposed: bool) -> list[Array]:
+        def make() -> list[Panels]:
+            blocks = [w[block] for w in self.weights[:2] for block in self.blocks]
+            return [Panels(w.T if transposed else w) for w in blocks]
+
+        return [each.filled() for each in self._once(("panels", transposed), make)]
 
     def _once(self, key: Hashable, make: Callable[[], Any]) -> Any:
         if key not in self._made:

@@ -53,13 +53,8 @@ class EventFile:
 
     def add_scalars(self, step: int, values: dict[str, float]) -> None:
         """One event with a point of a scalar chart for each tag. Every step of a run has one, of the same tags."""
-        from tensorboard.compat.proto.event_pb2 import Event
-
         tags = tuple(values)
-        if (event := self._points.get(tags)) is None:
-            event = self._points[tags] = Event()
-            for tag in tags:
-                event.summary.value.add(tag=tag)
+        event = self._points.get(tags) or self._points.setdefault(tags, _without_values(tags))
         event.step = step
         for point, value in zip(event.summary.value, values.values(), strict=True):
             point.simple_value = value
@@ -93,6 +88,15 @@ class EventFile:
         """TFRecord: length, its masked CRC-32C, the data, their masked CRC-32C."""
         length = struct.pack("<Q", len(data))
         self._pending.append(length + _masked_crc(length) + data + _masked_crc(data))
+
+
+def _without_values(tags: tuple[str, ...]) -> Event:
+    from tensorboard.compat.proto.event_pb2 import Event
+
+    event = Event()
+    for tag in tags:
+        event.summary.value.add(tag=tag)
+    return event
 
 
 def own_event_files(run_dir: Path) -> list[Path]:

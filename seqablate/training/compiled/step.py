@@ -63,7 +63,7 @@ class CompiledStep:
 def _ratio(a: float, b: float) -> float:
     """``a / b`` of norms, as a tensor would have it where b is 0."""
     if b == 0:
-        return math.nan if a == 0 else math.inf
+        return math.inf if a > 0 else math.nan
     return a / b
 
 
