@@ -25,7 +25,7 @@ def layers(runs: Runs, path: Path) -> None:
 
 def pairs(runs: Runs, path: Path) -> None:
     """An encoder and decoder with attention that are trained to reverse their input."""
-    words = ("model=seq2seq", "model.attention=dot", "task=reverse", "task.length=10", "name=reverse")
+    words = ("model=seq2seq", "model.attention=dot", "task=reverse", "task.length=6", "name=reverse")
     runs.show("pair", path, runs.train(*words))
 
 
