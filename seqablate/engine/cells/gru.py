@@ -79,14 +79,19 @@ def backward(
         d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
         for i in range(B):
             for j in range(D):
-                r, z, m, d = rz_t[i, j], rz_t[i, D + j], n_t[i, j], d_h[i, j]
-                d_m = d * (_ONE - z) * (_ONE - m * m)
-                d_n[i, j] = d_m
-                d_un[i, j] = d_m * r
-                d_rz[i, j] = d_m * un_t[i, j] * r * (_ONE - r)
-                d_rz[i, D + j] = d * (before[i, j] - m) * z * (_ONE - z)
-                d_h[i, j] = d * z
+                z, m = rz_t[i, D + j], n_t[i, j]
+                d_n[i, j] = d_h[i, j] * (_ONE - z) * (_ONE - m * m)
+            for j in range(D):
+                d_un[i, j] = d_n[i, j] * rz_t[i, j]
                 db_un[j] += d_un[i, j]
+            for j in range(D):
+                r = rz_t[i, j]
+                d_rz[i, j] = d_n[i, j] * un_t[i, j] * r * (_ONE - r)
+            for j in range(D):
+                z = rz_t[i, D + j]
+                d_rz[i, D + j] = d_h[i, j] * (before[i, j] - n_t[i, j]) * z * (_ONE - z)
+            for j in range(D):
+                d_h[i, j] *= rz_t[i, D + j]
         kernels.to_hidden(d_h, d_rz, whh_rz, norm_hrz, t)
         kernels.to_hidden(d_h, d_un, whh_n, norm_hn, t)
         if t % S == 0:

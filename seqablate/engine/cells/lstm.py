@@ -139,20 +139,21 @@ def through_cell(d_a, d_c, a, c_before, form):
     """What d_c brings to i, f and g, and, left in its place, to c of the step before."""
     B, D = c_before.shape
     for i in range(B):
+        for j in range(D):
+            d, i_t, g = d_c[i, j], a[i, j], a[i, 2 * D + j]
+            d_a[i, j] = d * g * i_t * (_ONE - i_t)
+        for j in range(D):
+            f = a[i, D + j]
+            d_a[i, D + j] = d_c[i, j] * c_before[i, j] * f * (_ONE - f)
         if form is None or form.bends_g:
             for j in range(D):
-                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
-                d_a[i, j] = d * g * i_t * (_ONE - i_t)
-                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
-                d_a[i, 2 * D + j] = d * i_t * (_ONE - g * g)
-                d_c[i, j] = d * f
+                g = a[i, 2 * D + j]
+                d_a[i, 2 * D + j] = d_c[i, j] * a[i, j] * (_ONE - g * g)
         else:
             for j in range(D):
-                i_t, f, g, d = a[i, j], a[i, D + j], a[i, 2 * D + j], d_c[i, j]
-                d_a[i, j] = d * g * i_t * (_ONE - i_t)
-                d_a[i, D + j] = d * c_before[i, j] * f * (_ONE - f)
-                d_a[i, 2 * D + j] = d * i_t
-                d_c[i, j] = d * f
+                d_a[i, 2 * D + j] = d_c[i, j] * a[i, j]
+        for j in range(D):
+            d_c[i, j] *= a[i, D + j]
         if form is not None:
             if form.coupled:
                 for j in range(D):  # through f = 1 - i, which d_c has as a factor already
