@@ -156,8 +156,9 @@ class Backward:
         direct: [B, D], for what arrives at a state from outside the recurrence.
         d_x: [T, B, padded I], which the kernel adds to; T = 0: not wanted.
         d_past: [T+k, B, padded D], the same for what steps read of ``call.past``; T + k = 0: there is none.
-        norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted.
-        vectors: [states, 2, T, B, D], for these themselves; all start at zero.
+        norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted. A
+            kernel fills in every total one, and a direct one where something arrives from outside: all start at 0.
+        vectors: [states, 2, T, B, D], for these themselves.
         clip: the state clip, or () for none.
         acted: [1], whether the clip has changed anything.
     """
@@ -197,6 +198,8 @@ class Backward:
     ) -> Backward:
         """Room for what a backward kernel fills, and what it is given; None: nothing arrived there."""
         (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
+        total_and_direct = np.empty((count if vectors else 0, 2, T, B, D), dtype)
+        total_and_direct[:, 1] = 0  # the others will all be filled in
         return cls(
             d_out=np.zeros((0, B, D), dtype) if d_out is None else d_out,
             d_final=[np.zeros((B, D), dtype) if d is None else d for d in d_final],
@@ -205,7 +208,7 @@ class Backward:
             d_x=np.zeros((T if d_x else 0, B, padded(call.x.shape[2], dtype)), dtype),
             d_past=np.zeros((0 if call.past is None else len(call.past), B, padded(D, dtype)), dtype),
             norms=np.zeros((count if norms else 0, 2, T, B)),
-            vectors=np.zeros((count if vectors else 0, 2, T, B, D), dtype),
+            vectors=total_and_direct,
             clip=clip,
             acted=np.zeros(1, np.bool_),
         )
