@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import threading
@@ -176,3 +177,38 @@ def test_what_is_compiled_is_written_by_one_process_after_the_other(monkeypatch)
         order.append("the first is done")
     other.join()
     assert order == ["the first is done", "written"]
+
+
+def test_garbage_is_not_collected_while_a_kernel_is_compiled_and_is_again_afterwards():
+    """Also where the kernel cannot be compiled. A caller who has turned collection off finds it off."""
+    from numba.core import event
+    from numba.core.errors import TypingError
+
+    class Collecting(event.Listener):
+        def __init__(self):
+            self.seen = []
+
+        def on_start(self, event):
+            self.seen.append(gc.isenabled())
+
+        def on_end(self, event):
+            pass
+
+    @cache.compiled
+    def one_more(x):
+        return x + 1.0
+
+    with event.install_listener("numba:run_pass", Collecting()) as collecting:
+        assert one_more(1.0) == 2.0
+        assert gc.isenabled()
+        with pytest.raises(TypingError):
+            one_more("word")
+        assert gc.isenabled()
+        gc.disable()
+        try:
+            assert one_more(1) == 2.0
+            assert not gc.isenabled()
+        finally:
+            gc.enable()
+    assert collecting.seen
+    assert not any(collecting.seen)

@@ -5,6 +5,7 @@ numba is imported when the first kernel is called, not before.
 
 from __future__ import annotations
 
+import gc
 import glob
 import hashlib
 import os
@@ -80,9 +81,22 @@ def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
     from seqablate.engine.kernels import clip, gates  # noqa: F401, they tell numba what it must know before it compiles
 
     dispatcher = njit(**OPTIONS, **options)(function)
+    dispatcher.compile = _without_collection()(dispatcher.compile)
     if (kept := _on_disk(function, *options)) is not None:
         dispatcher._cache = kept
     return dispatcher
+
+
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Do not look for garbage: of many objects that the compiler makes, nearly all are needed to its end."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _on_disk(function: Callable[..., Any], *options: str) -> Any:
