@@ -138,51 +138,42 @@ def add_product(C, A, B):
 
 
 @intrinsic
-def _room(typing: Any, like: Any) -> Any:
-    """[PANEL_ROWS, W] of numbers as in ``like``, for as long as the function runs: what stands in it is anything."""
+def _room(typing: Any, like: Any, rows: Any) -> Any:
+    """[rows, W] of numbers as in ``like``, at most PANEL_ROWS, for as long as the function runs: not filled."""
     kind = types.Array(like.dtype, 2, "C")
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         scalar, size = context.get_data_type(like.dtype), like.dtype.bitwidth // 8
-        width = PANEL_BYTES // size
+        width, integer = PANEL_BYTES // size, args[1].type
         room = cgutils.alloca_once(builder, ir.ArrayType(scalar, PANEL_ROWS * width))
         room.align = VECTOR_BYTES
-        integer = context.get_value_type(types.intp)
-        shape, strides = (PANEL_ROWS, width), (PANEL_BYTES, size)
-        found = make_array(kind)(context, builder)
-        populate_array(
-            found,
-            data=builder.bitcast(room, scalar.as_pointer()),
-            shape=[ir.Constant(integer, n) for n in shape],
-            strides=[ir.Constant(integer, n) for n in strides],
-            itemsize=ir.Constant(integer, size),
-            meminfo=None,
-            parent=None,
-        )
+        found, of = make_array(kind)(context, builder), {"meminfo": None, "parent": None}
+        of["data"], of["itemsize"] = builder.bitcast(room, scalar.as_pointer()), ir.Constant(integer, size)
+        shape, strides = [args[1], ir.Constant(integer, width)], [ir.Constant(integer, n) for n in (PANEL_BYTES, size)]
+        populate_array(found, shape=shape, strides=strides, **of)
         return found._getvalue()
 
-    return kind(like), generate
+    return kind(like, types.intp), generate
 
 
 @compiled
 def add_to_panels(C, A, B):
     """``C += A @ B``, for C in panels [panel, M, W] and B [K, panels * W].
 
-    For many rows of C each panel of B, ``PANEL_ROWS`` rows at a time, is copied to one place first: rows as far apart
-    as those of B would push each other out of the first cache.
+    Each panel of B is copied to one place first, where the rows of B lie so far apart that those of a panel push each
+    other out of the first cache, and are read often enough.
     """
-    width, room = C.shape[2], _room(C)
-    copied = C.shape[1] >= 4 * TILE_ROWS
-    for start in range(0, B.shape[0], PANEL_ROWS):
-        n = min(PANEL_ROWS, B.shape[0] - start)
-        for panel in range(C.shape[0]):
-            right, b = B[start : start + n], panel * width
-            if copied:
-                for k in range(n):
-                    for j in range(width):
-                        room[k, j] = right[k, b + j]
-                right, b = room[:n], 0
-            _add_panel(C[panel], 0, A[:, start : start + n], right, b)
+    (count, M, width), K = C.shape, B.shape[0]
+    copied = count >= 4 and M >= 4 * TILE_ROWS and K <= PANEL_ROWS
+    room = _room(C, K if copied else 0)
+    for panel in range(count):
+        right, b = B, panel * width
+        if copied:
+            for k in range(K):
+                for j in range(width):
+                    room[k, j] = B[k, b + j]
+            right, b = room, 0
+        _add_panel(C[panel], 0, A[:, :], right, b)  # a slice has one type for rows and for columns in memory
 
 
 class Panels:
