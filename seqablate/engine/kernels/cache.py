@@ -18,7 +18,12 @@ from types import MappingProxyType
 from typing import Any
 
 # Sums may be regrouped and fused; infinities and NaN keep their meaning, because a diverging run must be seen.
-OPTIONS = {"fastmath": {"contract", "reassoc", "nsz", "arcp"}, "error_model": "numpy", "nogil": True}
+OPTIONS = {
+    "fastmath": {"contract", "reassoc", "nsz", "arcp"},
+    "error_model": "numpy",
+    "nogil": True,
+    "no_cfunc_wrapper": True,  # by which C code could call a kernel: there is none
+}
 
 
 class compiled:
@@ -48,7 +53,7 @@ class compiled:
         """
         from numba import types
 
-        dispatcher = _dispatcher(self.function, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+        dispatcher = _dispatcher(self.function, no_cpython_wrapper=True)
         template = dispatcher.get_call_template
         dispatcher.get_call_template = lambda kinds, named: template(
             tuple(map(types.unliteral, kinds)), {name: types.unliteral(kind) for name, kind in named.items()}
