@@ -39,12 +39,14 @@ def padded(columns: int, dtype: np.dtype[Any]) -> int:
     return -(-columns // width) * width
 
 
-def _make_tile(rows: int) -> Any:
+def _make_tile(rows: int, panels: int = 1) -> Any:
     """``C[i:i+rows, c:c+W] += A[i:i+rows] @ B[:, b:b+W]``, W the width of a panel, with C in registers throughout.
 
+    For several panels at once B is the first one, the others lie behind it, and c is where the first result begins.
     Written in LLVM's own terms because the loop vectoriser keeps C in memory, which costs a factor of two to three.
     A may have any strides, and more columns than B has rows; the columns of B and C are contiguous.
     """
+    vectors = range(2 * panels)
 
     @intrinsic
     def tile(typing: Any, C: Any, A: Any, B: Any, i: Any, c: Any, b: Any) -> Any:
@@ -70,18 +72,22 @@ def _make_tile(rows: int) -> Any:
                 return builder.add(value, ir.Constant(integer, by))
 
             where = {
-                (r, v): at(to, plus(row, r), plus(to_column, v * lanes), vector) for r in range(rows) for v in (0, 1)
+                (r, v): at(to, plus(row, r), plus(to_column, v * lanes), vector) for r in range(rows) for v in vectors
             }
             sums = {key: cgutils.alloca_once_value(builder, builder.load(p, align=size)) for key, p in where.items()}
             depth = cgutils.unpack_tuple(builder, right.shape)[0]
             with cgutils.for_range(builder, depth) as loop:
                 k = loop.index
-                b_k = [builder.load(at(right, k, plus(right_column, v * lanes), vector), align=size) for v in (0, 1)]
+                k_in = [builder.add(k, builder.mul(depth, ir.Constant(integer, panel))) for panel in range(panels)]
+                b_k = [
+                    builder.load(at(right, k_in[v // 2], plus(right_column, v % 2 * lanes), vector), align=size)
+                    for v in vectors
+                ]
                 for r in range(rows):
                     a_rk = builder.load(at(left, plus(row, r), k, scalar))
                     a_rk = builder.insert_element(nowhere, a_rk, ir.IntType(32)(0))
                     a_rk = builder.shuffle_vector(a_rk, nowhere, spread)
-                    for v in (0, 1):
+                    for v in vectors:
                         product = builder.fmul(a_rk, b_k[v], flags=["contract"])
                         total = builder.fadd(builder.load(sums[r, v]), product, flags=["contract"])
                         builder.store(total, sums[r, v])
@@ -95,6 +101,7 @@ def _make_tile(rows: int) -> Any:
 
 
 _tile, _half_tile, _row = _make_tile(TILE_ROWS), _make_tile(TILE_ROWS // 2), _make_tile(1)
+_row_in_2, _row_in_4 = _make_tile(1, 2), _make_tile(1, 4)
 
 
 @intrinsic
@@ -131,10 +138,21 @@ def _add_panel(C, c, A, B, b):
 
 @compiled
 def add_product(C, A, B):
-    """``C += A[:, :K] @ B``, for B in panels [panel, K, W] and C [M, panels * W]."""
-    width = B.shape[2]
-    for panel in range(B.shape[0]):
+    """``C += A[:, :K] @ B``, for B in panels [panel, K, W] and C [M, panels * W].
+
+    A single row is multiplied with several panels at once: each of its sums waits for the addition before.
+    """
+    (count, _, width), panel = B.shape, 0
+    if A.shape[0] == 1:
+        while panel + 4 <= count:
+            _row_in_4(C, A, B[panel], 0, panel * width, 0)
+            panel += 4
+        if panel + 2 <= count:
+            _row_in_2(C, A, B[panel], 0, panel * width, 0)
+            panel += 2
+    while panel < count:
         _add_panel(C, panel * width, A[:, :], B[panel], 0)
+        panel += 1
 
 
 @intrinsic
