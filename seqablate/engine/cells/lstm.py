@@ -237,9 +237,10 @@ def run_backward(call: Call, back: Backward, *, form: Form | None = None) -> lis
     return [*each, *kernels.d_gains(norms, 1), *kernels.d_skip(skips)]
 
 
-def _there(form: Form | None, call: Call) -> Array:
-    """1 for the columns of the gates that there are, which a norm is over."""
-    form = form or Form()
+def _there(form: Form | None, call: Call) -> Array | None:
+    """1 for the columns of the gates that there are, which a norm is over; None: of all four."""
+    if form is None:
+        return None
     return np.repeat(np.array([form.i, form.f, True, form.o], call.x.dtype), call.over_time[0].shape[2])
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from seqablate.engine.gradients import Carried
 from seqablate.engine.kernels.heap import keep_freed
-from seqablate.engine.kernels.products import PANEL_BYTES, Panels, padded
+from seqablate.engine.kernels.products import Panels, padded
 from seqablate.engine.ports import Ports
 
 Array = np.ndarray[Any, Any]
@@ -127,8 +127,11 @@ class Call:
 
     def chunks(self, *widths: int) -> list[Array]:
         """For a chunk of gates, or of gradients, of each width: [S, B, padded width], 0 behind its width."""
-        shapes = [(self.chunk, self.x.shape[1], padded(width, self.x.dtype)) for width in widths]
-        return list(self._once(("chunks", widths), lambda: [np.zeros(shape, self.x.dtype) for shape in shapes]))
+
+        def make() -> list[Array]:
+            return [np.zeros((self.chunk, self.x.shape[1], padded(w, self.x.dtype)), self.x.dtype) for w in widths]
+
+        return list(self._once(("chunks", widths), make))
 
     def sums(self) -> Sums:
         """Where a backward kernel adds the gradients of the weights, all 0."""
@@ -260,26 +263,20 @@ def padded_row(b: Array) -> Array:
     return row
 
 
-def from_panels(sums: Array, width: int) -> Array:
-    """The gradient of a matrix, [width, K], from that of its transpose in panels [panel, K, W]."""
-    return np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[:width]
-
-
 class Sums:
     """Where a backward kernel adds dW_ih and dW_hh, in panels, and db: by block of gates."""
 
     def __init__(self, call: Call) -> None:
-        dtype, panel = call.x.dtype, PANEL_BYTES // call.x.itemsize
+        dtype, G = call.x.dtype, len(call.weights[1])
         self.widths = [block.stop - block.start for block in call.blocks]
-        whole = [padded(width, dtype) for width in self.widths]
-        heights = call.x.shape[2], call.weights[1].shape[1]
-        self.weight_arrays = [np.zeros((width // panel, rows, panel), dtype) for rows in heights for width in whole]
-        self.bias_arrays = [np.zeros(width, dtype) for width in whole]
-        self.arrays = [*self.weight_arrays, *self.bias_arrays]
+        self.matrices = [np.empty((G, columns), dtype) for columns in (call.x.shape[2], call.weights[1].shape[1])]
+        self.panels = [Panels(matrix[block].T) for matrix in self.matrices for block in call.blocks]
+        self.bias_arrays = [np.zeros(padded(width, dtype), dtype) for width in self.widths]
+        self.arrays = [*(panels.array for panels in self.panels), *self.bias_arrays]
 
     def weights(self) -> tuple[Array, Array, list[Array]]:
         """dW_ih [G, I], dW_hh [G, D] and db by block, as torch has them."""
-        count = len(self.widths)
-        found = [from_panels(sums, self.widths[k % count]) for k, sums in enumerate(self.weight_arrays)]
-        ih, hh = found if count == 1 else (np.concatenate(found[:count]), np.concatenate(found[count:]))
+        for panels in self.panels:
+            panels.unpack()
+        ih, hh = self.matrices
         return ih, hh, [d_b[:width] for d_b, width in zip(self.bias_arrays, self.widths, strict=True)]

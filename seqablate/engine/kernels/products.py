@@ -195,7 +195,7 @@ def add_to_panels(C, A, B):
 
 
 class Panels:
-    """A matrix [M, N] in panels [panel, M, W], padded with zeros: filled anew whenever the matrix has changed."""
+    """A matrix [M, N] in panels [panel, M, W], padded with zeros; either is filled anew from what the other holds."""
 
     def __init__(self, w: np.ndarray[Any, Any]) -> None:
         (M, N), width = w.shape, PANEL_BYTES // w.itemsize
@@ -210,6 +210,11 @@ class Panels:
         for place, part in self.parts:
             np.copyto(place, part)
         return self.array
+
+    def unpack(self) -> None:
+        """Fill the matrix with what stands in its panels."""
+        for place, part in self.parts:
+            np.copyto(part, place)
 
 
 def panels(w: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

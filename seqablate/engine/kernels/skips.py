@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqablate.engine.kernels.arrays import Array, Backward, Call, from_panels, padded
+from seqablate.engine.kernels.arrays import Array, Backward, Call, padded
 from seqablate.engine.kernels.products import PANEL_BYTES, panels
 
 
@@ -50,5 +50,10 @@ def _sums(w: Array) -> Array:
 
 def d_skip(skips: Sequence[Skip | None]) -> list[Array]:
     """The gradient of W_skip [G, D]; nothing without one."""
-    found = [from_panels(skip.dw, skip.w.shape[1]) for skip in skips if skip is not None]
+    found = [_from_panels(skip.dw, skip.w.shape[1]) for skip in skips if skip is not None]
     return [np.concatenate(found)] if found else []
+
+
+def _from_panels(sums: Array, width: int) -> Array:
+    """The gradient of a matrix, [width, K], from that of its transpose in panels [panel, K, W]."""
+    return np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[:width]
