@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 import torch
 
+_SETTING = ctypes.c_char * 256  # more than any fenv_t
 GRAIN = 32768  # entries a thread; with fewer torch does not use another one (at::internal::GRAIN_SIZE)
 
 
@@ -31,27 +30,31 @@ class _Thread(threading.local):
 _thread = _Thread()
 
 
-@contextmanager
-def flushed(device: torch.device | None = None) -> Iterator[None]:
-    """Flush subnormal numbers in the calling thread; its own setting is put back at the end.
+class flushed:
+    """Flush subnormal numbers in the calling thread; its own setting is put back at the end. A context manager.
 
     Does nothing if the processor or the C library has no way to, or if ``device`` is a GPU: a thread that torch starts
     for it meanwhile would flush for ever. The worker threads of torch (``torch.set_num_threads`` above 1) keep their
     setting.
     """
-    library = _library()
-    if library is None or _thread.flushed or (device is not None and device.type != "cpu"):
-        yield
-        return
-    _start_workers(torch.get_num_threads())
-    setting = ctypes.create_string_buffer(256)  # more than any fenv_t
-    library.fegetenv(setting)
-    try:
+
+    def __init__(self, device: torch.device | None = None) -> None:
+        self.device = device
+        self.setting: Any = None  # of the thread, where it is to be put back
+
+    def __enter__(self) -> None:
+        library = _library()
+        if library is None or _thread.flushed or (self.device is not None and self.device.type != "cpu"):
+            return
+        _start_workers(torch.get_num_threads())
+        self.setting = _SETTING()
+        library.fegetenv(self.setting)
         _thread.flushed = torch.set_flush_denormal(True)
-        yield
-    finally:
-        _thread.flushed = False
-        library.fesetenv(setting)
+
+    def __exit__(self, *_: object) -> None:
+        if self.setting is not None:
+            _thread.flushed = False
+            _library().fesetenv(self.setting)
 
 
 @cache
