@@ -36,4 +36,6 @@ def stream_seed(seed: int, name: str, *indices: int) -> int:
 
 
 def _key(seed: int, name: str, indices: tuple[int, ...]) -> np.random.SeedSequence:
-    return np.random.SeedSequence([seed, zlib.crc32(name.encode()), *indices])
+    words = [seed, zlib.crc32(name.encode()), *indices]
+    # The entropy is the same: numpy makes such an array of each number, the largest of several words, and takes longer.
+    return np.random.SeedSequence(np.array(words, np.uint32) if max(words) < 2**32 else words)

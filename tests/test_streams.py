@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import zlib
+
 import numpy as np
+import pytest
 
 from seqablate.streams import stream, stream_seed
 
@@ -28,3 +31,15 @@ def test_streams_of_consecutive_steps_are_uncorrelated():
 
 def test_a_stream_seed_fits_a_torch_generator():
     assert all(0 <= stream_seed(seed, "dropout") < 2**63 for seed in range(200))
+
+
+@pytest.mark.parametrize("numbers", [(0, 0), (3, 17), (2**32 - 1, 5), (2**32, 5), (2**70, 0), (1, 2**40), (7, 1, 2, 3)])
+def test_the_key_is_a_seed_sequence_of_seed_name_and_indices(numbers):
+    """Runs that are recorded were drawn with it."""
+    seed, *indices = numbers
+    sequence = np.random.SeedSequence([seed, zlib.crc32(b"data"), *indices])
+    assert np.array_equal(stream(seed, "data", *indices).random(5), np.random.default_rng(sequence).random(5))
+    for ours, theirs in zip(
+        stream(seed, "data", *indices).spawn(2), np.random.default_rng(sequence).spawn(2), strict=True
+    ):
+        assert np.array_equal(ours.random(5), theirs.random(5))
