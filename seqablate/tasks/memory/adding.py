@@ -88,16 +88,16 @@ class AddingConfig:
 
 def sample_arjovsky(rng: np.random.Generator, count: int, length: int) -> Batch:
     """Values U[0, 1); one mark in each half; target the sum. x [T, B, (value, marker)]."""
-    (at_first, at_second), value_TB = _drawn(rng, count, length)
+    u_2B, value_TB = _drawn(rng, count, length)
     half = length // 2
-    return _summed(value_TB, _below(half, at_first), half + _below(length - half, at_second))
+    return _summed(value_TB, np.array([[0], [half]]) + _below(np.array([[half], [length - half]]), u_2B))
 
 
 def sample_tcn(rng: np.random.Generator, count: int, length: int) -> Batch:
     """As arjovsky, but the two marks are any two different positions."""
-    (at_first, at_second), value_TB = _drawn(rng, count, length)
-    first = _below(length, at_first)
-    return _summed(value_TB, first, (first + 1 + _below(length - 1, at_second)) % length)
+    u_2B, value_TB = _drawn(rng, count, length)
+    first, further = _below(np.array([[length], [length - 1]]), u_2B)
+    return _summed(value_TB, np.stack([first, (first + 1 + further) % length]))
 
 
 def sample_pascanu(rng: np.random.Generator, count: int, length: int) -> Batch:
@@ -121,7 +121,7 @@ def sample_hs97(rng: np.random.Generator, count: int, length: int) -> Batch:
     second += second >= first
     value_TB = _padded(2 * uniform(values, count, top) - 1, lengths)
     value_TB[0, (first == 0) | (second == 0)] = 0.0
-    batch = _summed(value_TB, first, second)
+    batch = _summed(value_TB, np.stack([first, second]))
     samples = np.arange(count)
     for end in (np.zeros(count, dtype=np.int64), lengths - 1):
         unmarked = batch.x[end, samples, 1] == 0
@@ -148,7 +148,7 @@ def pascanu_pair(rng: np.random.Generator, count: int, length: int, values: Valu
     second = tenth + (at_second.random(count) * (lengths // 2 - tenth)).astype(np.int64)
     value_TB, samples = _padded(values(of_values, count, stop - 1), lengths), np.arange(count)
     return Pair(
-        _marked(value_TB, first, second, marker_first=True),
+        _marked(value_TB, np.stack([first, second]), marker_first=True),
         value_TB[first, samples],
         value_TB[second, samples],
         lengths,
@@ -169,9 +169,11 @@ def _drawn(rng: np.random.Generator, count: int, length: int) -> tuple[np.ndarra
     return drawn_BN[:, :2].T, time_first(drawn_BN[:, 2:])
 
 
-def _below(count: int, u_B: np.ndarray) -> np.ndarray:
-    """A position from 0 to count - 1 for each number of U[0, 1)."""
-    return (count * u_B.astype(np.float64)).astype(np.int64)  # in float32 the product could be rounded up to count
+def _below(counts: np.ndarray, u_2B: np.ndarray) -> np.ndarray:
+    """A position from 0 to one below its count [2, 1] for each number of U[0, 1)."""
+    return (counts * u_2B.astype(np.float64)).astype(
+        np.int64
+    )  # in float32 the product could be rounded up to the count
 
 
 def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -180,19 +182,18 @@ def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return np.where(t_T1 < lengths, value_TB[: len(t_T1)], np.float32(0))
 
 
-def _marked(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray, *, marker_first: bool = False) -> np.ndarray:
-    """[T, B, (value, marker)], or (marker, value)."""
-    samples, marker = np.arange(value_TB.shape[1]), 0 if marker_first else 1
+def _marked(value_TB: np.ndarray, at_2B: np.ndarray, *, marker_first: bool = False) -> np.ndarray:
+    """[T, B, (value, marker)], or (marker, value), with marks at two positions of each sample."""
+    marker = 0 if marker_first else 1
     x_TBI = np.zeros((*value_TB.shape, 2), value_TB.dtype)
     x_TBI[..., 1 - marker] = value_TB
-    x_TBI[first, samples, marker] = 1.0
-    x_TBI[second, samples, marker] = 1.0
+    x_TBI[at_2B, np.arange(value_TB.shape[1]), marker] = 1.0
     return x_TBI
 
 
-def _summed(value_TB: np.ndarray, first: np.ndarray, second: np.ndarray) -> Batch:
-    samples = np.arange(value_TB.shape[1])
-    return Batch(x=_marked(value_TB, first, second), y=value_TB[first, samples] + value_TB[second, samples])
+def _summed(value_TB: np.ndarray, at_2B: np.ndarray) -> Batch:
+    first, second = value_TB[at_2B, np.arange(value_TB.shape[1])]
+    return Batch(x=_marked(value_TB, at_2B), y=first + second)
 
 
 # Chance: always answering the mean. With S the sum of two uniforms, Var(X1 + X2) = 1/6 and P(|S - 1| > s) = (1 - s)^2.
