@@ -171,9 +171,8 @@ def _drawn(rng: np.random.Generator, count: int, length: int) -> tuple[np.ndarra
 
 def _below(counts: np.ndarray, u_2B: np.ndarray) -> np.ndarray:
     """A position from 0 to one below its count [2, 1] for each number of U[0, 1)."""
-    return (counts * u_2B.astype(np.float64)).astype(
-        np.int64
-    )  # in float32 the product could be rounded up to the count
+    exact_2B = counts * u_2B.astype(np.float64)  # in float32 the product could be rounded up to the count
+    return exact_2B.astype(np.int64)
 
 
 def _padded(value_TB: np.ndarray, lengths: np.ndarray) -> np.ndarray:
