@@ -36,6 +36,7 @@ def stream_seed(seed: int, name: str, *indices: int) -> int:
 
 
 def _key(seed: int, name: str, indices: tuple[int, ...]) -> np.random.SeedSequence:
-    words = [seed, zlib.crc32(name.encode()), *indices]
-    # The entropy is the same: numpy makes such an array of each number, the largest of several words, and takes longer.
-    return np.random.SeedSequence(np.array(words, np.uint32) if max(words) < 2**32 else words)
+    numbers = [seed, zlib.crc32(name.encode()), *indices]
+    # numpy would convert each number of a list by itself; one array of uint32 is the same entropy in less time.
+    short = all(type(number) is int and 0 <= number < 2**32 for number in numbers)
+    return np.random.SeedSequence(np.array(numbers, np.uint32) if short else numbers)

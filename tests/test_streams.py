@@ -33,7 +33,10 @@ def test_a_stream_seed_fits_a_torch_generator():
     assert all(0 <= stream_seed(seed, "dropout") < 2**63 for seed in range(200))
 
 
-@pytest.mark.parametrize("numbers", [(0, 0), (3, 17), (2**32 - 1, 5), (2**32, 5), (2**70, 0), (1, 2**40), (7, 1, 2, 3)])
+@pytest.mark.parametrize(
+    "numbers",
+    [(0, 0), (3, 17), (2**32 - 1, 5), (2**32, 5), (2**70, 0), (1, 2**40), (7, 1, 2, 3), (np.int64(3), np.int8(5))],
+)
 def test_the_key_is_a_seed_sequence_of_seed_name_and_indices(numbers):
     """Runs that are recorded were drawn with it."""
     seed, *indices = numbers
@@ -41,3 +44,10 @@ def test_the_key_is_a_seed_sequence_of_seed_name_and_indices(numbers):
     assert np.array_equal(ours.random(5), theirs.random(5))
     for our_child, their_child in zip(ours.spawn(2), theirs.spawn(2), strict=True):
         assert np.array_equal(our_child.random(5), their_child.random(5))
+
+
+@pytest.mark.parametrize("number", [-1, np.int64(-1), 1.5])
+def test_a_key_that_is_not_made_of_whole_numbers_from_0_on_is_refused(number):
+    for numbers in ((number, 0), (0, number)):
+        with pytest.raises((ValueError, TypeError)):
+            stream(numbers[0], "data", numbers[1])

@@ -43,6 +43,8 @@ class flushed:
         self.setting: Any = None  # of the thread, where it is to be put back
 
     def __enter__(self) -> None:
+        if self.setting is not None:
+            raise RuntimeError("flushed() is entered once: make another one")
         library = _library()
         if library is None or _thread.flushed or (self.device is not None and self.device.type != "cpu"):
             return
@@ -52,9 +54,10 @@ class flushed:
         _thread.flushed = torch.set_flush_denormal(True)
 
     def __exit__(self, *_: object) -> None:
-        if self.setting is not None:
+        setting, self.setting = self.setting, None
+        if setting is not None:
             _thread.flushed = False
-            _library().fesetenv(self.setting)
+            _library().fesetenv(setting)
 
 
 @cache

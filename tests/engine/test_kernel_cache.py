@@ -179,7 +179,7 @@ def test_what_is_compiled_is_written_by_one_process_after_the_other(monkeypatch)
     assert order == ["the first is done", "written"]
 
 
-def test_garbage_is_not_collected_while_a_kernel_is_compiled_and_is_again_afterwards():
+def test_garbage_is_not_collected_while_a_kernel_is_compiled_and_is_again_afterwards(nowhere_to_write):
     """Also where the kernel cannot be compiled. A caller who has turned collection off finds it off."""
     from numba.core import event
     from numba.core.errors import TypingError
@@ -200,6 +200,7 @@ def test_garbage_is_not_collected_while_a_kernel_is_compiled_and_is_again_afterw
 
     with event.install_listener("numba:run_pass", Collecting()) as collecting:
         assert one_more(1.0) == 2.0
+        assert collecting.seen
         assert gc.isenabled()
         with pytest.raises(TypingError):
             one_more("word")
@@ -210,5 +211,4 @@ def test_garbage_is_not_collected_while_a_kernel_is_compiled_and_is_again_afterw
             assert not gc.isenabled()
         finally:
             gc.enable()
-    assert collecting.seen
     assert not any(collecting.seen)

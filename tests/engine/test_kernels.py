@@ -107,8 +107,10 @@ def test_gate_functions_at_the_ends_and_at_nan(dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("rows", [0, 1, 3, 4, 7, 8, 13, 29])
-@pytest.mark.parametrize(("depth", "columns"), [(1, 1), (5, 32), (64, 33), (0, 8), (17, 100), (300, 40)])
+@pytest.mark.parametrize("rows", [0, 1, 3, 4, 7, 8, 13, 29, 35])
+@pytest.mark.parametrize(
+    ("depth", "columns"), [(1, 1), (5, 32), (64, 33), (0, 8), (17, 100), (128, 100), (129, 100), (300, 200)]
+)
 def test_products_equal_numpys_at_every_remainder(rows, depth, columns, dtype):
     rng = np.random.default_rng(0)
     A, B = rng.normal(size=(rows, depth)).astype(dtype), rng.normal(size=(depth, columns)).astype(dtype)

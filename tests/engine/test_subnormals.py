@@ -45,6 +45,21 @@ def test_the_setting_is_put_back_also_after_an_exception():
     assert not flushes()
 
 
+def test_it_serves_again_when_it_has_been_left_and_is_refused_within_itself():
+    manager = flushed()
+    for _ in range(2):
+        with manager:
+            assert flushes()
+            with pytest.raises(RuntimeError, match="entered once"), manager:
+                pass
+            assert flushes()
+        assert not flushes()
+    with flushed():
+        with manager:  # does nothing
+            pass
+        assert flushes()
+
+
 def test_a_setting_of_the_callers_own_stays():
     torch.set_flush_denormal(True)
     try:

@@ -159,9 +159,10 @@ class Backward:
         direct: [B, D], for what arrives at a state from outside the recurrence.
         d_x: [T, B, padded I], which the kernel adds to; T = 0: not wanted.
         d_past: [T+k, B, padded D], the same for what steps read of ``call.past``; T + k = 0: there is none.
-        norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted. A
-            kernel fills in every total one, and a direct one where something arrives from outside: all start at 0.
-        vectors: [states, 2, T, B, D], for these themselves.
+        norms: [states, 2, T, B], for the norms of every state's total and direct gradient; states = 0: not wanted. All
+            start at 0; a direct one stays 0 where nothing arrives from outside.
+        vectors: [states, 2, T, B, D], for these themselves; states = 0: not wanted. They need norms. Direct ones start
+            at 0, total ones with anything: a kernel fills in all of them.
         clip: the state clip, or () for none.
         acted: [1], whether the clip has changed anything.
     """
@@ -202,7 +203,7 @@ class Backward:
         """Room for what a backward kernel fills, and what it is given; None: nothing arrived there."""
         (T, B, D), dtype, count = call.over_time[0].shape, call.x.dtype, len(call.states)
         total_and_direct = np.empty((count if vectors else 0, 2, T, B, D), dtype)
-        total_and_direct[:, 1] = 0  # the others will all be filled in
+        total_and_direct[:, 1] = 0
         return cls(
             d_out=np.zeros((0, B, D), dtype) if d_out is None else d_out,
             d_final=[np.zeros((B, D), dtype) if d is None else d for d in d_final],

@@ -22,7 +22,7 @@ OPTIONS = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
     "error_model": "numpy",
     "nogil": True,
-    "no_cfunc_wrapper": True,  # by which C code could call a kernel: there is none
+    "no_cfunc_wrapper": True,  # no C code calls a kernel
 }
 
 
@@ -68,8 +68,8 @@ class compiled:
 class inlined(compiled):
     """A part of compiled functions that numba copies to where it is called, before anything is compiled.
 
-    For what is called in one place of a kernel: as a function of its own it would be compiled, and then again in its
-    caller.
+    For what is called in one place of a kernel, or is short: as a function of its own it would be compiled, and then
+    again in its caller.
     """
 
     targetoptions = MappingProxyType({"inline": "always"})  # what numba asks of a function that is called
@@ -94,7 +94,7 @@ def _dispatcher(function: Callable[..., Any], **options: bool) -> Any:
 
 @contextmanager
 def _without_collection() -> Iterator[None]:
-    """Do not look for garbage: of many objects that the compiler makes, nearly all are needed to its end."""
+    """Garbage collection is off, in the whole process: nearly all of the compiler's objects are needed to its end."""
     collecting = gc.isenabled()
     gc.disable()
     try:

@@ -30,7 +30,7 @@ def _vector_bytes() -> int:
 VECTOR_BYTES = _vector_bytes()
 TILE_ROWS = 4 if VECTOR_BYTES == 32 else 8  # with two vectors a row, what fits the registers: AVX2 has 16, others 32
 PANEL_BYTES = 2 * VECTOR_BYTES
-PANEL_ROWS = 128  # of a panel that is copied: 8 kB with AVX2, a quarter of the first cache
+PANEL_ROWS = 128  # of a panel that is copied: at least as many as of a chunk (arrays.py), 8 kB with AVX2
 
 
 def padded(columns: int, dtype: np.dtype[Any]) -> int:
@@ -140,7 +140,8 @@ def _add_panel(C, c, A, B, b):
 def add_product(C, A, B):
     """``C += A[:, :K] @ B``, for B in panels [panel, K, W] and C [M, panels * W].
 
-    A single row is multiplied with several panels at once: each of its sums waits for the addition before.
+    A single row is multiplied with four panels at once. An addition waits for the one before it in the same sum: one
+    panel gives two sums to work on at the same time, four give eight.
     """
     (count, _, width), panel = B.shape, 0
     if A.shape[0] == 1:
@@ -163,8 +164,9 @@ def _room(typing: Any, like: Any, rows: Any) -> Any:
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, args: Any) -> Any:
         scalar, size = context.get_data_type(like.dtype), like.dtype.bitwidth // 8
         width, integer = PANEL_BYTES // size, args[1].type
-        room = cgutils.alloca_once(builder, ir.ArrayType(scalar, PANEL_ROWS * width))
-        room.align = VECTOR_BYTES
+        with builder.goto_entry_block():  # numba's own helper would fill it with zeros at each call
+            room = builder.alloca(ir.ArrayType(scalar, PANEL_ROWS * width))
+            room.align = VECTOR_BYTES
         found, of = make_array(kind)(context, builder), {"meminfo": None, "parent": None}
         of["data"], of["itemsize"] = builder.bitcast(room, scalar.as_pointer()), ir.Constant(integer, size)
         shape, strides = [args[1], ir.Constant(integer, width)], [ir.Constant(integer, n) for n in (PANEL_BYTES, size)]
@@ -178,8 +180,8 @@ def _room(typing: Any, like: Any, rows: Any) -> Any:
 def add_to_panels(C, A, B):
     """``C += A @ B``, for C in panels [panel, M, W] and B [K, panels * W].
 
-    Each panel of B is copied to one place first, where the rows of B lie so far apart that those of a panel push each
-    other out of the first cache, and are read often enough.
+    Of more than three panels, whose rows then lie far apart, each is copied to one place first: its rows would push
+    each other out of the first cache. But not where few rows of C read it, nor of more rows than fit there.
     """
     (count, M, width), K = C.shape, B.shape[0]
     copied = count >= 4 and M >= 4 * TILE_ROWS and K <= PANEL_ROWS
@@ -197,10 +199,11 @@ def add_to_panels(C, A, B):
 class Panels:
     """A matrix [M, N] in panels [panel, M, W], padded with zeros; either is filled anew from what the other holds."""
 
-    def __init__(self, w: np.ndarray[Any, Any]) -> None:
+    def __init__(self, w: np.ndarray[Any, Any], array: np.ndarray[Any, Any] | None = None) -> None:
+        """``array``: its panels, where there are some already."""
         (M, N), width = w.shape, PANEL_BYTES // w.itemsize
         whole, rest = divmod(N, width)
-        self.array = np.zeros((whole + (rest > 0), M, width), w.dtype)
+        self.array = np.zeros((whole + (rest > 0), M, width), w.dtype) if array is None else array
         self.parts = [(self.array[:whole], w[:, : N - rest].reshape(M, whole, width).swapaxes(0, 1))]
         if rest:
             self.parts.append((self.array[whole, :, :rest], w[:, N - rest :]))

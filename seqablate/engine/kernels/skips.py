@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from seqablate.engine.kernels.arrays import Array, Backward, Call, padded
-from seqablate.engine.kernels.products import PANEL_BYTES, panels
+from seqablate.engine.kernels.arrays import Array, Backward, Call
+from seqablate.engine.kernels.products import Panels, panels
 
 
 class Skip(NamedTuple):
@@ -39,21 +39,16 @@ def skips_of(call: Call, back: Backward | None = None) -> Sequence[Skip | None]:
     blocks = [call.w_skip[block] for block in call.blocks]
     if back is None:
         return [Skip(w, call.past, call.past, w) for w in (panels(block.T) for block in blocks)]
-    return [Skip(panels(block), call.past, back.d_past, _sums(block)) for block in blocks]
-
-
-def _sums(w: Array) -> Array:
-    G, D = w.shape
-    width = PANEL_BYTES // w.itemsize
-    return np.zeros((padded(G, w.dtype) // width, D, width), w.dtype)
+    return [Skip(panels(block), call.past, back.d_past, Panels(block.T).array) for block in blocks]
 
 
 def d_skip(skips: Sequence[Skip | None]) -> list[Array]:
     """The gradient of W_skip [G, D]; nothing without one."""
-    found = [_from_panels(skip.dw, skip.w.shape[1]) for skip in skips if skip is not None]
+    found = [_matrix(skip) for skip in skips if skip is not None]
     return [np.concatenate(found)] if found else []
 
 
-def _from_panels(sums: Array, width: int) -> Array:
-    """The gradient of a matrix, [width, K], from that of its transpose in panels [panel, K, W]."""
-    return np.ascontiguousarray(sums.swapaxes(1, 2)).reshape(-1, sums.shape[1])[:width]
+def _matrix(skip: Skip) -> Array:
+    dw = np.empty((skip.w.shape[1], skip.dw.shape[1]), skip.dw.dtype)
+    Panels(dw.T, skip.dw).unpack()
+    return dw

@@ -96,6 +96,7 @@ def norm(row):
 
 @compiled
 def _record(v, D, state, kind, t, norms, vectors):
+    """See :func:`report`."""
     for i in range(v.shape[0]):
         norms[state, kind, t, i] = norm(v[i, :D])
     if vectors.shape[0] > 0:
@@ -107,15 +108,17 @@ def _record(v, D, state, kind, t, norms, vectors):
 @inlined
 def report(v, D, state, kind, t, ports):
     """Record the gradient ``v`` [B, >= D] of a state at t: its norms, in float64, and itself, where they are wanted."""
-    if ports[0].shape[0] > 0:  # asked here: a call costs as much as the product of a short row
-        _record(v, D, state, kind, t, ports[0], ports[1])
+    norms, vectors, _, _ = ports
+    if norms.shape[0] > 0:  # asked here: a call costs as much as the product of a short row
+        _record(v, D, state, kind, t, norms, vectors)
 
 
 @inlined
 def complete(v, D, state, t, ports):
     """``v`` [B, >= D] is the total gradient of a state at t: a clip may change it, an observer is told."""
-    if change(ports[2], v, D):
-        ports[3][0] = True
+    _, _, clip, acted = ports
+    if change(clip, v, D):
+        acted[0] = True
     report(v, D, state, TOTAL, t, ports)
 
 

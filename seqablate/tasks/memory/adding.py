@@ -170,7 +170,7 @@ def _drawn(rng: np.random.Generator, count: int, length: int) -> tuple[np.ndarra
 
 
 def _below(counts: np.ndarray, u_2B: np.ndarray) -> np.ndarray:
-    """A position from 0 to one below its count [2, 1] for each number of U[0, 1)."""
+    """For each number of U[0, 1) one of the first so many positions: ``counts`` [2, 1] has one count for each row."""
     exact_2B = counts * u_2B.astype(np.float64)  # in float32 the product could be rounded up to the count
     return exact_2B.astype(np.int64)
 
