@@ -77,7 +77,7 @@ def backward(
         kernels.receive(d_h, direct, d_out, d_hn, skip_rz, t, T, ports)
         rz_t, n_t, un_t, before = rz[t], n[t], un[t], h[t - 1] if t > 0 else h0
         d_rz, d_n, d_un = chunk_rz[t % S], chunk_n[t % S], chunk_un[t % S]
-        for i in range(B):
+        for i in range(B):  # one loop for each gate: LLVM leaves a loop scalar that writes to too many arrays
             for j in range(D):
                 z, m = rz_t[i, D + j], n_t[i, j]
                 d_n[i, j] = d_h[i, j] * (_ONE - z) * (_ONE - m * m)

@@ -136,7 +136,10 @@ def close_gates(d_a, D, form):
 
 @inlined
 def through_cell(d_a, d_c, a, c_before, form):
-    """What d_c brings to i, f and g, and, left in its place, to c of the step before."""
+    """What d_c brings to i, f and g, and, left in its place, to c of the step before.
+
+    One loop for each gate: LLVM leaves a loop scalar that writes to more arrays than it checks for overlap.
+    """
     B, D = c_before.shape
     for i in range(B):
         for j in range(D):

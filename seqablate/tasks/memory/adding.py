@@ -146,13 +146,9 @@ def pascanu_pair(rng: np.random.Generator, count: int, length: int, values: Valu
     tenth = lengths // 10
     first = (at_first.random(count) * tenth).astype(np.int64)
     second = tenth + (at_second.random(count) * (lengths // 2 - tenth)).astype(np.int64)
-    value_TB, samples = _padded(values(of_values, count, stop - 1), lengths), np.arange(count)
-    return Pair(
-        _marked(value_TB, np.stack([first, second]), marker_first=True),
-        value_TB[first, samples],
-        value_TB[second, samples],
-        lengths,
-    )
+    value_TB, at_2B = _padded(values(of_values, count, stop - 1), lengths), np.stack([first, second])
+    value_1, value_2 = value_TB[at_2B, np.arange(count)]
+    return Pair(_marked(value_TB, at_2B, marker_first=True), value_1, value_2, lengths)
 
 
 def uniform(rng: np.random.Generator, count: int, length: int) -> np.ndarray:
